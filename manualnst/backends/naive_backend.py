@@ -1,0 +1,186 @@
+"""The oracle: every equation as the loops it is written with. Slow on purpose, and obvious.
+
+Backward functions follow the chain rule literally: visit every term of the forward sum and
+send its share of the gradient back to the input it came from. No flipping, no transposing;
+that the fast versions may do so is what the tests prove.
+
+Works in float32, float64 and complex128. For the complex step a number is compared by its
+real part, and nothing is conjugated.
+"""
+
+import numpy as np
+
+
+def conv3x3_forward(x, w, b):
+    (H, W, C), K = x.shape, w.shape[3]
+    y = np.zeros((H, W, K), x.dtype)
+    for i, j, k in np.ndindex(H, W, K):
+        y[i, j, k] = b[k]
+        for p, q, u, v in _neighbours(i, j, H, W):
+            for c in range(C):
+                y[i, j, k] += x[p, q, c] * w[u, v, c, k]
+    return y, w
+
+
+def conv3x3_backward(dL_dy, cache):
+    w = cache
+    (H, W, K), C = dL_dy.shape, w.shape[2]
+    dL_dx = np.zeros((H, W, C), dL_dy.dtype)
+    for i, j, k in np.ndindex(H, W, K):
+        for p, q, u, v in _neighbours(i, j, H, W):
+            for c in range(C):
+                dL_dx[p, q, c] += dL_dy[i, j, k] * w[u, v, c, k]
+    return dL_dx
+
+
+def conv3x3_backward_params(dL_dy, x):
+    (H, W, K), C = dL_dy.shape, x.shape[2]
+    dL_dw = np.zeros((3, 3, C, K), dL_dy.dtype)
+    dL_db = np.zeros(K, dL_dy.dtype)
+    for i, j, k in np.ndindex(H, W, K):
+        dL_db[k] += dL_dy[i, j, k]
+        for p, q, u, v in _neighbours(i, j, H, W):
+            for c in range(C):
+                dL_dw[u, v, c, k] += dL_dy[i, j, k] * x[p, q, c]
+    return dL_dw, dL_db
+
+
+def _neighbours(i, j, H, W):
+    """The positions (p, q) under the filter at (i, j), each with its filter tap (u, v)."""
+    for u in range(3):
+        for v in range(3):
+            p, q = i + u - 1, j + v - 1
+            if 0 <= p < H and 0 <= q < W:  # outside lies the zero padding
+                yield p, q, u, v
+
+
+def relu_forward(x):
+    y = np.zeros_like(x)
+    mask = np.zeros(x.shape, bool)
+    for index in np.ndindex(x.shape):
+        if x[index].real > 0:
+            y[index] = x[index]
+            mask[index] = True
+    return y, mask
+
+
+def relu_backward(dL_dy, cache):
+    mask = cache
+    dL_dx = np.zeros_like(dL_dy)
+    for index in np.ndindex(dL_dy.shape):
+        if mask[index]:
+            dL_dx[index] = dL_dy[index]
+    return dL_dx
+
+
+def avgpool_forward(x):
+    H, W, C = x.shape
+    y = np.zeros((H // 2, W // 2, C), x.dtype)
+    for i, j, c in np.ndindex(y.shape):
+        for u, v in np.ndindex(2, 2):
+            y[i, j, c] += x[2 * i + u, 2 * j + v, c] / 4
+    return y, x.shape
+
+
+def avgpool_backward(dL_dy, cache):
+    dL_dx = np.zeros(cache, dL_dy.dtype)
+    for i, j, c in np.ndindex(dL_dy.shape):
+        for u, v in np.ndindex(2, 2):
+            dL_dx[2 * i + u, 2 * j + v, c] += dL_dy[i, j, c] / 4
+    return dL_dx
+
+
+def maxpool_forward(x):
+    H, W, C = x.shape
+    y = np.zeros((H // 2, W // 2, C), x.dtype)
+    winner = np.zeros(y.shape, np.uint8)  # 0, 1, 2, 3 for (u, v) = 00, 01, 10, 11
+    for i, j, c in np.ndindex(y.shape):
+        window = [x[2 * i + u, 2 * j + v, c] for u, v in np.ndindex(2, 2)]
+        for n in range(1, 4):
+            if window[n].real > window[winner[i, j, c]].real:  # of equals, the first wins
+                winner[i, j, c] = n
+        y[i, j, c] = window[winner[i, j, c]]
+    return y, (winner, x.shape)
+
+
+def maxpool_backward(dL_dy, cache):
+    winner, shape = cache
+    dL_dx = np.zeros(shape, dL_dy.dtype)
+    for i, j, c in np.ndindex(dL_dy.shape):
+        u, v = divmod(int(winner[i, j, c]), 2)
+        dL_dx[2 * i + u, 2 * j + v, c] += dL_dy[i, j, c]
+    return dL_dx
+
+
+def pixels_forward(x, scale, shift, order):
+    z = np.zeros_like(x)
+    for i, j, c in np.ndindex(x.shape):
+        z[i, j, c] = scale[c] * x[i, j, order[c]] + shift[c]
+    return z, (scale, order)
+
+
+def pixels_backward(dL_dz, cache):
+    scale, order = cache
+    dL_dx = np.zeros_like(dL_dz)
+    for i, j, c in np.ndindex(dL_dz.shape):
+        dL_dx[i, j, order[c]] += scale[c] * dL_dz[i, j, c]
+    return dL_dx
+
+
+def squared_error_forward(F, P):
+    loss = 0.0
+    for index in np.ndindex(F.shape):
+        loss += 0.5 * (F[index].item() - P[index].item()) ** 2
+    return loss, F - P
+
+
+def squared_error_backward(dL_dloss, cache):
+    D = cache
+    dL_dF = np.zeros_like(D)
+    for index in np.ndindex(D.shape):
+        dL_dF[index] = dL_dloss * D[index]
+    return dL_dF
+
+
+def gram_forward(F):
+    H, W, N = F.shape
+    G = np.zeros((N, N), F.dtype)
+    for p, q, i, j in np.ndindex(H, W, N, N):
+        G[i, j] += F[p, q, i] * F[p, q, j]
+    return G, F
+
+
+def gram_backward(dL_dG, cache):
+    F = cache
+    H, W, N = F.shape
+    dL_dF = np.zeros_like(F)
+    for p, q, i, j in np.ndindex(H, W, N, N):
+        dL_dF[p, q, i] += dL_dG[i, j] * F[p, q, j]
+        dL_dF[p, q, j] += dL_dG[i, j] * F[p, q, i]
+    return dL_dF
+
+
+def total_variation_forward(x):
+    loss = 0.0
+    for near, far in _neighbour_pairs(x.shape):
+        loss += (x[far].item() - x[near].item()) ** 2
+    return loss, x
+
+
+def total_variation_backward(dL_dloss, cache):
+    x = cache
+    dL_dx = np.zeros_like(x)
+    for near, far in _neighbour_pairs(x.shape):
+        dL_dx[far] += dL_dloss * 2 * (x[far] - x[near])
+        dL_dx[near] -= dL_dloss * 2 * (x[far] - x[near])
+    return dL_dx
+
+
+def _neighbour_pairs(shape):
+    """Every pair of entries that lie below or beside each other, each pair once."""
+    H, W, C = shape
+    for i, j, c in np.ndindex(H, W, C):
+        if i + 1 < H:
+            yield (i, j, c), (i + 1, j, c)
+        if j + 1 < W:
+            yield (i, j, c), (i, j + 1, c)

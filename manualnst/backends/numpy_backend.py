@@ -1,0 +1,163 @@
+"""The same functions as the naive backend, by array operations and BLAS.
+
+Works in float32, float64 and complex128. For the complex step a number is compared by its
+real part, and nothing is conjugated.
+"""
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+# A strip of the patch matrix of about this many bytes stays in the second-level cache
+# between being gathered and being multiplied.
+_STRIP_BYTES = 1 << 20
+
+
+def conv3x3_forward(x, w, b):
+    """Gather the 3×3 patches as rows of a matrix and multiply it with the filters as columns.
+
+    The whole patch matrix would be nine times the input; it is made in strips of image rows.
+    """
+    (H, W, C), K = x.shape, w.shape[3]
+    w_matrix = w.reshape(9 * C, K)
+    y = np.empty((H, W, K), x.dtype)
+    for top, patches in _patch_strips(x):
+        strip = y[top : top + len(patches) // W].reshape(-1, K)  # (rows · W, K), a view
+        np.matmul(patches, w_matrix, out=strip)
+        strip += b
+    return y, w
+
+
+def conv3x3_backward(dL_dy, cache):
+    """The same sum seen from x: a correlation of dL_dy with each filter turned by 180°."""
+    w = cache
+    turned = w[::-1, ::-1].swapaxes(2, 3)  # (3, 3, K, C)
+    no_bias = np.zeros((), dL_dy.dtype)
+    return conv3x3_forward(dL_dy, np.ascontiguousarray(turned), no_bias)[0]
+
+
+def conv3x3_backward_params(dL_dy, x):
+    (H, W, C), K = x.shape, dL_dy.shape[2]
+    dL_dw = np.zeros((9 * C, K), x.dtype)
+    for top, patches in _patch_strips(x):
+        dL_dw += patches.T @ dL_dy[top : top + len(patches) // W].reshape(-1, K)
+    return dL_dw.reshape(3, 3, C, K), dL_dy.sum(axis=(0, 1))
+
+
+def _patch_strips(x):
+    """Yield (top, patches): the patches (rows · W, 9C) of image rows top … top + rows − 1."""
+    H, W, C = x.shape
+    padded = np.zeros((H + 2, W + 2, C), x.dtype)
+    padded[1:-1, 1:-1] = x
+    down, right, channel = padded.strides
+    rows = max(1, _STRIP_BYTES // (9 * C * W * x.itemsize))
+    for top in range(0, H, rows):
+        windows = as_strided(
+            padded[top:],
+            shape=(min(rows, H - top), W, 3, 3, C),
+            strides=(down, right, down, right, channel),
+            writeable=False,
+        )
+        yield top, windows.reshape(-1, 9 * C)
+
+
+def relu_forward(x):
+    mask = x.real > 0
+    y = x * mask if np.iscomplexobj(x) else np.maximum(x, 0)
+    return y, np.packbits(mask)
+
+
+def relu_backward(dL_dy, cache):
+    mask = np.unpackbits(cache, count=dL_dy.size).view(bool).reshape(dL_dy.shape)
+    return dL_dy * mask
+
+
+def avgpool_forward(x):
+    a, b, c, d = _window_corners(x)
+    y = a + b
+    y += c
+    y += d
+    y *= 0.25
+    return y, x.shape
+
+
+def avgpool_backward(dL_dy, cache):
+    dL_dx = np.zeros(cache, dL_dy.dtype)
+    share = dL_dy * 0.25
+    for corner in _window_corners(dL_dx):
+        corner[...] = share
+    return dL_dx
+
+
+def maxpool_forward(x):
+    corners = np.stack(_window_corners(x))  # (4, H // 2, W // 2, C)
+    winner = corners.real.argmax(axis=0)  # of equals, the first
+    y = np.take_along_axis(corners, winner[None], axis=0)[0]
+    return y, (winner.astype(np.uint8), x.shape)
+
+
+def maxpool_backward(dL_dy, cache):
+    winner, shape = cache
+    dL_dx = np.zeros(shape, dL_dy.dtype)
+    for n, corner in enumerate(_window_corners(dL_dx)):
+        corner[...] = dL_dy * (winner == n)
+    return dL_dx
+
+
+def _window_corners(x):
+    """Views of the four entries of every 2×2 window, in reading order; an odd edge is left out."""
+    h, w = x.shape[0] // 2 * 2, x.shape[1] // 2 * 2
+    return x[0:h:2, 0:w:2], x[0:h:2, 1:w:2], x[1:h:2, 0:w:2], x[1:h:2, 1:w:2]
+
+
+def pixels_forward(x, scale, shift, order):
+    z = x[:, :, order] * scale
+    z += shift
+    return z, (scale, order)
+
+
+def pixels_backward(dL_dz, cache):
+    scale, order = cache
+    dL_dx = np.empty_like(dL_dz)
+    dL_dx[:, :, order] = dL_dz * scale
+    return dL_dx
+
+
+def squared_error_forward(F, P):
+    D = F - P
+    return 0.5 * _sum_of_squares(D), D
+
+
+def squared_error_backward(dL_dloss, cache):
+    return dL_dloss * cache
+
+
+def gram_forward(F):
+    F_matrix = F.reshape(-1, F.shape[2])  # (M, N), a view: the transpose of the paper's F
+    return F_matrix.T @ F_matrix, F
+
+
+def gram_backward(dL_dG, cache):
+    F = cache
+    N = F.shape[2]
+    return (F.reshape(-1, N) @ (dL_dG + dL_dG.T)).reshape(F.shape)
+
+
+def total_variation_forward(x):
+    return _sum_of_squares(np.diff(x, axis=0)) + _sum_of_squares(np.diff(x, axis=1)), x
+
+
+def total_variation_backward(dL_dloss, cache):
+    x = cache
+    dL_dx = np.zeros_like(x)
+    down = np.diff(x, axis=0)
+    dL_dx[1:] += down
+    dL_dx[:-1] -= down
+    right = np.diff(x, axis=1)
+    dL_dx[:, 1:] += right
+    dL_dx[:, :-1] -= right
+    return dL_dx * (2 * dL_dloss)
+
+
+def _sum_of_squares(x):
+    """Σ x², accumulated in double precision: a line search compares nearly equal losses."""
+    return np.sum(np.square(x), dtype=np.result_type(x.dtype, np.float64)).item()

@@ -1,0 +1,32 @@
+"""Content: how far the feature maps F of the picture are from those, P, of the content picture.
+
+[E1] Forward:     L = ½ Σ_ij (F_ij − P_ij)²
+[E2] Backward:    ∂L/∂F_ij = F_ij − P_ij
+
+The square gives a factor 2 that cancels the ½. Nothing is said of F < 0 here: that condition of
+the paper's is the ReLU's, see ops/relu.py. Other sources' constants: normalisation.py.
+"""
+
+from ..errors import InputError
+from ..ops import check
+from .normalisation import NORMALISATIONS
+
+
+def content_forward(F, P, normalisation: str = "paper", *, backend):
+    """[E1]: F, P (H, W, N) → loss, cache."""
+    check.is_map("content_forward", "F", F)
+    check.same_dtype("content_forward", F=F, P=P)
+    if F.shape != P.shape:
+        raise InputError(
+            f"content_forward: F and P must have one shape, got {F.shape} and {P.shape}; "
+            "the content picture must have the size of the result"
+        )
+    scale = NORMALISATIONS[normalisation].content(P)
+    loss, D = backend.squared_error_forward(F, P)  # D = F − P
+    return scale * loss, (scale, D)
+
+
+def content_backward(dL_dloss: float, cache, *, backend):
+    """[E2] → dL_dF (H, W, N)."""
+    scale, D = cache
+    return backend.squared_error_backward(dL_dloss * scale, D)

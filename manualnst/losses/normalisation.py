@@ -1,0 +1,56 @@
+"""The constants by which the sources scale the three losses, by name.
+
+The derivations use the paper's losses; each source multiplies them, and so their gradients, by
+a constant of its own. N channels, M positions; A is the style's Gram matrix for M positions.
+
+    name            content              style                 total variation
+    paper           [E1] ½ Σ (F − P)²    [E4] /(4 N² M²)       [T1]
+    sum      [V1]   Σ (F − P)²           Σ (G − A)²            [T1]
+    mean     [V2]   Σ (F − P)² / (N M)   Σ (G − A)² / (N M)³   [T1]
+    relative [V3]   Σ (F − P)² / Σ P²    Σ (G − A)² / Σ A²     [T1] / (3 H W)
+
+`sum` is common in Keras tutorials; `mean` divides each Gram matrix by N M and its squared
+distance by N M once more. `relative` measures shares of the target's energy: its values depend
+neither on the size of the picture nor on the network, so that one weight serves all. It is the
+default of a run.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Normalisation(NamedTuple):
+    content: Callable[[np.ndarray], float]  # P (H, W, N) → the factor on ½ Σ (F − P)²
+    style: Callable[[np.ndarray, int], float]  # A (N, N), M → the factor on Σ (G − A)²
+    total_variation: Callable[[int], float]  # number of entries of x → the factor on [T1]
+
+
+def _energy(target) -> float:
+    """Σ t², or 1 for a target that is zero throughout (a black picture has nothing to miss)."""
+    return float(np.sum(np.square(target.real), dtype=np.float64)) or 1.0
+
+
+NORMALISATIONS = {
+    "relative": Normalisation(
+        content=lambda P: 2.0 / _energy(P),
+        style=lambda A, M: 1.0 / _energy(A),
+        total_variation=lambda entries: 1.0 / entries,
+    ),
+    "paper": Normalisation(
+        content=lambda P: 1.0,
+        style=lambda A, M: 1.0 / (4.0 * len(A) ** 2 * M**2),
+        total_variation=lambda entries: 1.0,
+    ),
+    "sum": Normalisation(
+        content=lambda P: 2.0,
+        style=lambda A, M: 1.0,
+        total_variation=lambda entries: 1.0,
+    ),
+    "mean": Normalisation(
+        content=lambda P: 2.0 / P.size,
+        style=lambda A, M: 1.0 / (float(len(A)) * M) ** 3,
+        total_variation=lambda entries: 1.0,
+    ),
+}

@@ -1,0 +1,136 @@
+"""The network: forward to the layers that are asked for, and the reverse walk back to the pixels.
+
+The reverse walk is the only place where gradients are added: what arrives from deeper layers
+and what a loss adds at a tap.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from types import ModuleType
+
+import numpy as np
+
+from . import ops
+from .backends import get_backend
+from .errors import InputError
+from .vgg import Weights, check_tap, layer_names
+
+POOLINGS = {
+    "average": (ops.avgpool_forward, ops.avgpool_backward),
+    "max": (ops.maxpool_forward, ops.maxpool_backward),
+}
+
+
+class Network:
+    """A VGG with its weights in one dtype, on one backend, with one kind of pooling."""
+
+    def __init__(
+        self, weights: Weights, *, backend: ModuleType, pool: str = "average", dtype=np.float32
+    ):
+        if pool not in POOLINGS:
+            raise InputError(f"unknown pooling {pool!r}; choose one of {', '.join(POOLINGS)}")
+        self.backend = backend
+        self.dtype = np.dtype(dtype)
+        self._preprocessing = weights.preprocessing
+        self._filters = {
+            name: (w.astype(dtype), b.astype(dtype)) for name, (w, b) in weights.layers.items()
+        }
+        self._pool = POOLINGS[pool]
+        self._order = available_layers(weights)
+
+    def forward(self, x, taps: Iterable[str]):
+        """x (H, W, 3) in [0, 1] → ({tap: its map (H_l, W_l, N_l)}, tape for `backward`).
+
+        Stops at the deepest tap.
+        """
+        taps = set(taps)
+        for tap in taps:
+            check_tap(tap, self._order)
+        features = {}
+        y, cache = ops.pixels_forward(x, self._preprocessing, backend=self.backend)
+        tape = [("pixels", ops.pixels_backward, cache)]
+        for name in self._order[: self._depth(taps)]:
+            y, backward, cache = self._layer_forward(name, y)
+            tape.append((name, backward, cache))
+            if name in taps:
+                features[name] = y
+        return features, tape
+
+    def backward(self, dL_dF: dict, tape: list):
+        """{tap: dL_dF of its map} and the forward's tape → dL_dx (H, W, 3)."""
+        unknown = set(dL_dF) - {name for name, _, _ in tape}
+        if unknown or not dL_dF:
+            raise InputError(
+                f"Network.backward: gradients for {sorted(unknown) or 'no layer'}, but the forward "
+                f"ran from {tape[0][0]} to {tape[-1][0]}"
+            )
+        gradient = None
+        for name, backward, cache in reversed(tape):
+            if name in dL_dF:
+                gradient = dL_dF[name] if gradient is None else gradient + dL_dF[name]
+            if gradient is not None:
+                gradient = backward(gradient, cache, backend=self.backend)
+        return gradient
+
+    def _depth(self, taps) -> int:
+        return max((self._order.index(tap) + 1 for tap in taps), default=0)
+
+    def _layer_forward(self, name: str, x):
+        """One layer: its output, the function that goes back through it, and that one's cache."""
+        if name.startswith("conv"):
+            w, b = self._filters[name]
+            return _with_backward(
+                ops.conv3x3_forward(x, w, b, backend=self.backend), ops.conv3x3_backward
+            )
+        if name.startswith("relu"):
+            return _with_backward(ops.relu_forward(x, backend=self.backend), ops.relu_backward)
+        pool_forward, pool_backward = self._pool
+        return _with_backward(pool_forward(x, backend=self.backend), pool_backward)
+
+
+def _with_backward(output_and_cache, backward):
+    y, cache = output_and_cache
+    return y, backward, cache
+
+
+def available_layers(weights: Weights) -> list[str]:
+    """The layers that these weights reach: to the ReLU of their last convolution."""
+    order = layer_names(weights.architecture)
+    last = list(weights.layers)[-1].replace("conv", "relu")
+    return order[: order.index(last) + 1]
+
+
+def normalise_filters(
+    weights: Weights, pictures: Iterable[np.ndarray], *, pool: str = "average"
+) -> Weights:
+    """The paper's normalised form: every filter's mean activation over the pictures becomes 1.
+
+    With m_l[k] the mean of map k of layer l after its ReLU, the new filters are
+
+        w'_l[u,v,c,k] = w_l[u,v,c,k] · m_{l−1}[c] / m_l[k]      b'_l[k] = b_l[k] / m_l[k]
+
+    As ReLU and pooling commute with a positive factor, each map is the old one divided by its
+    m_l[k], and the next layer undoes that: what the network computes stays the same. A filter
+    that never responds keeps its scale.
+    """
+    network = Network(weights, backend=get_backend("numpy"), pool=pool)
+    relus = [name.replace("conv", "relu") for name in weights.layers]
+    sums = dict.fromkeys(relus, 0.0)
+    positions = dict.fromkeys(relus, 0)
+    for picture in pictures:
+        features, _ = network.forward(picture, relus)
+        for name, F in features.items():
+            sums[name] = sums[name] + F.sum(axis=(0, 1), dtype=np.float64)
+            positions[name] += F.shape[0] * F.shape[1]
+    if not positions[relus[0]]:
+        raise InputError("normalise_filters: no pictures were given to measure activations on")
+    layers = {}
+    m_before = np.ones(3)
+    for (name, (w, b)), relu in zip(weights.layers.items(), relus, strict=True):
+        mean = sums[relu] / positions[relu]
+        m = np.where(mean > 0, mean, 1.0)
+        scaled_w = w * m_before[:, None] / m  # broadcasts over (3, 3, C_in, C_out)
+        layers[name] = scaled_w.astype(w.dtype), (b / m).astype(b.dtype)
+        m_before = m
+    provenance = weights.provenance | {"normalised": "mean activation of every filter is 1"}
+    return replace(weights, layers=layers, provenance=provenance)

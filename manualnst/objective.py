@@ -1,0 +1,135 @@
+"""The objective: a picture x → its loss, the gradient, and every term of the loss.
+
+[E7]  L = scale · (α Σ_l a_l content_l + β Σ_l w_l style_l + γ total variation)
+
+The layer weights a_l and w_l are shares: each set is divided by its sum, so that five equal
+style layers have w_l = 1/5 as in the paper. `scale` changes nothing but the units (see
+`unit_scale`); loss and gradient always carry the same one.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from . import losses
+from .errors import InputError
+from .network import Network
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """What is asked of the picture. The weights multiply losses normalised as `normalisation`."""
+
+    content_layers: dict[str, float]
+    style_layers: dict[str, float]
+    content_weight: float
+    style_weight: float
+    tv_weight: float
+    normalisation: str
+
+
+class Term(NamedTuple):
+    value: float  # unweighted
+    weight: float
+
+    @property
+    def weighted(self) -> float:
+        return self.weight * self.value
+
+
+class Evaluation(NamedTuple):
+    loss: float  # scale · Σ weighted terms
+    dL_dx: np.ndarray  # (H, W, 3), the gradient of that
+    terms: dict[str, Term]  # "content relu4_2", "style relu1_1", …, "tv"
+
+    @property
+    def unscaled_loss(self) -> float:
+        return sum(term.weighted for term in self.terms.values())
+
+
+class Objective:
+    """Targets measured once from the two pictures; then call it with x as often as you like."""
+
+    def __init__(self, network: Network, content, style, settings: LossSettings):
+        """`content` and `style` are pictures (H, W, 3) in [0, 1]; content has the size of x."""
+        if settings.normalisation not in losses.NORMALISATIONS:
+            raise InputError(
+                f"unknown normalisation {settings.normalisation!r}; "
+                f"choose one of {', '.join(losses.NORMALISATIONS)}"
+            )
+        self.scale = 1.0
+        self._network = network
+        self._normalisation = settings.normalisation
+        self._content_weights = _weights_of(settings.content_layers, settings.content_weight)
+        self._style_weights = _weights_of(settings.style_layers, settings.style_weight)
+        self._tv_weight = settings.tv_weight
+        if not (self._content_weights or self._style_weights or self._tv_weight):
+            raise InputError("all weights are zero: there is nothing to optimise; raise one")
+        self._P, _ = network.forward(content, self._content_weights)
+        style_maps, _ = network.forward(style, self._style_weights)
+        self._A = {
+            layer: losses.gram_target(F, backend=network.backend) for layer, F in style_maps.items()
+        }
+
+    def __call__(self, x) -> Evaluation:
+        """x (H, W, 3) of the network's dtype → Evaluation."""
+        terms: dict[str, Term] = {}
+        dL_dF: dict[str, np.ndarray] = {}
+        features, tape = self._network.forward(x, self._content_weights | self._style_weights)
+        for layer, F in features.items():
+            for kind, weight, forward, backward in self._losses_at(layer):
+                value, cache = forward(F)
+                terms[f"{kind} {layer}"] = Term(value, weight)
+                gradient = backward(self.scale * weight, cache, backend=self._network.backend)
+                dL_dF[layer] = dL_dF[layer] + gradient if layer in dL_dF else gradient
+        dL_dx = self._network.backward(dL_dF, tape) if dL_dF else np.zeros_like(x)
+        if self._tv_weight:
+            terms["tv"], gradient = self._total_variation(x)
+            dL_dx = dL_dx + gradient
+        loss = self.scale * sum(term.weighted for term in terms.values())
+        return Evaluation(loss, dL_dx, terms)
+
+    def unit_scale(self, x) -> float:
+        """The scale at which the gradient at x has a root mean square of 1.
+
+        Optimisers have absolute tolerances and step sizes: with losses of 1e12 or gradients of
+        1e-9, scipy's L-BFGS-B stops after two steps. In these units they mean the same for
+        every size, network and weight. 1 where the gradient vanishes.
+        """
+        evaluation = self(x)
+        rms = float(np.sqrt(np.mean(np.square(evaluation.dL_dx, dtype=np.float64))))
+        return self.scale / rms if np.isfinite(rms) and rms > 0 else 1.0
+
+    def _losses_at(self, layer):
+        """The losses that tap this layer: (kind, weight, forward, backward)."""
+        options = dict(normalisation=self._normalisation, backend=self._network.backend)
+        if layer in self._content_weights:
+            P = self._P[layer]
+            yield (
+                "content",
+                self._content_weights[layer],
+                lambda F: losses.content_forward(F, P, **options),
+                losses.content_backward,
+            )
+        if layer in self._style_weights:
+            A = self._A[layer]
+            yield (
+                "style",
+                self._style_weights[layer],
+                lambda F: losses.style_forward(F, A, **options),
+                losses.style_backward,
+            )
+
+    def _total_variation(self, x):
+        backend = self._network.backend
+        value, cache = losses.total_variation_forward(x, self._normalisation, backend=backend)
+        weight = self.scale * self._tv_weight
+        gradient = losses.total_variation_backward(weight, cache, backend=backend)
+        return Term(value, self._tv_weight), gradient
+
+
+def _weights_of(layers: dict[str, float], total: float) -> dict[str, float]:
+    """Each layer's share of the total weight; layers without weight are left out."""
+    shares = sum(layers.values())
+    return {layer: total * w / shares for layer, w in layers.items() if total * w}
