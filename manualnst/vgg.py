@@ -65,6 +65,10 @@ class Preprocessing:
             raise InputError("preprocessing: mean and std need three numbers each")
         if not np.all(np.isfinite(numbers)) or self.range <= 0 or min(self.std) <= 0:
             raise InputError(f"preprocessing: range, mean and std are not usable: {numbers}")
+        # The fingerprint is taken of the repr, in which 255 and 255.0 would differ.
+        object.__setattr__(self, "range", float(self.range))
+        object.__setattr__(self, "mean", tuple(map(float, self.mean)))
+        object.__setattr__(self, "std", tuple(map(float, self.std)))
 
 
 @dataclass(frozen=True)
