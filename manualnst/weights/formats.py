@@ -1,0 +1,51 @@
+"""Which format a weights file has, told by its content and never by its name."""
+
+from pathlib import Path
+
+from ..errors import InputError
+from .hdf5 import SIGNATURE, open_hdf5, read_text
+from .reading import check_file, refusing
+
+OWN, KERAS, MATCONVNET, PYTORCH_ZIP, PYTORCH_RUN = (
+    "manualnst",
+    "Keras",
+    "MatConvNet",
+    "PyTorch",
+    "PyTorch (old container)",
+)
+
+# The attribute "format" of this program's own files.
+OWN_FORMAT = "manualnst-weights"
+
+# A pickle of the number that begins the old container: protocol 2, a 10-byte integer, stop.
+PYTORCH_RUN_SIGNATURE = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+
+
+def recognise(path: str | Path) -> str:
+    """One of the five names above; anything else is refused."""
+    path = check_file(path)
+    with refusing(path, "weights"), open(path, "rb") as file:
+        head = file.read(128)
+    if head.startswith(SIGNATURE):
+        return _recognise_hdf5(path)
+    if head.startswith(PYTORCH_RUN_SIGNATURE):
+        return PYTORCH_RUN
+    if head.startswith(b"PK\x03\x04"):
+        return PYTORCH_ZIP
+    if head.startswith(b"MATLAB 5.0"):
+        return MATCONVNET
+    if head.startswith(b"MATLAB 7.3"):
+        raise InputError(f"{path}: a MATLAB 7.3 file; save it in MATLAB with -v7 and try again")
+    raise InputError(
+        f"{path}: not a weights file; known are this program's own .h5, Keras .h5, "
+        "PyTorch .pth and MatConvNet .mat"
+    )
+
+
+def _recognise_hdf5(path: Path) -> str:
+    with open_hdf5(path) as file:
+        if "format" in file.attrs and read_text(file.attrs, "format") == OWN_FORMAT:
+            return OWN
+        if "layer_names" in file.attrs or "model_weights" in file:
+            return KERAS
+    raise InputError(f"{path}: an HDF5 file, but neither this program's weights nor Keras's")

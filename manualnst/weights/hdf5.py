@@ -1,0 +1,96 @@
+"""Reading parts of HDF5 files that strangers wrote: nothing but plain arrays and plain text.
+
+HDF5 can point to other files, inflate compressed chunks, and declare arrays that are stored
+nowhere. No weights file needs any of it, so all of it is refused before it is read.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from ..errors import InputError
+from .reading import as_float32, check_file, check_shape, quote, refusing
+
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+MAX_ATTRIBUTE_BYTES = 1 << 20
+
+
+@contextmanager
+def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
+    with refusing(path, "HDF5"), h5py.File(check_file(path), "r") as file:
+        yield file
+
+
+def member(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset:
+    """What lies at `path` in a group, reached by hard links only."""
+    here = group
+    for name in path.split("/"):
+        link = here.get(name, getlink=True) if isinstance(here, h5py.Group) and name else None
+        if link is None:
+            raise InputError(f"{quote(path)} is missing in {quote(group.name)}")
+        if not isinstance(link, h5py.HardLink):
+            raise InputError(f"{quote(path)} is a link to somewhere else; links are not followed")
+        here = here[name]
+    return here
+
+
+def subgroup(group: h5py.Group, path: str) -> h5py.Group:
+    found = member(group, path)
+    if not isinstance(found, h5py.Group):
+        raise InputError(f"{quote(path)} in {quote(group.name)} is not a group")
+    return found
+
+
+def read_array(group: h5py.Group, path: str) -> np.ndarray:
+    """A dataset of floating-point numbers, as float32."""
+    dataset = member(group, path)
+    where = f"{quote(path)} in {quote(group.name)}"
+    if not isinstance(dataset, h5py.Dataset) or dataset.shape is None:
+        raise InputError(f"{where} is not an array")
+    if dataset.dtype.kind != "f" or dataset.dtype.itemsize > 8:
+        raise InputError(f"{where} does not hold floating-point numbers but {dataset.dtype}")
+    check_shape(path, dataset.shape)
+    properties = dataset.id.get_create_plist()
+    if properties.get_layout() != h5py.h5d.CONTIGUOUS or properties.get_external_count():
+        raise InputError(f"{where} is compressed, chunked or stored outside the file")
+    if dataset.id.get_offset() is None:
+        raise InputError(f"{where} declares the shape {dataset.shape} but stores nothing")
+    return as_float32(dataset[()])
+
+
+def read_text(attributes: h5py.AttributeManager, name: str) -> str:
+    value = _read_attribute(attributes, name, ())
+    if isinstance(value, bytes):
+        value = value.decode()
+    if not isinstance(value, str):
+        raise InputError(f"the attribute {quote(name)} is not a text")
+    return str(value)
+
+
+def read_texts(attributes: h5py.AttributeManager, name: str) -> list[str]:
+    """A list of texts of fixed length (others are pointers, of which many can go to one text)."""
+    value = _read_attribute(attributes, name)
+    if getattr(value, "ndim", 0) != 1 or value.dtype.kind != "S":
+        raise InputError(f"the attribute {quote(name)} is not a list of texts of fixed length")
+    return [text.decode() for text in value.tolist()]
+
+
+def read_numbers(attributes: h5py.AttributeManager, name: str, shape: tuple = ()) -> np.ndarray:
+    value = np.asarray(_read_attribute(attributes, name, shape))
+    if value.dtype.kind not in "fiu":
+        raise InputError(f"the attribute {quote(name)} does not hold numbers")
+    return value
+
+
+def _read_attribute(attributes: h5py.AttributeManager, name: str, shape: tuple | None = None):
+    if name not in attributes:
+        raise InputError(f"the attribute {quote(name)} is missing")
+    declared = attributes.get_id(name)
+    if declared.get_storage_size() > MAX_ATTRIBUTE_BYTES:
+        raise InputError(f"the attribute {quote(name)} has {declared.get_storage_size()} bytes")
+    if shape is not None and declared.shape != shape:
+        raise InputError(f"the attribute {quote(name)} has the shape {declared.shape}, not {shape}")
+    return attributes[name]

@@ -1,0 +1,114 @@
+"""The project's own weights file: one .h5 with all that decides what the network computes.
+
+    attributes   format "manualnst-weights", version 1, architecture, channels, range, mean, std,
+                 provenance (a JSON object of texts),
+                 sha256 (`Weights.fingerprint()` of what loading gives back)
+    layers/conv1_1/w   (3, 3, C_in, C_out), cross-correlated
+    layers/conv1_1/b   (C_out,)
+
+The hash guards against damage, not against forgery: whoever makes a file can hash it, too.
+"""
+
+import json
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from ..errors import InputError
+from ..files import write_atomically
+from ..vgg import Preprocessing, Weights, convolution_names
+from .formats import OWN, OWN_FORMAT, recognise
+from .hdf5 import open_hdf5, read_array, read_numbers, read_text, subgroup
+from .reading import Layers, as_float32, quote
+
+VERSION = 1
+
+
+def save_weights(weights: Weights, path: str | Path, dtype=np.float32) -> None:
+    """Write a weights file. With float16 it is half the size; loading gives float32 either way."""
+    if np.dtype(dtype) not in (np.float16, np.float32):
+        raise InputError(f"weights are stored as float16 or float32, not {np.dtype(dtype)}")
+    with np.errstate(over="ignore"):  # what float16 cannot hold is refused below, as infinite
+        stored = {
+            name: (w.astype(dtype), b.astype(dtype)) for name, (w, b) in weights.layers.items()
+        }
+    loaded = {name: (as_float32(w), as_float32(b)) for name, (w, b) in stored.items()}
+    fingerprint = Weights(weights.architecture, loaded, weights.preprocessing).fingerprint()
+    image = _file_image(weights, stored, fingerprint)
+    write_atomically(path, lambda temporary: temporary.write_bytes(image))
+
+
+def _file_image(weights: Weights, layers: Layers, fingerprint: str) -> bytes:
+    # Made in memory, so that a full disk is met by a plain write and not inside libhdf5.
+    with h5py.File("weights.h5", "w", driver="core", backing_store=False) as file:
+        prepared = weights.preprocessing
+        file.attrs.update(
+            format=OWN_FORMAT,
+            version=VERSION,
+            architecture=weights.architecture,
+            channels=prepared.channels,
+            range=prepared.range,
+            mean=prepared.mean,
+            std=prepared.std,
+            provenance=json.dumps(weights.provenance),
+            sha256=fingerprint,
+        )
+        for name, (w, b) in layers.items():
+            file[f"layers/{name}/w"] = w
+            file[f"layers/{name}/b"] = b
+        file.flush()
+        return file.id.get_file_image()
+
+
+def load_weights(path: str | Path) -> Weights:
+    """Read a weights file; whatever is not whole, plain and as its hash says is refused."""
+    _check_own_format(path)
+    with open_hdf5(path) as file:
+        version = read_numbers(file.attrs, "version")
+        if version != VERSION:
+            raise InputError(f"format version {version}; this manualnst reads version {VERSION}")
+        architecture = read_text(file.attrs, "architecture")
+        weights = Weights(
+            architecture,
+            _read_layers(subgroup(file, "layers"), convolution_names(architecture)),
+            _read_preprocessing(file.attrs),
+            _read_provenance(file.attrs),
+        )
+        if weights.fingerprint() != read_text(file.attrs, "sha256"):
+            raise InputError("the content does not match its SHA-256: damaged; get the file again")
+        return weights
+
+
+def _check_own_format(path: str | Path) -> None:
+    found = recognise(path)
+    if found != OWN:
+        raise InputError(
+            f"{path}: this looks like a {found} file; convert it first with: "
+            f"python -m manualnst weights convert {path} -o OUT.h5"
+        )
+
+
+def _read_layers(group: h5py.Group, known: list[str]) -> Layers:
+    layers = {}
+    for name in group:
+        if name not in known:
+            raise InputError(f"the layer {quote(name)} does not belong there")
+        layers[name] = (read_array(group, f"{name}/w"), read_array(group, f"{name}/b"))
+    return layers
+
+
+def _read_preprocessing(attributes: h5py.AttributeManager) -> Preprocessing:
+    return Preprocessing(
+        channels=read_text(attributes, "channels"),
+        range=float(read_numbers(attributes, "range")),
+        mean=tuple(read_numbers(attributes, "mean", (3,)).tolist()),
+        std=tuple(read_numbers(attributes, "std", (3,)).tolist()),
+    )
+
+
+def _read_provenance(attributes: h5py.AttributeManager) -> dict[str, str]:
+    provenance = json.loads(read_text(attributes, "provenance"))
+    if not isinstance(provenance, dict) or set(map(type, provenance.values())) - {str}:
+        raise InputError("the provenance is not a JSON object of texts")
+    return provenance
