@@ -1,7 +1,7 @@
 """Writing files so that they appear whole or not at all."""
 
 import os
-import tempfile
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,14 +9,23 @@ from .errors import InputError
 
 
 def check_writable_folder(path: str | os.PathLike) -> None:
-    """Refuse an output whose folder is missing or read-only, before any work is spent on it."""
-    folder = Path(path).absolute().parent
-    if not folder.exists():
-        raise InputError(f"cannot write {path}: the folder {folder} does not exist; create it first")
-    if not folder.is_dir():
-        raise InputError(f"cannot write {path}: {folder} is a file, not a folder")
-    if Path(path).is_dir():
-        raise InputError(f"cannot write {path}: it is a folder; give a file name")
+    """Refuse an output that cannot be put where it should go, before any work is spent on it."""
+    path = Path(path)
+    folder = path.absolute().parent
+    try:
+        if not folder.exists():
+            raise InputError(
+                f"cannot write {path}: the folder {folder} does not exist; create it first"
+            )
+        if not folder.is_dir():
+            raise InputError(f"cannot write {path}: {folder} is a file, not a folder")
+        if path.is_dir():
+            raise InputError(f"cannot write {path}: it is a folder; give a file name")
+        # Moving a file into place would replace the device (as root, even /dev/null).
+        if path.exists() and not path.is_file():
+            raise InputError(f"cannot write {path}: it is a device or pipe; give a file name")
+    except OSError as error:  # such as a name that is too long
+        raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise InputError(f"cannot write {path}: no permission to write in {folder}")
 
@@ -30,13 +39,11 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], None]) -> 
     path = Path(path)
     check_writable_folder(path)
     # The suffix is kept, because Pillow and others choose the format by it.
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
     try:
+        temporary.touch(exist_ok=False)
         write(temporary)
         _flush_to_disk(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp made it private; give it a file's usual mode
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
@@ -47,9 +54,3 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], None]) -> 
 def _flush_to_disk(path: Path) -> None:
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -30,7 +30,7 @@ MAX_FILE_BYTES = 2**30
 MAX_PIXELS = 178_000_000  # just below the size at which Pillow refuses by itself
 
 # Formats that Pillow decodes in process: no Ghostscript (EPS), no external converters (WMF, FPX).
-READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA", "AVIF")
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
 
 # Suffix → Pillow's format and its options: as lossless as the format can be.
 _WRITABLE = {

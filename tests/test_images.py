@@ -72,7 +72,7 @@ def test_rgb_is_divided_by_255(file):
     assert picture.notes == ()
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "TGA"])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM"])
 def test_every_common_format_loads(file, format):
     values = smooth()
     picture = load_picture(file(encoded(Image.fromarray(values), format)))
@@ -474,7 +474,7 @@ def test_loading_in_threads_leaves_the_warnings_filters_as_they_were(file):
     assert warnings.filters == before
 
 
-@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM", "TGA"])
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "PPM"])
 def test_damaged_files_load_or_are_refused(file, monkeypatch, format):
     monkeypatch.setattr(images, "MAX_PIXELS", 200_000)  # keeps the honest large ones quick
     exif = Image.Exif()
