@@ -3,7 +3,7 @@ import pytest
 
 from manualnst.plots import draw_curve
 
-INK, BLUE, RED = np.array([30, 30, 30]), np.array([0, 114, 178]), np.array([213, 94, 0])
+INK, BLUE, ORANGE = np.array([30, 30, 30]), np.array([0, 114, 178]), np.array([213, 94, 0])
 
 
 def draw(series):
@@ -37,10 +37,10 @@ def test_the_axis_is_logarithmic():
 
 
 def test_the_total_is_thick_and_the_others_have_colours_of_their_own():
-    series = {"style, its main part": [10] * 50, "content": [1] * 50, "total": [100] * 50}
-    pixels = draw(series)
-    heights = [len(set(where(pixels, colour)[0])) for colour in (INK, BLUE, RED)]
-    assert heights[0] >= heights[1] + 2 and heights[1] == heights[2] > 0
+    ramp = np.geomspace(1, 5, 50)
+    pixels = draw({"style, its main part": 10 * ramp, "content": ramp, "total": 100 * ramp})
+    areas = [len(where(pixels, colour)[0]) for colour in (INK, BLUE, ORANGE)]
+    assert min(areas) > 300 and areas[0] > 1.5 * max(areas[1:])
 
 
 def test_what_a_log_axis_cannot_show_is_a_gap():

@@ -226,28 +226,6 @@ def choose_progress(stream: TextIO, *, quiet: bool = False, as_json: bool = Fals
     return PlainProgress(stream)
 
 
-def format_bytes(count: float) -> str:
-    """1234567890 → "1.2 GB"."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 999.5 or unit == "TB":
-            break
-        count /= 1000
-    return f"{count:.0f} {unit}" if count >= 9.95 or unit == "B" else f"{count:.1f} {unit}"
-
-
-def format_duration(seconds: float) -> str:
-    """200 → "3 min 20 s": the two largest units."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 3599.5:
-        minutes, rest = divmod(round(seconds), 60)
-        large, small = f"{minutes} min", f"{rest} s"
-    else:
-        minutes, rest = divmod(round(seconds / 60), 60)
-        large, small = f"{minutes} h", f"{rest} min"
-    return " ".join(part for part in (large, small) if not part.startswith("0 "))
-
-
 def _clock(seconds: float) -> str:
     """200 → "3:20", 3800 → "1:03:20"."""
     minutes, s = divmod(round(seconds), 60)

@@ -16,8 +16,6 @@ from manualnst.cli.progress import (
     QuietProgress,
     TerminalProgress,
     choose_progress,
-    format_bytes,
-    format_duration,
 )
 
 
@@ -372,44 +370,3 @@ def test_the_face_is_chosen_by_stream_and_wishes(monkeypatch):
     assert type(choose_progress(Terminal(), quiet=True, as_json=True)) is JsonProgress
     monkeypatch.setenv("TERM", "dumb")
     assert type(choose_progress(Terminal())) is PlainProgress
-
-
-# Numbers in words
-
-
-@pytest.mark.parametrize(
-    ("count", "words"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (9949, "9.9 kB"),
-        (9950, "10 kB"),
-        (999_499, "999 kB"),
-        (999_500, "1.0 MB"),
-        (1_234_567_890, "1.2 GB"),
-        (340e6, "340 MB"),
-        (5e15, "5000 TB"),
-    ],
-)
-def test_format_bytes(count, words):
-    assert format_bytes(count) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "0.0 s"),
-        (4.23, "4.2 s"),
-        (9.96, "10 s"),
-        (59.4, "59 s"),
-        (59.6, "1 min"),
-        (200, "3 min 20 s"),
-        (3599.4, "59 min 59 s"),
-        (3599.6, "1 h"),
-        (7500, "2 h 5 min"),
-        (100_000, "27 h 47 min"),
-    ],
-)
-def test_format_duration(seconds, words):
-    assert format_duration(seconds) == words
