@@ -17,6 +17,7 @@ import numpy as np
 
 _REDRAW_SECONDS = 0.1
 _SHORTEST_BAR, _LONGEST_BAR = 8, 30
+_CLEAR_THE_REST = "\x1b[J"  # from the cursor to the end of the screen
 _COLOURS = {"filled": "\x1b[36m", "rest": "\x1b[2m", "off": "\x1b[0m"}
 _NO_COLOURS = dict.fromkeys(_COLOURS, "")
 
@@ -92,8 +93,9 @@ class TerminalProgress(_WritingProgress):
     """One line, redrawn in place.
 
     The cursor rests at the start of the line. When the window shrinks and the terminal breaks
-    the line in two, the cursor stays at the start of the first part, and clearing from there to
-    the end of the screen leaves no remains.
+    the line in two, the cursor stays at the start of the first part; a new line is written over
+    it, and what follows is cleared to the end of the screen. (In this order: clearing the whole
+    screen would make tmux keep it in its history.)
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic):
@@ -116,8 +118,8 @@ class TerminalProgress(_WritingProgress):
             self._draw()
 
     def message(self, text: str) -> None:
-        clear = "\x1b[J" if self._running else ""
-        self._write(f"{clear}{_printable(text)}\n")
+        clear = _CLEAR_THE_REST if self._running else ""
+        self._write(f"{_printable(text)}{clear}\n")
         if self._running:
             self._draw()
 
@@ -129,7 +131,7 @@ class TerminalProgress(_WritingProgress):
 
     def _draw(self) -> None:
         self._drawn_at = self._clock()
-        self._write(f"\x1b[J{self._line(_columns(self._stream) - 1)}\r")
+        self._write(f"{self._line(_columns(self._stream) - 1)}{_CLEAR_THE_REST}\r")
 
     def _line(self, columns: int) -> str:
         """Bar and facts within `columns`; where there is little room, fewer facts."""
