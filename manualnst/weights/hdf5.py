@@ -62,35 +62,32 @@ def read_array(group: h5py.Group, path: str) -> np.ndarray:
 
 
 def read_text(attributes: h5py.AttributeManager, name: str) -> str:
-    value = _read_attribute(attributes, name, ())
-    if isinstance(value, bytes):
-        value = value.decode()
-    if not isinstance(value, str):
-        raise InputError(f"the attribute {quote(name)} is not a text")
-    return str(value)
+    return _read_attribute(attributes, name, "S", ()).item().decode()
 
 
 def read_texts(attributes: h5py.AttributeManager, name: str) -> list[str]:
-    """A list of texts of fixed length (others are pointers, of which many can go to one text)."""
-    value = _read_attribute(attributes, name)
-    if getattr(value, "ndim", 0) != 1 or value.dtype.kind != "S":
-        raise InputError(f"the attribute {quote(name)} is not a list of texts of fixed length")
-    return [text.decode() for text in value.tolist()]
+    return [text.decode() for text in _read_attribute(attributes, name, "S").ravel().tolist()]
 
 
 def read_numbers(attributes: h5py.AttributeManager, name: str, shape: tuple = ()) -> np.ndarray:
-    value = np.asarray(_read_attribute(attributes, name, shape))
-    if value.dtype.kind not in "fiu":
-        raise InputError(f"the attribute {quote(name)} does not hold numbers")
-    return value
+    return _read_attribute(attributes, name, "fiu", shape)
 
 
-def _read_attribute(attributes: h5py.AttributeManager, name: str, shape: tuple | None = None):
+def _read_attribute(
+    attributes: h5py.AttributeManager, name: str, kinds: str, shape: tuple | None = None
+) -> np.ndarray:
+    """An attribute of one of the kinds of `numpy.dtype.kind`.
+
+    Text must be of fixed length ("S"). The other sort of text lies elsewhere in the file, and
+    the library that follows the way there loops or crashes where the file is damaged.
+    """
     if name not in attributes:
         raise InputError(f"the attribute {quote(name)} is missing")
     declared = attributes.get_id(name)
+    if declared.dtype.kind not in kinds:
+        raise InputError(f"the attribute {quote(name)} has the unexpected type {declared.dtype}")
     if declared.get_storage_size() > MAX_ATTRIBUTE_BYTES:
         raise InputError(f"the attribute {quote(name)} has {declared.get_storage_size()} bytes")
     if shape is not None and declared.shape != shape:
         raise InputError(f"the attribute {quote(name)} has the shape {declared.shape}, not {shape}")
-    return attributes[name]
+    return np.asarray(attributes[name])

@@ -43,16 +43,17 @@ def _file_image(weights: Weights, layers: Layers, fingerprint: str) -> bytes:
     # Made in memory, so that a full disk is met by a plain write and not inside libhdf5.
     with h5py.File("weights.h5", "w", driver="core", backing_store=False) as file:
         prepared = weights.preprocessing
+        texts = {
+            "format": OWN_FORMAT,
+            "architecture": weights.architecture,
+            "channels": prepared.channels,
+            "provenance": json.dumps(weights.provenance),
+            "sha256": fingerprint,
+        }
+        # np.bytes_ becomes text of fixed length, the only sort of text that is read back.
+        file.attrs.update({key: np.bytes_(text.encode()) for key, text in texts.items()})
         file.attrs.update(
-            format=OWN_FORMAT,
-            version=VERSION,
-            architecture=weights.architecture,
-            channels=prepared.channels,
-            range=prepared.range,
-            mean=prepared.mean,
-            std=prepared.std,
-            provenance=json.dumps(weights.provenance),
-            sha256=fingerprint,
+            version=VERSION, range=prepared.range, mean=prepared.mean, std=prepared.std
         )
         for name, (w, b) in layers.items():
             file[f"layers/{name}/w"] = w
