@@ -39,16 +39,21 @@ def ramp(t, colours):
 
 
 def fractal(
-    rng: np.random.RandomState, shape: tuple[int, int], slope: float, stretch: float = 1
+    rng: np.random.RandomState,
+    shape: tuple[int, int],
+    slope: float,
+    stretch: float = 1,
+    coarsest: float = 0,
 ) -> np.ndarray:
     """Clouds: periodic noise (H, W) whose spectrum falls as 1/frequency^slope; mean 0, std 1.
 
     The larger the slope the softer; with stretch > 1 the clouds are that much wider than high.
+    With `coarsest` = n, none is larger than 1/n of the picture.
     """
     v = np.fft.fftfreq(shape[0])[:, None] * shape[0]
     u = np.fft.rfftfreq(shape[1])[None, :] * shape[1] * stretch
     frequency = np.hypot(u, v)
-    frequency[0, 0] = np.inf  # no mean
+    frequency[frequency <= coarsest] = np.inf  # the mean, too, vanishes
     spectrum = np.fft.rfft2(rng.standard_normal(shape)) / frequency**slope
     noise = np.fft.irfft2(spectrum, s=shape)
     return noise / noise.std()

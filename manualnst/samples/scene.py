@@ -19,12 +19,84 @@ def unit(vector) -> np.ndarray:
     return vector / np.linalg.norm(vector, axis=-1, keepdims=True)
 
 
+class Place:
+    """A spot with a direction: turns local (right, up, away) into space."""
+
+    def __init__(self, x: float, y: float, z: float, turn: float = 0.0):
+        self.spot, self.turn = np.array([x, y, z]), turn
+        self.right = np.array([np.cos(turn), 0, np.sin(turn)])
+        self.away = np.array([-np.sin(turn), 0, np.cos(turn)])
+
+    def __call__(self, points) -> np.ndarray:
+        right, up, away = np.asarray(points, float).T[..., None]
+        return self.spot + right * self.right + up * [0.0, 1.0, 0.0] + away * self.away
+
+    def moved(self, right: float, away: float) -> "Place":
+        return Place(*self([(right, 0, away)])[0], self.turn)
+
+    def turned(self) -> "Place":
+        """By a right angle: its right is this one's away."""
+        return Place(*self.spot, self.turn + np.pi / 2)
+
+
+class Model:
+    """All that is to be drawn: polygons and balls of leaves."""
+
+    def __init__(self):
+        self.polygons: list[tuple[np.ndarray, Material]] = []
+        self.balls: list[tuple] = []  # centre, radius, tint
+
+    def add(self, place: Place, material: Material, *points) -> None:
+        """A flat convex polygon with the given corners."""
+        self.polygons.append((place(points), material))
+
+    def leaves(self, centre, radius: float, tint) -> None:
+        self.balls.append((np.asarray(centre), radius, tint))
+
+    def box(self, place, xs, ys, zs, front: Material, side: Material, top=None) -> None:
+        """Its walls, and its top if that has a material."""
+        (x0, x1), (y0, y1), (z0, z1) = xs, ys, zs
+        for z in zs:
+            self.add(place, front, (x0, y0, z), (x1, y0, z), (x1, y1, z), (x0, y1, z))
+        for x in xs:
+            self.add(place, side, (x, y0, z0), (x, y0, z1), (x, y1, z1), (x, y1, z0))
+        if top is not None:
+            self.add(place, top, (x0, y1, z0), (x1, y1, z0), (x1, y1, z1), (x0, y1, z1))
+
+    def tube(self, place, radii, ys, material: Material, sides: int = 24) -> None:
+        """An upright cylinder or cone, as a prism of many sides; radii below and above."""
+        turns = np.linspace(0, 2 * np.pi, sides + 1)
+        rings = [
+            [(r * np.cos(t), y, r * np.sin(t)) for t in turns]
+            for r, y in zip(radii, ys, strict=True)
+        ]
+        low, high = rings
+        for k in range(sides):
+            corners = low[k], low[k + 1], high[k + 1], high[k]
+            self.add(place, material, *(corners if radii[1] > 0 else corners[:3]))
+
+    def draw(self, film: "Film", rough) -> None:
+        for corners, material in self.polygons:
+            film.polygon(corners, material)
+        for centre, radius, tint in self.balls:
+            film.leaves(centre, radius, tint, rough)
+
+
 class Camera:
     """Stands at `eye` and looks along +z; `focal` is the focal length in pixels."""
 
     def __init__(self, eye, focal: float, shape: tuple[int, int], horizon: float):
         self.eye, self.focal, self.shape = np.asarray(eye, float), focal, shape
         self.middle, self.horizon = shape[1] / 2, horizon * shape[0]
+
+    def slopes(self, columns, rows):
+        """Of the ray through each pixel: u = x/z and v = y/z."""
+        u = (columns + 0.5 - self.middle) / self.focal
+        return u, (self.horizon - rows - 0.5) / self.focal
+
+    def pixels(self, u, v):
+        """The inverse of `slopes`."""
+        return self.middle + self.focal * u - 0.5, self.horizon - self.focal * v - 0.5
 
     def project(self, points):
         """Columns, rows (both real numbers) of points."""
@@ -37,53 +109,63 @@ class Camera:
 
     def rays(self, columns, rows):
         """Origins and directions of the rays; z of a direction is 1, so that t is the depth."""
-        u = (columns + 0.5 - self.middle) / self.focal
-        v = (self.horizon - rows - 0.5) / self.focal
+        u, v = self.slopes(columns, rows)
         return self.eye, np.stack([u, v, np.ones_like(u)], axis=-1)
 
 
 class Lamp:
-    """Very far away in the direction `towards`; its map covers a square around `centre`."""
+    """Very far away in the direction `towards`; its view is a square around CENTRE.
 
-    def __init__(self, towards, centre, width: float, pixels: int):
-        self.towards, self.centre = unit(towards), np.asarray(centre, float)
+    `width` is that of the square and `blur` that of the edges of shadows, both in metres.
+    """
+
+    CENTRE = np.array([40.0, 20.0, 190.0])
+    DISTANCE = 1000.0
+
+    def __init__(self, towards, width: float, pixels: int, blur: float):
+        self.towards = unit(towards)
         self.right = unit(np.cross([0.0, 1.0, 0.01], self.towards))
         self.up = np.cross(self.towards, self.right)
-        self.scale, self.shape = pixels / width, (pixels, pixels)
+        self.scale, self.shape, self.blur = pixels / width, (pixels, pixels), blur
+        self.middle = pixels / 2
+        self.start = self.CENTRE + self.DISTANCE * self.towards
 
     def project(self, points):
-        p = points - self.centre
-        middle = self.shape[0] / 2
-        return middle + self.scale * (p @ self.right), middle - self.scale * (p @ self.up)
+        p = points - self.CENTRE
+        return (
+            self.middle + self.scale * (p @ self.right),
+            self.middle - self.scale * (p @ self.up),
+        )
 
     def rays(self, columns, rows):
-        middle = self.shape[0] / 2
-        a = (columns + 0.5 - middle)[..., None] / self.scale
-        b = (middle - rows - 0.5)[..., None] / self.scale
-        start = self.centre + a * self.right + b * self.up + 1000 * self.towards
+        right = (columns + 0.5 - self.middle)[..., None] / self.scale
+        up = (self.middle - rows - 0.5)[..., None] / self.scale
+        start = self.start + right * self.right + up * self.up
         return start, np.broadcast_to(-self.towards, start.shape)
 
-    def lit(self, film: "Film", points, blur: float, rng, samples: int = 6):
-        """The share of the lamp, in [0, 1], that reaches points (N, 3); shadows are `blur` wide."""
+    def lit(self, film: "Film", points, rng: np.random.RandomState) -> np.ndarray:
+        """The share of this lamp, in [0, 1], that reaches points (N, 3)."""
         columns, rows = self.project(points)
-        depth = (self.centre + 1000 * self.towards - points) @ self.towards
+        depth = (self.start - points) @ self.towards
+        samples = 4
         share = np.zeros(len(points))
         for _ in range(samples):
-            jitter = rng.uniform(-0.5, 0.5, (2, len(points))) * blur * self.scale
+            jitter = rng.uniform(-0.5, 0.5, (2, len(points))) * self.blur * self.scale
             c = np.clip(columns + jitter[0], 0, self.shape[1] - 1).astype(int)
             r = np.clip(rows + jitter[1], 0, self.shape[0] - 1).astype(int)
-            share += depth < film.depth[r, c] + 0.35 + blur
+            share += depth < film.depth[r, c] + 0.35 + self.blur
         return share / samples
 
 
 class Film:
     """The nearest surface at each pixel of a view: depth, normal and colour."""
 
-    def __init__(self, view):
-        self.view = view
+    def __init__(self, view, only_depth: bool = False):
+        self.view, self.only_depth = view, only_depth
         self.depth = np.full(view.shape, np.inf)
-        self.normal = np.zeros((*view.shape, 3), np.float32)
-        self.colour = np.zeros((*view.shape, 3), np.float32)
+        if not only_depth:
+            self.normal = np.zeros((*view.shape, 3), np.float32)
+            self.colour = np.zeros((*view.shape, 3), np.float32)
 
     def _window(self, points):
         """The pixels (rows, columns, as slices) that surround all the points, and their rays."""
@@ -95,14 +177,8 @@ class Film:
         grid = np.mgrid[rows, columns].astype(float)
         return (rows, columns), *self.view.rays(grid[1], grid[0])
 
-    def _write(self, window, seen, depth, normal, tint) -> None:
-        self.depth[window][seen] = depth
-        self.normal[window][seen] = normal
-        self.colour[window][seen] = tint
-
-    def polygon(self, corners, material: Material) -> None:
+    def polygon(self, corners: np.ndarray, material: Material) -> None:
         """A flat convex polygon; u runs from the first corner to the second, v towards the last."""
-        corners = np.asarray(corners, float)
         found = self._window(corners)
         if found is None:
             return
@@ -120,14 +196,15 @@ class Film:
         flat = np.stack([(corners - first) @ along, (corners - first) @ aside], axis=-1)
         for (au, av), (bu, bv) in zip(flat, np.roll(flat, -1, axis=0), strict=True):
             seen &= (bu - au) * (v - av) - (bv - av) * (u - au) >= 0
-        towards = np.where(facing[seen, None] > 0, -normal, normal)
-        self._write(window, seen, t[seen], towards, material(u[seen], v[seen]))
+        self.depth[window][seen] = t[seen]
+        if not self.only_depth:
+            self.normal[window][seen] = np.where(facing[seen, None] > 0, -normal, normal)
+            self.colour[window][seen] = material(u[seen], v[seen])
 
-    def ball(self, centre, radius: float, material: Material, fuzz=None) -> None:
-        """A ball; `fuzz` (u, v) → (N, 3) roughens it, as leaves do: it moves the normals."""
-        centre = np.asarray(centre, float)
-        box = centre + radius * np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 8).T
-        found = self._window(box)
+    def leaves(self, centre: np.ndarray, radius: float, tint: np.ndarray, rough) -> None:
+        """A ball of leaves; rough(u, v) → noise (…, 3) turns them this way and that."""
+        corners = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 8).T
+        found = self._window(centre + radius * corners)
         if found is None:
             return
         window, origin, ray = found
@@ -136,18 +213,18 @@ class Film:
         b = (offset * ray).sum(-1)
         root = b * b - a * ((offset * offset).sum(-1) - radius**2)
         t = (-b - np.sqrt(np.maximum(root, 0))) / a
-        hit = origin + t[..., None] * ray
+        rows, columns = np.nonzero((root > 0) & (t > 0) & (t < self.depth[window]))
+        t, ray = t[rows, columns], ray[rows, columns]
+        hit = np.broadcast_to(origin, (*root.shape, 3))[rows, columns] + t[:, None] * ray
         normal = (hit - centre) / radius
-        seen = (root > 0) & (t > 0) & (t < self.depth[window])
-        if fuzz is not None:
-            rough = fuzz(hit[..., 0] + 0.7 * hit[..., 2], hit[..., 1])
-            # Where the surface turns away from the viewer, gaps open between the leaves.
-            edge = -(normal * unit(ray)).sum(-1)
-            seen &= edge > 0.28 + 0.22 * rough[..., 0]
-            normal = unit(normal + 0.55 * rough)
-        hit = hit[seen]
-        tint = material(hit[:, 0] + 0.7 * hit[:, 2], hit[:, 1])
-        self._write(window, seen, t[seen], normal[seen], tint)
+        noise = rough((hit[:, 0] + 0.7 * hit[:, 2]) / 16, hit[:, 1] / 16)
+        # Where the ball turns away from the viewer, gaps open between the leaves.
+        kept = -(normal * unit(ray)).sum(-1) > 0.28 + 0.22 * noise[:, 0]
+        rows, columns, noise = rows[kept], columns[kept], noise[kept]
+        self.depth[window][rows, columns] = t[kept]
+        if not self.only_depth:
+            self.normal[window][rows, columns] = unit(normal[kept] + 0.6 * noise)
+            self.colour[window][rows, columns] = tint * np.clip(1 + 0.35 * noise[:, 1:2], 0.2, 2)
 
     def positions(self):
         """Where the surfaces are, (H, W, 3); infinite where there are none."""
