@@ -70,6 +70,8 @@ def test_a_version_1_cgroup(system):
             "cgroup/memory/run/memory.limit_in_bytes": 1000 * MIB,
             "cgroup/memory/run/memory.usage_in_bytes": 700 * MIB,
             "cgroup/memory/run/memory.stat": f"active_file 9\ntotal_active_file {MIB}\n",
+            "cgroup/memory/other/memory.limit_in_bytes": 2 * MIB,  # of no concern
+            "cgroup/memory/other/memory.usage_in_bytes": MIB,
             "cgroup/memory/memory.limit_in_bytes": UNLIMITED_V1,
             "cgroup/memory/memory.usage_in_bytes": 900 * MIB,
         }

@@ -89,6 +89,9 @@ def test_one_line_is_redrawn_in_place_and_ends_with_a_newline():
     report.step(info(5, seconds=2.5))
     line = "━" * 7 + "╸" + "─" * 22 + "  5/20  loss 1234  2.0 steps/s  0:08 left"
     assert stream.screen() == [line]
+    clock.now += 1
+    report.step(info(6, loss=1.0, seconds=3))
+    assert stream.screen()[0].endswith("  6/20  loss 1  2.0 steps/s  0:07 left")
     report.step(info(20, seconds=100))
     report.end()
     assert stream.screen() == ["━" * 30 + "  20/20  loss 1234  5.0 s/step  took 1:40", ""]
