@@ -149,10 +149,14 @@ def test_colours_multiplied_by_alpha_are_divided_again(mode, straight, expected)
     np.testing.assert_allclose(picture.alpha * 255, 128, atol=1e-4)
 
 
-@pytest.mark.parametrize("format", ["PNG", "TIFF", "PPM"])
+@pytest.mark.parametrize("format", ["PNG", "TIFF", "PGM"])
 def test_16_bit_grey_keeps_its_precision(file, format):
     grey = np.array([[0, 1, 257], [30000, 65534, 65535]], np.uint16)
-    picture = load_picture(file(encoded(Image.fromarray(grey), format)))
+    if format == "PGM":  # which Pillow reads as mode I
+        data = b"P5 3 2 65535\n" + grey.astype(">u2").tobytes()
+    else:
+        data = encoded(Image.fromarray(grey), format)
+    picture = load_picture(file(data))
     np.testing.assert_array_equal(picture.pixels[:, :, 2], grey / np.float32(65535))
     assert picture.notes == ()
 
@@ -493,7 +497,7 @@ def test_damaged_files_load_or_are_refused(file, monkeypatch, format):
     whole = encoded(Image.fromarray(noise(9, 11)), format, **options)
     dice = random.Random(format)
     refused = 0
-    for trial in range(200):
+    for trial in range(100):
         data = bytearray(whole)
         if trial % 3 == 0:
             del data[dice.randrange(len(data)) :]
