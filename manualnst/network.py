@@ -4,7 +4,7 @@ The reverse walk is the only place where gradients are added: what arrives from 
 and what a loss adds at a tap.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from types import ModuleType
 
@@ -49,7 +49,7 @@ class Network:
         features = {}
         y, cache = ops.pixels_forward(x, self._preprocessing, backend=self.backend)
         tape = [("pixels", ops.pixels_backward, cache)]
-        for name in self._order[: self._depth(taps)]:
+        for name in self._order[: _depth(self._order, taps)]:
             y, backward, cache = self._layer_forward(name, y)
             tape.append((name, backward, cache))
             if name in taps:
@@ -71,9 +71,6 @@ class Network:
             if gradient is not None:
                 gradient = backward(gradient, cache, backend=self.backend)
         return gradient
-
-    def _depth(self, taps) -> int:
-        return max((self._order.index(tap) + 1 for tap in taps), default=0)
 
     def _layer_forward(self, name: str, x):
         """One layer: its output, the function that goes back through it, and that one's cache."""
@@ -98,6 +95,38 @@ def available_layers(weights: Weights) -> list[str]:
     order = layer_names(weights.architecture)
     last = list(weights.layers)[-1].replace("conv", "relu")
     return order[: order.index(last) + 1]
+
+
+def map_shapes(
+    weights: Weights, taps: Iterable[str], height: int, width: int
+) -> Iterator[tuple[str, tuple[int, int, int], tuple[int, int, int]]]:
+    """What a forward to these taps passes through: (layer, shape before, shape after).
+
+    Refuses unknown taps, and a picture that is too small to be pooled so often.
+    """
+    order = available_layers(weights)
+    taps = set(taps)
+    for tap in taps:
+        check_tap(tap, order)
+    shape = (height, width, 3)
+    for name in order[: _depth(order, taps)]:
+        before = shape
+        if name.startswith("conv"):
+            shape = (*shape[:2], weights.layers[name][0].shape[3])
+        elif name.startswith("pool"):
+            shape = (shape[0] // 2, shape[1] // 2, shape[2])
+        if 0 in shape:
+            need = 2 ** int(name.removeprefix("pool"))
+            raise InputError(
+                f"a picture of {width} × {height} is too small for the layers {', '.join(taps)}: "
+                f"it must have at least {need} pixels each way; use a larger one or shallower layers"
+            )
+        yield name, before, shape
+
+
+def _depth(order: list[str], taps: Iterable[str]) -> int:
+    """How many layers have to be evaluated to reach the deepest tap."""
+    return max((order.index(tap) + 1 for tap in taps), default=0)
 
 
 def normalise_filters(

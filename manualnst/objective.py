@@ -77,7 +77,8 @@ class Objective:
         terms: dict[str, Term] = {}
         dL_dF: dict[str, np.ndarray] = {}
         features, tape = self._network.forward(x, self._content_weights | self._style_weights)
-        for layer, F in features.items():
+        for layer in list(features):
+            F = features.pop(layer)  # each map can go as soon as its losses are done
             for kind, weight, forward, backward in self._losses_at(layer):
                 value, cache = forward(F)
                 terms[f"{kind} {layer}"] = Term(value, weight)
@@ -89,17 +90,6 @@ class Objective:
             dL_dx = dL_dx + gradient
         loss = self.scale * sum(term.weighted for term in terms.values())
         return Evaluation(loss, dL_dx, terms)
-
-    def unit_scale(self, x) -> float:
-        """The scale at which the gradient at x has a root mean square of 1.
-
-        Optimisers have absolute tolerances and step sizes: with losses of 1e12 or gradients of
-        1e-9, scipy's L-BFGS-B stops after two steps. In these units they mean the same for
-        every size, network and weight. 1 where the gradient vanishes.
-        """
-        evaluation = self(x)
-        rms = float(np.sqrt(np.mean(np.square(evaluation.dL_dx, dtype=np.float64))))
-        return self.scale / rms if np.isfinite(rms) and rms > 0 else 1.0
 
     def _losses_at(self, layer):
         """The losses that tap this layer: (kind, weight, forward, backward)."""
@@ -127,6 +117,17 @@ class Objective:
         weight = self.scale * self._tv_weight
         gradient = losses.total_variation_backward(weight, cache, backend=backend)
         return Term(value, self._tv_weight), gradient
+
+
+def unit_scale(evaluation: Evaluation) -> float:
+    """The scale at which an unscaled gradient like this one has a root mean square of 1.
+
+    Optimisers have absolute tolerances and step sizes: with losses of 1e12 or gradients of
+    1e-9, scipy's L-BFGS-B stops after two steps. In these units they mean the same for every
+    size, network and weight. 1 where the gradient vanishes.
+    """
+    rms = float(np.sqrt(np.mean(np.square(evaluation.dL_dx, dtype=np.float64))))
+    return 1 / rms if np.isfinite(rms) and rms > 0 else 1.0
 
 
 def _weights_of(layers: dict[str, float], total: float) -> dict[str, float]:

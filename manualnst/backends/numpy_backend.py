@@ -36,7 +36,7 @@ def conv3x3_backward(dL_dy, cache):
 
 
 def conv3x3_backward_params(dL_dy, x):
-    (H, W, C), K = x.shape, dL_dy.shape[2]
+    (_, W, C), K = x.shape, dL_dy.shape[2]
     dL_dw = np.zeros((9 * C, K), x.dtype)
     for top, patches in _patch_strips(x):
         dL_dw += patches.T @ dL_dy[top : top + len(patches) // W].reshape(-1, K)

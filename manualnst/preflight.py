@@ -1,0 +1,63 @@
+"""What a run will need, foretold before its first step.
+
+Memory is counted from the network's table, not measured: the peak of one evaluation is the
+widest step of the walk plus what has to be kept meanwhile. Counted in numbers of the dtype; the
+terms name the arrays of the numpy backend that are alive together.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+
+from .images import fitted_size
+from .network import map_shapes
+from .vgg import Weights
+
+# Arrays of the size of the picture: 8-byte ones for scipy, which keeps two pictures for each
+# pair of its memory of 10, and 4-byte ones for the others (moments, move, new and old picture).
+_OPTIMIZER_BYTES_PER_NUMBER = {"lbfgs": 8 * 31, "adam": 4 * 9, "momentum": 4 * 6}
+_PICTURES_KEPT = 6  # content, style, best, current, gradient, checkpoint copy
+_BLAS_BYTES = 64 << 20  # OpenBLAS' work buffers
+
+
+def peak_bytes(
+    weights: Weights, taps: Iterable[str], sizes: Iterable[tuple[int, int]], optimizer: str
+) -> int:
+    """The peak above what the process already holds, for pictures of these (height, width).
+
+    `sizes` are the result's and the style picture's; the first is also the optimiser's.
+    """
+    sizes = list(sizes)
+    itemsize = 4
+    evaluation = max(_evaluation_numbers(weights, set(taps), *size) for size in sizes) * itemsize
+    filters = sum(w.size for w, _ in weights.layers.values()) * itemsize
+    numbers = 3 * sizes[0][0] * sizes[0][1]
+    optimiser = numbers * (_OPTIMIZER_BYTES_PER_NUMBER[optimizer] + _PICTURES_KEPT * itemsize)
+    return int(evaluation + filters + optimiser + _BLAS_BYTES)
+
+
+def _evaluation_numbers(weights: Weights, taps: set[str], height: int, width: int) -> float:
+    """Numbers alive at the peak of forward, losses and backward."""
+    widest = tapped = masks = 0.0
+    for name, before, after in map_shapes(weights, taps, height, width):
+        before, after = math.prod(before), math.prod(after)
+        if name.startswith("conv"):
+            # Input, its padded copy and output; backward the same with the two exchanged.
+            widest = max(widest, 2 * before + after, 2 * after + before)
+        elif name.startswith("relu"):
+            widest = max(widest, 2.25 * after)  # input, output and the mask as bytes …
+            masks += after / 32  # … which is kept as bits
+        if name in taps:
+            tapped += after
+    return widest + 2 * tapped + masks  # of a tap: map and gradient
+
+
+def largest_size(fits: Callable[[tuple[int, int]], bool], height: int, width: int) -> int | None:
+    """The largest long side for which `fits((h, w))`, by bisection; None if none does."""
+    low, high = 0, max(height, width)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(fitted_size(height, width, middle)):
+            low = middle
+        else:
+            high = middle - 1
+    return low or None

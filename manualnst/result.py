@@ -1,0 +1,62 @@
+"""What a run gives back: the picture, and the record of how it came about."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import InputError
+from .files import write_atomically
+from .images import encode_png, save_picture
+from .plots import draw_curve
+
+RECORD_FORMAT = "manualnst record 1"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The best picture of a run. In a notebook it shows itself."""
+
+    image: np.ndarray  # (H, W, 3) float32 in [0, 1]
+    alpha: np.ndarray | None  # (H, W), the content picture's
+    record: dict[str, Any]  # JSON-able: settings, versions, hashes, losses, stop reason, …
+    interrupted: bool
+
+    @property
+    def stop_reason(self) -> str:
+        return self.record["stop_reason"]
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the picture in the format of the suffix. An existing file is replaced."""
+        save_picture(path, self.image, self.alpha, description=self._summary())
+
+    def save_record(self, path: str | os.PathLike) -> None:
+        text = json.dumps(self.record, indent=1, allow_nan=False) + "\n"
+        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+    def loss_curve(self) -> np.ndarray:
+        """A picture (H, W, 3) of every weighted term against the evaluations."""
+        return draw_curve(self.record["history"], title="loss by evaluation", x_label="evaluation")
+
+    def _summary(self) -> str:
+        content, style = self.record["content"]["name"], self.record["style"]["name"]
+        return f"{Path(content).name} in the style of {Path(style).name}"
+
+    def _repr_png_(self) -> bytes:
+        return encode_png(self.image, self.alpha)
+
+
+def load_record(path: str | os.PathLike) -> dict[str, Any]:
+    """The record of an earlier run, to be repeated."""
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read record {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not a run record: {error}") from error
+    if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT:
+        raise InputError(f"{path} is not a run record of this version ({RECORD_FORMAT!r})")
+    return record

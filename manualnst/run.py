@@ -1,0 +1,216 @@
+"""A run: prepared pictures, network and settings, carried to a result.
+
+Nothing here prints or knows of a terminal: what there is to tell is in `Run.notices` and in
+what the callback gets.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import machine, preflight
+from .backends import get_backend
+from .checkpoint import save_checkpoint
+from .errors import InputError
+from .history import History
+from .inputs import Input
+from .network import Network
+from .objective import Objective, unit_scale
+from .optimizers import State, Step, make_optimizer
+from .result import RECORD_FORMAT, Result
+from .settings import Settings
+from .vgg import Weights
+
+
+class Progress(NamedTuple):
+    """What a callback learns after each step."""
+
+    step: int
+    evaluations: int
+    loss: float  # of this step's picture
+    terms: dict[str, float]  # weighted; they add up to `loss`
+    seconds: float  # since this session of the run began
+    picture: np.ndarray  # (H, W, 3), this step's; not to be changed
+
+
+# Called after each step; returning True ends the run with the best picture so far.
+Callback = Callable[[Progress], bool | None]
+
+
+@dataclass
+class Standing:
+    """How far a run has come: all of it goes into a checkpoint."""
+
+    state: State
+    best: np.ndarray  # (H, W, 3), the picture of the lowest loss so far
+    best_loss: float = float("inf")
+    history: History = field(default_factory=History)
+    seconds: float = 0.0
+    scale: float | None = None  # the objective's, fixed at the first start
+
+
+class Run:
+    """One run. `notices` are the lines that a person should see before its first step."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        weights: Weights,
+        content: Input,
+        style: Input,
+        standing: Standing,
+        facts: dict[str, Any],
+        notices: list[str],
+    ):
+        self.settings = settings
+        self.standing = standing
+        self.notices = notices
+        self._weights, self._content, self._style = weights, content, style
+        self.facts = facts | {"weights": _weights_facts(weights)}  # for record and checkpoint
+        self._objective: Objective | None = None
+        self._seconds_before = standing.seconds
+        self._check_memory()
+
+    @property
+    def done(self) -> int:
+        """Steps that are done: more than zero in a run that was resumed."""
+        return self.standing.state.iterations
+
+    def start(self) -> None:
+        """Measure the targets and one evaluation; adds a notice of the time to expect."""
+        settings, standing = self.settings, self.standing
+        network = Network(self._weights, backend=get_backend(settings.backend), pool=settings.pool)
+        objective = Objective(network, self._content.pixels, self._style.pixels, settings.losses)
+        began = time.perf_counter()
+        evaluation = objective(standing.state.x)
+        seconds = time.perf_counter() - began
+        if standing.scale is None:
+            standing.scale = unit_scale(evaluation)
+        objective.scale = standing.scale
+        self._objective = objective
+        steps = settings.steps - self.done
+        self.notices.append(
+            f"time: about {machine.format_duration(steps * seconds)} for {steps} steps "
+            f"({seconds:.2g} s an evaluation)"
+        )
+
+    def finish(
+        self,
+        callback: Callback | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        checkpoint_every: int = 20,
+    ) -> Result:
+        """Optimise until all steps are done, or the callback or an interrupt ends it."""
+        if self._objective is None:
+            self.start()
+        began = time.perf_counter()
+
+        def on_step(step: Step) -> str | None:
+            self._take(step, time.perf_counter() - began)
+            if checkpoint is not None and self.done % checkpoint_every == 0:
+                self.save(checkpoint)
+            if callback is not None and callback(self._progress(step)):
+                return "stopped by the callback"
+            return None
+
+        optimizer = make_optimizer(self.settings.optimizer, self.settings.rate)
+        evaluate = self.standing.history.recording(self._objective)
+        interrupted = False
+        try:
+            stop_reason = optimizer.minimise(
+                evaluate, self.standing.state, self.settings.steps, on_step
+            )
+        except KeyboardInterrupt:
+            interrupted = True
+            stop_reason = f"interrupted after {self.done} of {self.settings.steps} steps"
+        record = self._record(stop_reason)
+        return Result(self.standing.best, self._content.alpha, record, interrupted)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write all that is needed to go on from the last whole step, pictures included."""
+        standing = self.standing
+        facts = {
+            "settings": self.settings.to_json(),
+            "facts": self.facts,
+            "scale": standing.scale,
+            "iterations": standing.state.iterations,
+            "evaluations": standing.state.evaluations,
+            "best_loss": standing.best_loss,
+            "history": standing.history.columns,
+            "seconds": standing.seconds,
+        }
+        pictures = {
+            "content": self._content.pixels,
+            "style": self._style.pixels,
+            "x": standing.state.x,
+            "best": standing.best,
+        }
+        if self._content.alpha is not None:
+            pictures["alpha"] = self._content.alpha
+        state = {f"state.{name}": array for name, array in standing.state.arrays.items()}
+        save_checkpoint(path, facts, pictures | state)
+
+    def _check_memory(self) -> None:
+        taps = {**self.settings.content_layers, **self.settings.style_layers}
+        style_size = self._style.pixels.shape[:2]
+
+        def need(size: tuple[int, int]) -> int:
+            sizes = [size, style_size]
+            return preflight.peak_bytes(self._weights, taps, sizes, self.settings.optimizer)
+
+        size = self._content.pixels.shape[:2]
+        available = machine.available_memory()
+        if available is not None and need(size) > available:
+            largest = preflight.largest_size(lambda s: need(s) <= available, *size)
+            raise InputError(
+                f"not enough memory: {size[1]} × {size[0]} needs about "
+                f"{machine.format_bytes(need(size))}, {machine.format_bytes(available)} are "
+                f"available; " + (f"--size {largest} fits" if largest else "no size fits")
+            )
+        self.notices.append(f"memory: about {machine.format_bytes(need(size))} at the peak")
+
+    def _take(self, step: Step, seconds: float) -> None:
+        loss = step.evaluation.unscaled_loss
+        if loss < self.standing.best_loss:
+            self.standing.best, self.standing.best_loss = step.x, loss
+        self.standing.state = step.state
+        self.standing.seconds = self._seconds_before + seconds
+
+    def _progress(self, step: Step) -> Progress:
+        return Progress(
+            step=step.state.iterations,
+            evaluations=step.state.evaluations,
+            loss=step.evaluation.unscaled_loss,
+            terms={name: term.weighted for name, term in step.evaluation.terms.items()},
+            seconds=self.standing.seconds - self._seconds_before,
+            picture=step.x,
+        )
+
+    def _record(self, stop_reason: str) -> dict[str, Any]:
+        standing = self.standing
+        return {
+            "format": RECORD_FORMAT,
+            "versions": machine.versions(),
+            "settings": self.settings.to_json(),
+            **self.facts,
+            "scale": standing.scale,
+            "stop_reason": stop_reason,
+            "steps": standing.state.iterations,
+            "evaluations": standing.state.evaluations,
+            "best_loss": standing.best_loss if np.isfinite(standing.best_loss) else None,
+            "seconds": round(standing.seconds, 3),
+            "peak_memory_bytes": machine.peak_memory(),
+            "history": standing.history.columns,
+        }
+
+
+def _weights_facts(weights: Weights) -> dict[str, Any]:
+    return {
+        "architecture": weights.architecture,
+        "fingerprint": weights.fingerprint(),
+        "provenance": weights.provenance,
+    }

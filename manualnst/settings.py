@@ -1,0 +1,123 @@
+"""Every setting that decides what a run's picture looks like, checked, and in and out of JSON."""
+
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from .backends import NAMES as BACKENDS
+from .errors import InputError
+from .losses import NORMALISATIONS
+from .network import POOLINGS
+from .objective import LossSettings
+from .optimizers import OPTIMIZERS
+
+# Starts that are not a file's name.
+INITS = ("content", "style", "noise")
+
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+
+
+@dataclass(frozen=True)
+class Settings:
+    size: int = 512  # long side of the result at most; a smaller content keeps its size
+    steps: int = 200
+    content_weight: float = 1.0
+    style_weight: float = 1.0
+    tv_weight: float = 0.0
+    content_layers: dict[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
+    style_layers: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STYLE_LAYERS, 1.0))
+    normalisation: str = "relative"
+    pool: str = "average"
+    init: str = "content"  # one of INITS, or a picture file
+    seed: int = 0  # of the noise
+    optimizer: str = "lbfgs"
+    rate: float | None = None  # None: the optimiser's own
+    weights: str | None = None  # None: vgg19 if it is in the cache, else builtin
+    backend: str = "numpy"
+
+    def __post_init__(self):
+        _check_integer("size", self.size, at_least=1)
+        _check_integer("steps", self.steps, at_least=1)
+        _check_integer("seed", self.seed, at_least=0)
+        for name in ("content_weight", "style_weight", "tv_weight"):
+            _check_number(name, getattr(self, name))
+        for name in ("content_layers", "style_layers"):
+            _check_layers(name, getattr(self, name))
+        _check_choice("normalisation", self.normalisation, NORMALISATIONS)
+        _check_choice("pool", self.pool, POOLINGS)
+        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        _check_choice("backend", self.backend, BACKENDS)
+        _check_text("init", self.init)
+        if self.weights is not None:
+            _check_text("weights", self.weights)
+        if self.rate is not None:
+            _check_number("rate", self.rate)
+            if self.optimizer == "lbfgs":
+                raise InputError("rate is for adam and momentum; lbfgs finds its own step length")
+            if self.rate == 0:
+                raise InputError("rate is 0: nothing would move; give a positive number")
+
+    @property
+    def losses(self) -> LossSettings:
+        return LossSettings(**{f.name: getattr(self, f.name) for f in fields(LossSettings)})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Settings":
+        """Settings from a record or checkpoint: a stranger's file, so nothing is taken on trust."""
+        known = {f.name for f in fields(cls)}
+        if not isinstance(data, dict) or set(data) - known:
+            raise InputError(
+                f"settings: expected an object with keys among {', '.join(sorted(known))}"
+            )
+        return cls(**data)
+
+
+def parse_layers(text: str) -> dict[str, float]:
+    """'relu1_1:2,relu2_1' → {'relu1_1': 2.0, 'relu2_1': 1.0}."""
+    layers = {}
+    for part in text.split(","):
+        name, colon, weight = part.strip().partition(":")
+        try:
+            layers[name] = float(weight) if colon else 1.0
+        except ValueError:
+            raise InputError(
+                f"layer {part.strip()!r}: expected NAME or NAME:WEIGHT, as in relu1_1:2"
+            ) from None
+    return layers
+
+
+def _check_integer(name, value, at_least):
+    if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
+        raise InputError(f"{name} is {value!r}; it must be a whole number of at least {at_least}")
+
+
+def _check_number(name, value):
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise InputError(f"{name} is {value!r}; it must be a number")
+    if not math.isfinite(value) or value < 0:
+        raise InputError(f"{name} is {value}; it must be zero or a positive finite number")
+
+
+def _check_layers(name, layers):
+    if not isinstance(layers, dict) or not layers:
+        raise InputError(
+            f"{name} is {layers!r}; give layer names with weights, as relu1_1:2,relu2_1"
+        )
+    for layer, weight in layers.items():
+        _check_text(f"a name in {name}", layer)
+        _check_number(f"the weight of {layer} in {name}", weight)
+    if not any(layers.values()):
+        raise InputError(f"{name}: all weights are zero; set the total weight to 0 instead")
+
+
+def _check_choice(name, value, choices):
+    if value not in tuple(choices):
+        raise InputError(f"unknown {name} {value!r}; choose one of {', '.join(choices)}")
+
+
+def _check_text(name, value):
+    if not isinstance(value, str) or not value:
+        raise InputError(f"{name} is {value!r}; it must be a non-empty text")

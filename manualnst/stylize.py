@@ -1,0 +1,127 @@
+"""What people ask for: a picture in the style of another, or to go on where a run was cut off."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .checkpoint import load_checkpoint
+from .errors import InputError
+from .history import History
+from .inputs import Input, Source, open_content, open_start, open_style
+from .optimizers import State, make_optimizer
+from .result import Result
+from .run import Callback, Run, Standing
+from .settings import Settings
+from .weights import default_weights, find_weights
+
+
+def stylize(
+    content: Source | None = None,
+    style: Source | None = None,
+    *,
+    callback: Callback | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    **settings: Any,
+) -> Result:
+    """Paint `content` in the style of `style`; each may be a path, an array or "sample:NAME".
+
+    Without pictures the package's samples are taken. `settings` are the fields of
+    `manualnst.Settings`. The callback gets a `Progress` after each step; if it returns True the
+    run ends. Ctrl-C ends it too: either way the best picture so far is returned. With
+    `checkpoint`, a file is kept from which `resume` goes on.
+    """
+    return prepare(content, style, Settings(**settings)).finish(callback, checkpoint)
+
+
+def resume(
+    checkpoint: str | os.PathLike, *, steps: int | None = None, callback: Callback | None = None
+) -> Result:
+    """Go on with the run of a checkpoint, to `steps` in total if given."""
+    return restore(checkpoint, steps=steps).finish(callback, checkpoint)
+
+
+def prepare(content: Source | None, style: Source | None, settings: Settings) -> Run:
+    """The run, with everything checked that can be checked before it starts."""
+    weights_notice = f"weights: {settings.weights}"
+    if settings.weights is None:
+        name, weights_notice = default_weights()
+        settings = replace(settings, weights=name)
+    content_input = open_content(content, settings.size)
+    style_input = open_style(style, settings.size)
+    start = open_start(settings, content_input, style_input)
+    inputs = {"content": content_input, "style": style_input, "start": start}
+    notices = [line for each in inputs.values() for line in each.notices]
+    return Run(
+        settings,
+        find_weights(settings.weights),
+        content_input,
+        style_input,
+        Standing(State(start.pixels), best=start.pixels),
+        facts={role: each.facts for role, each in inputs.items()},
+        notices=[*notices, weights_notice],
+    )
+
+
+def check_same(run: Run, record: dict[str, Any], what: Iterable[str]) -> None:
+    """Refuse to repeat a record with pictures or weights other than those it names."""
+    for role in what:
+        before, now = record[role], run.facts[role]
+        if before != now:
+            raise InputError(
+                f"the {role} is not what the record was made with: it says {before}, but this is "
+                f"{now}; give the same file, or begin a run of its own"
+            )
+
+
+def restore(checkpoint: str | os.PathLike, *, steps: int | None = None) -> Run:
+    """The run of a checkpoint, ready to go on."""
+    facts, arrays = load_checkpoint(checkpoint)
+    try:
+        return _restore(facts, arrays, steps)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"checkpoint {checkpoint} is incomplete: {error!r}") from error
+
+
+def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | None) -> Run:
+    settings = Settings.from_json(facts["settings"])
+    if steps is not None:
+        settings = replace(settings, steps=steps)
+    weights = find_weights(settings.weights)
+    content = Input(_picture(arrays, "content"), arrays.get("alpha"), {}, ())
+    style = Input(_picture(arrays, "style"), None, {}, ())
+    shape = content.pixels.shape
+    optimizer_arrays = {
+        name.removeprefix("state."): _picture(arrays, name, shape)
+        for name in arrays
+        if name.startswith("state.")
+    }
+    x = _picture(arrays, "x", shape)
+    standing = Standing(
+        State(x, int(facts["iterations"]), int(facts["evaluations"]), optimizer_arrays),
+        _picture(arrays, "best", shape),
+        float(facts["best_loss"]),
+        History(facts["history"]),
+        float(facts["seconds"]),
+        float(facts["scale"]),
+    )
+    notices = [f"resume: {standing.state.iterations} steps are done"]
+    if not make_optimizer(settings.optimizer, settings.rate).resumes_exactly:
+        notices.append(
+            "resume: L-BFGS-B starts with an empty memory, so its steps differ from those of an "
+            "uninterrupted run"
+        )
+    run = Run(settings, weights, content, style, standing, facts["facts"], notices)
+    check_same(run, facts["facts"], ["weights"])
+    return run
+
+
+def _picture(arrays, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    array = arrays[name]
+    if array.dtype != np.float32 or array.ndim != 3 or array.shape[2] != 3:
+        raise InputError(f"checkpoint: {name} is no picture, but {array.dtype} {array.shape}")
+    if shape is not None and array.shape != shape:
+        raise InputError(f"checkpoint: {name} has shape {array.shape}, expected {shape}")
+    return array
