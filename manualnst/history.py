@@ -6,16 +6,16 @@ from .objective import Evaluation
 
 
 class History:
-    """{"loss": […], "content relu4_2": […], …}, unscaled; terms are weighted by their weight."""
+    """{"total": […], "content relu4_2": […], …}, unscaled; terms are weighted by their weight."""
 
     def __init__(self, columns: dict[str, list[float]] | None = None):
         self.columns = {name: list(values) for name, values in (columns or {}).items()}
 
     def __len__(self) -> int:
-        return len(self.columns.get("loss", ()))
+        return len(self.columns.get("total", ()))
 
     def append(self, evaluation: Evaluation) -> None:
-        row = {"loss": evaluation.unscaled_loss}
+        row = {"total": evaluation.unscaled_loss}
         row |= {name: term.weighted for name, term in evaluation.terms.items()}
         for name, value in row.items():
             self.columns.setdefault(name, []).append(value)

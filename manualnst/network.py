@@ -118,8 +118,8 @@ def map_shapes(
         if 0 in shape:
             need = 2 ** int(name.removeprefix("pool"))
             raise InputError(
-                f"a picture of {width} × {height} is too small for the layers {', '.join(taps)}: "
-                f"it must have at least {need} pixels each way; use a larger one or shallower layers"
+                f"a picture of {width} × {height} is too small for {', '.join(sorted(taps))}: it "
+                f"needs at least {need} pixels each way; use a larger one or shallower layers"
             )
         yield name, before, shape
 

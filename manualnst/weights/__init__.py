@@ -5,6 +5,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..vgg import Weights
 from .catalogue import CATALOGUE, cached_path
+from .convert import convert
 from .store import load_weights, save_weights
 
 __all__ = ["BUILTIN", "DEFAULT", "default_weights", "find_weights", "load_weights", "save_weights"]
