@@ -8,7 +8,15 @@ from .catalogue import CATALOGUE, cached_path
 from .convert import convert
 from .store import load_weights, save_weights
 
-__all__ = ["BUILTIN", "DEFAULT", "default_weights", "find_weights", "load_weights", "save_weights"]
+__all__ = [
+    "BUILTIN",
+    "DEFAULT",
+    "convert",
+    "default_weights",
+    "find_weights",
+    "load_weights",
+    "save_weights",
+]
 
 # The small network that comes with the package, and the public one that is preferred to it.
 BUILTIN = Path(__file__).with_name("builtin.h5")
