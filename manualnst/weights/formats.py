@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..errors import InputError
-from .hdf5 import SIGNATURE, open_hdf5, read_text
+from .hdf5 import SIGNATURE, has, open_hdf5, read_text
 from .reading import check_file, refusing
 
 OWN, KERAS, MATCONVNET, PYTORCH_ZIP, PYTORCH_RUN = (
@@ -46,6 +46,6 @@ def _recognise_hdf5(path: Path) -> str:
     with open_hdf5(path) as file:
         if "format" in file.attrs and read_text(file.attrs, "format") == OWN_FORMAT:
             return OWN
-        if "layer_names" in file.attrs or "model_weights" in file:
+        if has(file, "block1_conv1") or has(file, "model_weights"):
             return KERAS
     raise InputError(f"{path}: an HDF5 file, but neither this program's weights nor Keras's")

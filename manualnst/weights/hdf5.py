@@ -37,6 +37,11 @@ def member(group: h5py.Group, path: str) -> h5py.Group | h5py.Dataset:
     return here
 
 
+def has(group: h5py.Group, name: str) -> bool:
+    """Like `in`, which would follow a link into another file to see whether its end exists."""
+    return group.get(name, getlink=True) is not None
+
+
 def subgroup(group: h5py.Group, path: str) -> h5py.Group:
     found = member(group, path)
     if not isinstance(found, h5py.Group):
@@ -65,16 +70,12 @@ def read_text(attributes: h5py.AttributeManager, name: str) -> str:
     return _read_attribute(attributes, name, "S", ()).item().decode()
 
 
-def read_texts(attributes: h5py.AttributeManager, name: str) -> list[str]:
-    return [text.decode() for text in _read_attribute(attributes, name, "S").ravel().tolist()]
-
-
 def read_numbers(attributes: h5py.AttributeManager, name: str, shape: tuple = ()) -> np.ndarray:
     return _read_attribute(attributes, name, "fiu", shape)
 
 
 def _read_attribute(
-    attributes: h5py.AttributeManager, name: str, kinds: str, shape: tuple | None = None
+    attributes: h5py.AttributeManager, name: str, kinds: str, shape: tuple
 ) -> np.ndarray:
     """An attribute of one of the kinds of `numpy.dtype.kind`.
 
@@ -88,6 +89,6 @@ def _read_attribute(
         raise InputError(f"the attribute {quote(name)} has the unexpected type {declared.dtype}")
     if declared.get_storage_size() > MAX_ATTRIBUTE_BYTES:
         raise InputError(f"the attribute {quote(name)} has {declared.get_storage_size()} bytes")
-    if shape is not None and declared.shape != shape:
+    if declared.shape != shape:
         raise InputError(f"the attribute {quote(name)} has the shape {declared.shape}, not {shape}")
     return np.asarray(attributes[name])

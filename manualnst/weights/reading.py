@@ -28,8 +28,7 @@ def refusing(path: str | Path, kind: str) -> Iterator[None]:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except Exception as error:
-        reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
-        raise InputError(f"{path}: damaged {kind} file ({reason}); get it again") from error
+        raise InputError(f"{path}: damaged {kind} file ({one_line(error)})") from error
 
 
 def check_file(path: str | Path) -> Path:
@@ -54,6 +53,17 @@ def as_float32(array: np.ndarray) -> np.ndarray:
     """A fresh float32 copy; what does not fit becomes infinite, which `Weights` refuses."""
     with np.errstate(over="ignore", invalid="ignore"):
         return array.astype(np.float32, order="C")
+
+
+def one_line(error: object) -> str:
+    """What another library, or a server, has to say, fit for a message."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    return printable(lines[0][:200])
+
+
+def printable(text: str) -> str:
+    """Text with nothing in it that could steer a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def quote(text: object) -> str:
