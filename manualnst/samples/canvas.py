@@ -13,6 +13,11 @@ def colour(code: str) -> np.ndarray:
     return np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)]) / 255
 
 
+def paint(code: str) -> np.ndarray:
+    """The same colour as light sees it: linear, not as a screen encodes it."""
+    return colour(code) ** 2.2
+
+
 def grid(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """x and y of every pixel's centre, each (H, W), in units of the picture's height."""
     y, x = np.mgrid[:height, :width] + 0.5

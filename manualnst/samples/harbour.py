@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d, map_coordinates
 
 from . import land, town
 from .canvas import finish, mix, smoothstep
-from .land import FINE, ROUGH, SOFT, Noise
+from .noise import FINE, RIPPLES, ROUGH, SOFT
 from .scene import Camera, Film, Lamp, Model, unit
 
 HEIGHT, WIDTH = 448, 640
@@ -23,6 +23,7 @@ HORIZON = 0.60  # in heights of the picture, from above
 SUN = unit([-0.80, 0.45, -0.44])
 SUNLIGHT = np.array([1.00, 0.74, 0.47]) * 3.6
 SKYLIGHT = np.array([0.42, 0.57, 0.90]) * 0.9
+SKY_LAMPS = 8
 
 # Heaps of cloud: u, v of the middle of the base, width, height.
 CLOUDS = [
@@ -33,11 +34,9 @@ CLOUDS = [
     (0.02, 0.115, 0.20, 0.03),
 ]
 
-RIPPLES = Noise(4, 1.6, coarsest=8)
-
 
 def draw() -> np.ndarray:
-    rng = np.random.RandomState(3)
+    rng = np.random.RandomState(5)
     model = town.build(rng)
     lamps = _lamps(model)
     mirrored = _photograph(_camera(-EYE, 1), model, lamps, rng)[0]  # coarse will do
@@ -52,23 +51,19 @@ def _camera(eye: float, scale: int) -> Camera:
     return Camera((0, eye, 0), FOCAL * shape[1], shape, HORIZON)
 
 
-def _rough(u, v):
-    return np.stack([FINE(u + k, v + 0.3 * k) for k in (0.1, 0.4, 0.7)], axis=-1)
-
-
 def _lamps(model: Model) -> list[tuple[Lamp, Film, np.ndarray]]:
-    """The sun first; then, as the light of the sky, a dozen weak suns all around."""
+    """The sun first; then, as the light of the sky, some weak suns all around."""
     lamps = [Lamp(SUN, width=330, pixels=1800, blur=0.35)]
     golden = np.pi * (3 - np.sqrt(5))  # spreads them evenly, as seeds in a sunflower
-    for k in range(12):
-        up = (k + 0.8) / 12.4
+    for k in range(SKY_LAMPS):
+        up = (k + 0.8) / (SKY_LAMPS + 0.4)
         r = np.sqrt(1 - up * up)
         towards = (r * np.cos(golden * k), up, r * np.sin(golden * k))
         lamps.append(Lamp(towards, width=330, pixels=500, blur=1.5))
-    lights = [SUNLIGHT] + 12 * [SKYLIGHT / 6]
+    lights = [SUNLIGHT] + SKY_LAMPS * [2 * SKYLIGHT / SKY_LAMPS]
     films = [Film(lamp, only_depth=True) for lamp in lamps]
     for film in films:
-        model.draw(film, _rough)
+        model.draw(film)
     return list(zip(lamps, films, lights, strict=True))
 
 
@@ -76,7 +71,7 @@ def _photograph(camera: Camera, model: Model, lamps, rng) -> tuple[np.ndarray, n
     """The light that reaches an eye if there is no water: linear (H, W, 3), and depth (H, W)."""
     film = Film(camera)
     land.draw(film)
-    model.draw(film, _rough)
+    model.draw(film)
     rows, columns = np.mgrid[: camera.shape[0], : camera.shape[1]]
     u, v = camera.slopes(columns, rows)
     picture = _sky(u, v)
@@ -133,26 +128,31 @@ def _water(picture, depth, camera: Camera, mirrored) -> None:
     _, ray = camera.rays(columns, rows)
     t = EYE / np.maximum(-ray[..., 1], 1e-6)
     wet = t < np.minimum(depth, 9000)
-    ray, t = ray[wet], t[wet]
-    x, z = ray[:, 0] * t, t
+    ray, z = ray[wet], t[wet]
+    x = ray[:, 0] * z
     gusts = 1 + 0.5 * SOFT(x / 260, z / 500)
-    slope_x, slope_z = np.zeros_like(x), np.zeros_like(x)
-    for size, steep in ((67, 0.010), (29, 0.007)):
-        # Ripples that are smaller than a pixel only blur: leave them out.
-        steep = steep * gusts * smoothstep(26 * size, 3 * size, t)
-        slope_x += steep * RIPPLES(x / size + 0.2, z / size)
-        slope_z += steep * RIPPLES(x / size + 0.7, z / size + 0.4)
-    normal = unit(np.stack([-0.5 * slope_x, np.ones_like(x), -slope_z], axis=-1))
+    normal = _ripples(x, z, gusts)
     ray = unit(ray)
     cos = np.clip(-(ray * normal).sum(-1), 0.02, 1)
     away = ray + 2 * cos[:, None] * normal
-    far = smoothstep(60, 500, t)
+    far = smoothstep(60, 500, z)
     # Far away we see the sides of waves that face us, and they mirror what stands higher up.
     u, v = away[:, 0] / away[:, 2], np.abs(away[:, 1] / away[:, 2]) + 0.05 * gusts * far
     reflection = _mirror(mirrored, u, v, far)
     fresnel = 0.04 + 0.96 * (1 - cos) ** 4
     deep = np.array([0.020, 0.080, 0.100]) * (1 + 0.25 * SOFT(x / 200, z / 400))[:, None]
     picture[wet] = mix(deep, reflection, fresnel)
+
+
+def _ripples(x, z, gusts) -> np.ndarray:
+    """The normals of the water at points (x, z), (N, 3)."""
+    slope_x, slope_z = np.zeros_like(x), np.zeros_like(x)
+    for size, steep in ((67, 0.010), (29, 0.007)):
+        # Ripples that are smaller than a pixel only blur: leave them out.
+        steep = steep * gusts * smoothstep(26 * size, 3 * size, z)
+        slope_x += steep * RIPPLES(x / size + 0.2, z / size)
+        slope_z += steep * RIPPLES(x / size + 0.7, z / size + 0.4)
+    return unit(np.stack([-0.5 * slope_x, np.ones_like(x), -slope_z], axis=-1))
 
 
 def _mirror(mirrored, u, v, blur):
@@ -162,9 +162,11 @@ def _mirror(mirrored, u, v, blur):
 
     def look(image):
         where = [np.clip(row, 0, None), column]
-        return [map_coordinates(image[..., i], where, order=1, mode="nearest") for i in range(3)]
+        channels = np.moveaxis(image, -1, 0)
+        seen = [map_coordinates(channel, where, order=1, mode="nearest") for channel in channels]
+        return np.stack(seen, axis=-1)
 
-    seen = mix(np.stack(look(mirrored), axis=-1), np.stack(look(soft), axis=-1), blur)
+    seen = mix(look(mirrored), look(soft), blur)
     return np.where(row[:, None] >= 0, seen, _sky(u, v))
 
 

@@ -1,31 +1,10 @@
 """The land around the harbour: how high it is everywhere, and of what colour."""
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 
-from .canvas import colour, fractal, mix, smoothstep
+from .canvas import mix, paint, smoothstep
+from .noise import FINE, ROUGH, SOFT
 from .scene import Film, unit
-
-
-def paint(code: str) -> np.ndarray:
-    """A colour as light sees it: linear, not as a screen encodes it."""
-    return colour(code) ** 2.2
-
-
-class Noise:
-    """Periodic noise in the plane, to be looked up anywhere."""
-
-    def __init__(self, seed: int, slope: float, coarsest: float = 0):
-        rng = np.random.RandomState(seed)
-        self.table = fractal(rng, (512, 512), slope, coarsest=coarsest)
-
-    def __call__(self, x, y):
-        """Noise of mean 0 and deviation 1; it repeats with period 1 in x and in y."""
-        x, y = np.broadcast_arrays(x, y)
-        return map_coordinates(self.table, [y * 512, x * 512], order=1, mode="grid-wrap")
-
-
-SOFT, ROUGH, FINE = Noise(1, 2.2), Noise(2, 1.5), Noise(3, 0.9)
 
 
 def shore(x):
@@ -134,10 +113,8 @@ def _meadow(x, z):
 
 def _stone(x, y, z):
     grain = FINE(x / 25, (z + 4 * y) / 25) + 0.5 * ROUGH(x / 60, (z + y) / 60)
-    wet = smoothstep(1.0, 0.3, y)
-    return mix(
-        mix(paint("#5f5348"), paint("#a3937f"), smoothstep(-1.8, 1.8, grain)), paint("#3b3631"), wet
-    )
+    dry = mix(paint("#5f5348"), paint("#a3937f"), smoothstep(-1.8, 1.8, grain))
+    return mix(dry, paint("#3b3631"), smoothstep(1.0, 0.3, y))  # the waterline is dark
 
 
 def _wilderness(x, y, z, slope):

@@ -13,14 +13,14 @@ from .canvas import colour, finish, fractal, grid, mix, relief, smoothstep
 
 SIZE = 512
 SCALE = 3
-STONES = 3000
-ROUNDS = 14  # of moving the stones
+STONES = 2800
+ROUNDS = 20  # of moving the stones
 PLAN = 384  # the design's own size in pixels, all that is needed to place the stones
 
 PALETTE = [
     colour(c)
     for c in (
-        "#0f4c6b", "#12657a", "#1b8489", "#47a99a",  # 0-3 the ground: sea blue to turquoise
+        "#0d4a73", "#11688a", "#1c8f97", "#58b8a4",  # 0-3 the ground: sea blue to turquoise
         "#f4e3b8", "#e9b949", "#d98a2b",  # 4-6 ivory, gold, amber
         "#b8323a", "#7d1f3c", "#e0664a",  # 7-9 crimson, wine, coral
         "#2d6a3e", "#6f9a4b",  # 10-11 leaf greens
@@ -51,7 +51,9 @@ def _design() -> tuple[np.ndarray, np.ndarray]:
     x, y = grid(PLAN, PLAN)
     # The ground: wide bands that swing across the picture; level is 1 from band to band.
     level = 9 * (y + 0.10 * np.sin(5 * x + 1) + 0.25 * x)
-    index = np.array([0, 1, 2, 3, 2, 1])[np.floor(level).astype(int) % 6]
+    band = np.floor(level).astype(int) % 6
+    index = np.array([0, 1, 2, 3, 2, 1])[band]
+    index = np.where((band == 3) & (level % 1 > 0.6), 5, index)
     lines = level / 9
     for cx, cy, radius, petals, turn, colours in ROSETTES:
         dx, dy = x - cx, y - cy
@@ -63,7 +65,7 @@ def _design() -> tuple[np.ndarray, np.ndarray]:
         rings = [
             (r < 1.08 * rim + 0.05, colours[5]),
             (r < rim, colours[4]),
-            (r < rim - 0.13, colours[4] if radius < 0.1 else colours[3]),
+            (r < rim - 0.13, colours[3]),
             (r < inner + 0.07, colours[2]),
             (r < inner, colours[1]),
             (r < 0.2, colours[0]),
@@ -109,7 +111,7 @@ def _nearest(points: np.ndarray, stones: np.ndarray, angle) -> tuple[np.ndarray,
     cos, sin = np.cos(turn)[candidates], np.sin(turn)[candidates]
     a = offset[..., 0] * cos + offset[..., 1] * sin
     b = offset[..., 1] * cos - offset[..., 0] * sin
-    distance = (a**4 + b**4) ** 0.25  # its circles are squares with rounded corners
+    distance = (a**6 + b**6) ** (1 / 6)  # its circles are squares with rounded corners
     order = np.argsort(distance, axis=1, kind="stable")[:, :2]
     return np.take_along_axis(candidates, order, 1), np.take_along_axis(distance, order, 1)
 
@@ -133,7 +135,7 @@ def _render(rng, stones: np.ndarray, design, angle) -> np.ndarray:
     dome = np.sqrt(np.clip(seam / 0.009, 0, 1))
     light = relief(dome * body + 0.012 * grain, 7)
     light = light + tilt[owner, 0] + tilt[owner, 1]
-    stone = tints[owner] * (0.35 + 0.65 * np.clip(light, 0, 1.6))[..., None]
+    stone = tints[owner] * (0.40 + 0.72 * np.clip(light, 0, 1.6))[..., None]
     stone = stone + 0.25 * smoothstep(1.25, 1.6, light)[..., None]
     mortar = colour("#2a241f") * (1 + 0.15 * grain)[..., None]
     return finish(mix(mortar, stone, body), SCALE)

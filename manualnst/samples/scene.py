@@ -1,14 +1,16 @@
 """A small renderer: polygons and balls, seen through a camera or from a lamp.
 
 Space is measured in metres: x to the right, y up, z away from the viewer; the sea is y = 0.
-Points and directions are arrays (…, 3). A `View` knows which ray belongs to which pixel; a
-`Film` keeps, for every pixel, the nearest surface found so far. Lamps are views as well: what a
+Points and directions are arrays (…, 3). A view, that is a `Camera` or a `Lamp`, knows which ray
+belongs to which pixel; a `Film` keeps, for every pixel, the nearest surface found so far. What a
 lamp does not see lies in its shadow.
 """
 
 from collections.abc import Callable
 
 import numpy as np
+
+from .noise import FINE
 
 # Gives the colour, (N, 3), at points of a surface; u, v (N,) are metres along it from a corner.
 Material = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -63,23 +65,22 @@ class Model:
         if top is not None:
             self.add(place, top, (x0, y1, z0), (x1, y1, z0), (x1, y1, z1), (x0, y1, z1))
 
-    def tube(self, place, radii, ys, material: Material, sides: int = 24) -> None:
+    def tube(self, place, radii, ys, material: Material, sides: int = 20) -> None:
         """An upright cylinder or cone, as a prism of many sides; radii below and above."""
         turns = np.linspace(0, 2 * np.pi, sides + 1)
-        rings = [
+        low, high = (
             [(r * np.cos(t), y, r * np.sin(t)) for t in turns]
             for r, y in zip(radii, ys, strict=True)
-        ]
-        low, high = rings
+        )
         for k in range(sides):
             corners = low[k], low[k + 1], high[k + 1], high[k]
             self.add(place, material, *(corners if radii[1] > 0 else corners[:3]))
 
-    def draw(self, film: "Film", rough) -> None:
+    def draw(self, film: "Film") -> None:
         for corners, material in self.polygons:
             film.polygon(corners, material)
         for centre, radius, tint in self.balls:
-            film.leaves(centre, radius, tint, rough)
+            film.leaves(centre, radius, tint)
 
 
 class Camera:
@@ -201,8 +202,8 @@ class Film:
             self.normal[window][seen] = np.where(facing[seen, None] > 0, -normal, normal)
             self.colour[window][seen] = material(u[seen], v[seen])
 
-    def leaves(self, centre: np.ndarray, radius: float, tint: np.ndarray, rough) -> None:
-        """A ball of leaves; rough(u, v) → noise (…, 3) turns them this way and that."""
+    def leaves(self, centre: np.ndarray, radius: float, tint: np.ndarray) -> None:
+        """A ball of leaves, which noise turns this way and that."""
         corners = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, 8).T
         found = self._window(centre + radius * corners)
         if found is None:
@@ -217,7 +218,8 @@ class Film:
         t, ray = t[rows, columns], ray[rows, columns]
         hit = np.broadcast_to(origin, (*root.shape, 3))[rows, columns] + t[:, None] * ray
         normal = (hit - centre) / radius
-        noise = rough((hit[:, 0] + 0.7 * hit[:, 2]) / 16, hit[:, 1] / 16)
+        u, v = (hit[:, 0] + 0.7 * hit[:, 2]) / 16, hit[:, 1] / 16
+        noise = np.stack([FINE(u + k, v + 0.3 * k) for k in (0.1, 0.4, 0.7)], axis=-1)
         # Where the ball turns away from the viewer, gaps open between the leaves.
         kept = -(normal * unit(ray)).sum(-1) > 0.28 + 0.22 * noise[:, 0]
         rows, columns, noise = rows[kept], columns[kept], noise[kept]

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from .canvas import smoothstep
-from .land import FINE, ROUGH, height_at, paint, shore
+from .canvas import paint, smoothstep
+from .land import height_at, shore
+from .noise import FINE, ROUGH
 from .scene import Model, Place
 
 WALLS = [
@@ -49,47 +50,56 @@ def _tiles(tint, seed):
     return material
 
 
-def _facade(rng, wall, width, height, base, shop):
-    """A wall with windows; its lowest `base` metres are below the ground."""
-    shutter = SHUTTERS[rng.randint(len(SHUTTERS))]
-    awning = AWNINGS[rng.randint(len(AWNINGS))]
-    has_shutters = rng.rand() < 0.6
-    storeys, across = max(round(height / 3.1), 1), max(round(width / 2.3), 1)
-    seed = rng.rand()
-    moods = rng.rand(64, 64)
+class Facade:
+    """A wall with windows, and perhaps shops; its lowest `base` metres are below the ground."""
 
-    def material(u, v):
-        v = v - base
-        column, row = u / width * across, v / height * storeys
-        a, b = np.abs(column % 1 - 0.5), row % 1  # within the cell of one window
-        stains = 0.10 * ROUGH(u / 40 + seed, v / 40) + 0.06 * FINE(u / 9, v / 9)
-        streaks = 0.10 * np.clip(ROUGH(u / 12 + seed, v / 90), 0, None)
-        tint = wall * (1 + stains - streaks - 0.22 * smoothstep(2, 0, v))[:, None]
+    def __init__(self, rng, wall, width, height, base, shop):
+        self.wall, self.width, self.height, self.base, self.shop = wall, width, height, base, shop
+        self.shutter = SHUTTERS[rng.randint(len(SHUTTERS))] if rng.rand() < 0.6 else None
+        self.awning = AWNINGS[rng.randint(len(AWNINGS))]
+        self.storeys, self.across = max(round(height / 3.1), 1), max(round(width / 2.3), 1)
+        self.seed = rng.rand()
+        self.moods = rng.rand(8, 8)  # of the windows: how much light is behind them
 
-        def put(where, what):
-            nonlocal tint
-            tint = np.where(where[:, None], what, tint)
+    def __call__(self, u, v):
+        v = v - self.base
+        column, row = u / self.width * self.across, v / self.height * self.storeys
+        mood = self.moods[row.astype(int) % 8, column.astype(int) % 8]
+        # Within the cell of a window: a goes from 0, its middle, to 0.5; b from 0 to 1, upwards.
+        a, b = np.abs(column % 1 - 0.5), row % 1
+        above_ground = (v > 0) & (v < self.height)
+        tint = self._plaster(u, v)
+        tint = self._windows(tint, above_ground, a, b, mood)
+        if self.shop:
+            tint = self._shops(tint, above_ground & (row < 1), u, a, b, mood)
+        return _put(tint, above_ground & (v > self.height - 0.4), tint * 0.8)
 
-        walled = (v > 0) & (v < height) & (b > 0.22) & (b < 0.82)
-        if has_shutters:
-            put(walled & (a > 0.25) & (a < 0.42), shutter)
-        put(walled & (a < 0.25), CREAM)
-        put(walled & (a < 0.25) & (b < 0.25), tint * 0.8)  # the sill
+    def _plaster(self, u, v):
+        stains = 0.10 * ROUGH(u / 40 + self.seed, v / 40) + 0.06 * FINE(u / 9, v / 9)
+        streaks = 0.10 * np.clip(ROUGH(u / 12 + self.seed, v / 90), 0, None)
+        damp = 0.22 * smoothstep(2, 0, v)
+        return self.wall * (1 + stains - streaks - damp)[:, None]
+
+    def _windows(self, tint, where, a, b, mood):
+        where = where & (b > 0.22) & (b < 0.82)
+        if self.shutter is not None:
+            tint = _put(tint, where & (a > 0.25) & (a < 0.42), self.shutter)
+        tint = _put(tint, where & (a < 0.25), CREAM)  # the frame
         bars = (a < 0.025) | (np.abs(b - 0.56) < 0.02)
-        mood = moods[row.astype(int) % 64, column.astype(int) % 64]
         pane = paint("#26323f") * (0.4 + 1.2 * mood**2)[:, None] + 0.10 * (b - 0.2)[:, None]
-        put(walled & (a < 0.19) & (b > 0.26) & (b < 0.78) & ~bars, pane)
-        if shop:
-            below = (v > 0) & (row < 1)
-            inside = DARK * (0.7 + 1.5 * mood)[:, None] + paint("#6a4a2a") * (b * mood)[:, None]
-            put(below & (b < 0.7), tint * 0.8)
-            put(below & (b < 0.68) & (a < 0.40), inside)
-            stripes = (np.sin(u * 7) > 0)[:, None]
-            put(below & (b > 0.66) & (b < 0.93), np.where(stripes, awning, CREAM))
-        put((v > height - 0.4) & (v < height), tint * 0.8)
-        return tint
+        return _put(tint, where & (a < 0.19) & (b > 0.26) & (b < 0.78) & ~bars, pane)
 
-    return material
+    def _shops(self, tint, where, u, a, b, mood):
+        tint = _put(tint, where & (b < 0.7), self.wall * 0.8)
+        inside = DARK * (0.7 + 1.5 * mood)[:, None] + paint("#6a4a2a") * (b * mood)[:, None]
+        tint = _put(tint, where & (b < 0.68) & (a < 0.40), inside)
+        awning = _put(CREAM, np.sin(7 * u) > 0, self.awning)
+        return _put(tint, where & (b > 0.66) & (b < 0.93), awning)
+
+
+def _put(tint, where, other):
+    """The colour `other` where that holds (N,), else `tint`."""
+    return np.where(where[:, None], other, tint)
 
 
 # ---- houses -------------------------------------------------------------------------------------
@@ -123,8 +133,8 @@ def _house(model, rng, spot, size, wall, shop):
     width, depth, top = size
     place = Place(x, min(height_at(x + dx, z) for dx in (-4, 0, 4)), z, turn)
     base = 5.0  # the walls go down into the slope
-    front = _facade(rng, wall, width, top, base, shop)
-    side = _facade(rng, wall, depth, top, base, False)
+    front = Facade(rng, wall, width, top, base, shop)
+    side = Facade(rng, wall, depth, top, base, False)
     roof = _tiles(ROOFS[rng.randint(len(ROOFS))] * rng.uniform(0.8, 1.2), rng.rand())
     model.box(place, (-width / 2, width / 2), (-base, top), (0, depth), front, side)
     pitch = rng.uniform(0.35, 0.55)
@@ -225,8 +235,7 @@ def _lighthouse(model, x, z):
 
 def _boats(model, rng):
     _sailing_boat(model, rng, Place(-16.5, 0, 58, -0.35), 9.5, paint("#f0e4cb"))
-    _sailing_boat(model, rng, Place(-60, 0, 240, 2.8), 12, paint("#c9743c"))
-    _sailing_boat(model, rng, Place(-98, 0, 330, 0.3), 13, paint("#f0e4cb"))
+    _sailing_boat(model, rng, Place(-98, 0, 240, -0.5), 12, paint("#c9743c"))
     for x in np.arange(-9, 45, 5.2):
         x = x + rng.uniform(-1, 1)
         turn = -0.12 + rng.uniform(-0.25, 0.25) + (np.pi if rng.rand() < 0.5 else 0)
@@ -318,29 +327,25 @@ def _trees(model, rng):
         if inland > 24 and rng.rand() < chance and np.hypot(x - 66, z - 268) > 20:
             size = rng.uniform(2.6, 4.8)
             if rng.rand() < 0.15:
-                _cypress(model, rng, x, z, size)
+                _cypress(model, rng, x, ground, z, size)
             else:
-                _tree(model, rng, x, z, size)
+                _crown(model, rng, x, ground, z, size)
     for x in (-11.5, 4.5, 17.5, 30):
-        _tree(model, rng, x, shore(x) + 5.0, 2.6, trunk=1.6)
+        place = Place(x, 2.0, shore(x) + 5.0)
+        model.tube(place, (0.18, 0.13), (0, 4), _plain(paint("#4a3a2c")), 6)
+        _crown(model, rng, x, 3.6, place.spot[2], 2.6)
 
 
-def _tree(model, rng, x, z, size, trunk=0.0):
+def _crown(model, rng, x, y, z, size):
     tint = LEAVES[rng.randint(len(LEAVES))] * rng.uniform(0.75, 1.1)
-    ground = height_at(x, z)
-    place = Place(x, ground, z)
-    model.tube(place, (0.07 * size, 0.05 * size), (-0.5, trunk + size), _plain(paint("#4a3a2c")), 6)
-    ground += trunk
-    model.leaves((x, ground + 0.95 * size, z), 0.60 * size, tint)
-    for _ in range(8):
+    model.leaves((x, y + 0.95 * size, z), 0.60 * size, tint)
+    for _ in range(6):
         turn, up = rng.uniform(0, 2 * np.pi), rng.uniform(0.6, 1.5)
-        spot = (x + 0.5 * size * np.cos(turn), ground + size * up, z + 0.5 * size * np.sin(turn))
-        model.leaves(spot, size * rng.uniform(0.24, 0.44), tint * rng.uniform(0.8, 1.2))
+        spot = (x + 0.5 * size * np.cos(turn), y + size * up, z + 0.5 * size * np.sin(turn))
+        model.leaves(spot, size * rng.uniform(0.26, 0.46), tint * rng.uniform(0.8, 1.2))
 
 
-def _cypress(model, rng, x, z, size):
+def _cypress(model, rng, x, y, z, size):
     tint = LEAVES[rng.randint(len(LEAVES))] * 0.55
-    ground = height_at(x, z)
     for k in range(7):
-        spot = (x, ground + size * (0.2 + 0.30 * k), z)
-        model.leaves(spot, size * (0.42 - 0.042 * k), tint)
+        model.leaves((x, y + size * (0.2 + 0.30 * k), z), size * (0.42 - 0.042 * k), tint)
