@@ -1,0 +1,184 @@
+"""Content, style and total variation: values by the equations, gradients by the oracles."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from proofs import assert_close, check_gradient, random_array
+
+from manualnst import losses
+from manualnst.backends import NAMES, get_backend
+from manualnst.errors import InputError
+
+SHAPE = (3, 5, 4)
+N, M = 4, 15
+OTHER_SHAPE = (2, 3, 4)  # a style picture of another size
+P = random_array(1, SHAPE)
+
+
+def style_target(backend, shape=OTHER_SHAPE):
+    return losses.gram_target(random_array(2, shape), backend=backend)
+
+
+def forward_of(kind, backend, normalisation):
+    """F → (loss, cache), for any dtype of F."""
+    options = dict(normalisation=normalisation, backend=backend)
+    if kind == "content":
+        return lambda F: losses.content_forward(F, P.astype(F.dtype), **options)
+    if kind == "tv":
+        return partial(losses.total_variation_forward, **options)
+    A, positions = style_target(backend)
+    return lambda F: losses.style_forward(F, losses.Gram(A.astype(F.dtype), positions), **options)
+
+
+BACKWARD = {
+    "content": losses.content_backward,
+    "style": losses.style_backward,
+    "tv": losses.total_variation_backward,
+}
+
+
+@pytest.mark.parametrize("normalisation", losses.NORMALISATIONS)
+@pytest.mark.parametrize("backend", NAMES)
+@pytest.mark.parametrize("kind", BACKWARD)
+def test_backward_is_the_derivative_of_forward(kind, backend, normalisation):
+    backend = get_backend(backend)
+    forward = forward_of(kind, backend, normalisation)
+    F = random_array(3, SHAPE)
+    gradient = BACKWARD[kind](2.5, forward(F)[1], backend=backend)
+    check_gradient(lambda F: 2.5 * forward(F)[0], gradient, F)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex128"])
+@pytest.mark.parametrize("kind", BACKWARD)
+def test_numpy_agrees_with_the_naive_oracle(kind, dtype):
+    F = random_array(3, SHAPE, np.dtype(dtype))
+    results = []
+    for name in ("naive", "numpy"):
+        backend = get_backend(name)
+        loss, cache = forward_of(kind, backend, "paper")(F)
+        gradient = BACKWARD[kind](1.0, cache, backend=backend)
+        assert gradient.dtype == dtype
+        results.append((loss, gradient))
+    for naive, fast in zip(*results, strict=True):
+        assert_close(fast, naive, 1e-5 if dtype == "float32" else 1e-13)
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_gram_backward_assumes_no_symmetry(backend):
+    backend = get_backend(backend)
+    F, dL_dG = random_array(3, SHAPE), random_array(4, (N, N))
+    gradient = backend.gram_backward(dL_dG, backend.gram_forward(F)[1])
+    check_gradient(lambda F: np.sum(dL_dG * backend.gram_forward(F)[0]), gradient, F)
+
+
+# The equations once more, straight from the sources, in the paper's N × M.
+
+
+def paper_matrix(F):
+    return F.reshape(-1, F.shape[2]).T
+
+
+def test_e1_and_e2():
+    backend = get_backend("numpy")
+    F = random_array(3, SHAPE)
+    loss, cache = losses.content_forward(F, P, backend=backend)
+    assert loss == pytest.approx(0.5 * np.sum((paper_matrix(F) - paper_matrix(P)) ** 2))
+    assert_close(losses.content_backward(1.0, cache, backend=backend), F - P, 1e-15)
+
+
+def test_e4_and_e6():
+    backend = get_backend("numpy")
+    F, S = random_array(3, SHAPE), random_array(2, SHAPE)
+    loss, cache = losses.style_forward(F, style_target(backend, SHAPE), backend=backend)
+    Fm, Sm = paper_matrix(F), paper_matrix(S)
+    G, A = Fm @ Fm.T, Sm @ Sm.T
+    assert loss == pytest.approx(np.sum((G - A) ** 2) / (4 * N**2 * M**2))
+    e6 = (Fm.T @ (G - A)).T / (N**2 * M**2)
+    assert_close(paper_matrix(losses.style_backward(1.0, cache, backend=backend)), e6, 1e-13)
+
+
+def test_a_style_of_another_size_is_compared_by_position():
+    backend = get_backend("numpy")
+    F, S = random_array(3, SHAPE), random_array(2, OTHER_SHAPE)
+    loss, _ = losses.style_forward(F, style_target(backend), backend=backend)
+    Fm, Sm = paper_matrix(F), paper_matrix(S)
+    D = Fm @ Fm.T / M - Sm @ Sm.T / 6
+    assert loss == pytest.approx(np.sum(D**2) / (4 * N**2))
+
+
+@pytest.mark.parametrize(
+    ("normalisation", "content", "style"),
+    [
+        ("paper", 1 / 2, 1 / (4 * N**2 * M**2)),
+        ("sum", 1, 1),
+        ("mean", 1 / (N * M), 1 / (N * M) ** 3),
+    ],
+)
+def test_normalisations_are_those_of_the_sources(normalisation, content, style):
+    backend = get_backend("numpy")
+    F, S = random_array(3, SHAPE), random_array(2, SHAPE)
+    options = dict(normalisation=normalisation, backend=backend)
+    assert losses.content_forward(F, P, **options)[0] == pytest.approx(
+        content * np.sum((F - P) ** 2)
+    )
+    Fm, Sm = paper_matrix(F), paper_matrix(S)
+    assert losses.style_forward(F, style_target(backend, SHAPE), **options)[0] == pytest.approx(
+        style * np.sum((Fm @ Fm.T - Sm @ Sm.T) ** 2)
+    )
+
+
+def test_relative_losses_are_one_for_a_picture_that_has_nothing():
+    backend = get_backend("numpy")
+    nothing = np.zeros(SHAPE)
+    for kind in ("content", "style"):
+        assert forward_of(kind, backend, "relative")(nothing)[0] == pytest.approx(1)
+
+
+def test_relative_survives_an_empty_target():
+    backend = get_backend("numpy")
+    nothing = np.zeros(SHAPE)
+    loss, _ = losses.content_forward(nothing, nothing, "relative", backend=backend)
+    assert loss == 0
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_total_variation_counts_each_pair_once(backend):
+    x = np.zeros((3, 3, 1))
+    x[1, 1] = 1.0
+    loss, _ = losses.total_variation_forward(x, backend=get_backend(backend))
+    assert loss == 4
+
+
+MISTAKES = {
+    "content: ½ forgotten": ("content", lambda g, F: 2 * g),
+    "content: mask of the ReLU inside": ("content", lambda g, F: g * (F > 0)),
+    "content: sign": ("content", lambda g, F: -g),
+    "style: factor 4 forgotten": ("style", lambda g, F: 4 * g),
+    "style: N instead of N²": ("style", lambda g, F: N * g),
+    "style: transposed map": ("style", lambda g, F: g.reshape(N, M).T.reshape(F.shape)),
+    "tv: counted from one side": ("tv", lambda g, F: g - np.roll(g, 1, axis=0)),
+    "tv: border wraps around": ("tv", lambda g, F: g + 2 * (F - np.roll(F, 1, axis=1))),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_planted_mistakes_are_caught(mistake):
+    kind, spoil = MISTAKES[mistake]
+    backend = get_backend("numpy")
+    forward = forward_of(kind, backend, "paper")
+    F = random_array(3, SHAPE)
+    gradient = spoil(BACKWARD[kind](1.0, forward(F)[1], backend=backend), F)
+    with pytest.raises(AssertionError, match="relative error"):
+        check_gradient(lambda F: forward(F)[0], gradient, F)
+
+
+def test_shapes_that_do_not_fit_are_told():
+    backend = get_backend("numpy")
+    F = random_array(3, SHAPE)
+    with pytest.raises(InputError, match=r"\(3, 5, 4\) and \(2, 3, 4\)"):
+        losses.content_forward(F, random_array(1, OTHER_SHAPE), backend=backend)
+    with pytest.raises(InputError, match="4 channels.* Gram matrix of 2"):
+        losses.style_forward(F, losses.Gram(np.eye(2), 6), backend=backend)
+    with pytest.raises(InputError, match="float64.*float32"):
+        losses.content_forward(F, P.astype(np.float32), backend=backend)
