@@ -1,0 +1,144 @@
+"""The optimisers on problems whose answers are known."""
+
+import numpy as np
+import pytest
+
+from manualnst.objective import Evaluation, Term
+from manualnst.optimizers import DIVERGED, OPTIMIZERS, State, make_optimizer
+
+SHAPE = (3, 4, 3)
+TARGET = np.random.default_rng(0).uniform(-0.5, 1.5, SHAPE)  # partly outside the box
+CURVATURE = np.random.default_rng(1).uniform(0.5, 20, SHAPE)
+START = np.full(SHAPE, 0.5, np.float32)
+
+
+def valley(x):
+    """Σ ½ c (x − target)²: in the box its minimum is the target, clipped."""
+    assert x.dtype == np.float32
+    D = x - TARGET.astype(np.float32)
+    loss = float(np.sum(0.5 * CURVATURE * D**2))
+    return Evaluation(loss, (CURVATURE * D).astype(np.float32), {"valley": Term(loss, 1.0)})
+
+
+def minimise(name, steps=1500, evaluate=valley, state=None, on_step=None, rate=None):
+    taken = []
+
+    def take(step):
+        taken.append(step)
+        return on_step(step) if on_step else None
+
+    reason = make_optimizer(name, rate).minimise(evaluate, state or State(START), steps, take)
+    return reason, taken
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_finds_the_minimum_within_the_box(name):
+    _, steps = minimise(name, rate=None if name == "lbfgs" else 0.005)
+    assert np.allclose(steps[-1].x, np.clip(TARGET, 0, 1), atol=2e-3)
+    assert all(step.x.min() >= 0 and step.x.max() <= 1 for step in steps)
+    assert steps[-1].x.dtype == np.float32
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_each_step_tells_what_it_evaluated(name):
+    asked = []
+
+    def counting(x):
+        asked.append(x.copy())
+        return valley(x)
+
+    reason, steps = minimise(name, steps=7, evaluate=counting)
+    assert [step.state.iterations for step in steps] == list(range(1, 8))
+    assert reason == "all 7 steps are done"
+    assert steps[-1].state.evaluations == len(asked)
+    for step in steps:
+        assert step.evaluation.loss == valley(step.x).loss
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_step_of_the_past_does_not_change(name):
+    _, steps = minimise(name, steps=5)
+    for before, after in zip(steps, steps[1:], strict=False):
+        assert not np.array_equal(before.x, after.x)
+
+
+@pytest.mark.parametrize("name", [n for n, kind in OPTIMIZERS.items() if kind.resumes_exactly])
+def test_going_on_from_a_state_is_exact(name):
+    _, whole = minimise(name, steps=20)
+    _, first = minimise(name, steps=8)
+    _, second = minimise(name, steps=20, state=first[-1].state)
+    assert len(first) + len(second) == 20
+    assert np.array_equal(second[-1].x, whole[-1].x)
+    assert second[-1].evaluation.loss == whole[-1].evaluation.loss
+
+
+def test_lbfgs_counts_on_from_a_state():
+    _, first = minimise("lbfgs", steps=3)
+    reason, second = minimise("lbfgs", steps=5, state=first[-1].state)
+    assert [step.state.iterations for step in second] == [4, 5]
+    assert second[0].state.evaluations > first[-1].state.evaluations
+    assert reason == "all 5 steps are done"
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_can_be_stopped_from_outside(name):
+    reason, steps = minimise(name, on_step=lambda step: "enough" if len(step.x) else None)
+    assert reason == "enough"
+    assert len(steps) == 1
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_interrupt_passes_through(name):
+    def interrupted(x):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        minimise(name, evaluate=interrupted)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+def test_divergence_is_told(name, what):
+    def broken(x):
+        good = valley(x)
+        if what == "loss":
+            return good._replace(loss=float("nan"))
+        return good._replace(dL_dx=np.full_like(good.dL_dx, np.inf))
+
+    reason, steps = minimise(name, evaluate=broken)
+    assert reason == DIVERGED
+    assert not steps
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_no_steps_left_is_no_work(name):
+    def must_not_run(x):
+        raise AssertionError("evaluated")
+
+    reason, _ = minimise(name, steps=3, evaluate=must_not_run, state=State(START, iterations=3))
+    assert reason == "all 3 steps are done"
+
+
+def test_lbfgs_says_in_words_that_it_converged():
+    reason, _ = minimise("lbfgs")
+    assert reason.startswith("converged: ")
+
+    def flat(x):
+        return Evaluation(1.0, np.zeros_like(x), {})
+
+    assert "gradient is zero" in minimise("lbfgs", evaluate=flat)[0]
+
+
+def test_momentum_is_the_textbook_formula():
+    _, steps = minimise("momentum", steps=3, rate=0.001)
+    x, velocity = START.astype(float), 0.0
+    for step in steps:
+        assert np.allclose(step.x, x, atol=1e-6)
+        velocity = 0.9 * velocity + 0.001 * CURVATURE * (x - TARGET)
+        x = np.clip(x - velocity, 0, 1)
+
+
+def test_adams_first_step_is_the_rate_against_the_gradients_sign():
+    _, steps = minimise("adam", steps=2, rate=0.01)
+    moved = steps[1].x - steps[0].x
+    assert np.allclose(moved, -0.01 * np.sign(START - TARGET), atol=1e-6)

@@ -1,0 +1,57 @@
+import json
+
+import pytest
+
+from manualnst.errors import InputError
+from manualnst.settings import Settings, parse_layers
+
+
+def test_settings_survive_json():
+    settings = Settings(size=100, style_layers={"relu1_1": 2.0}, optimizer="adam", rate=0.1)
+    assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("size", 0),
+        ("size", -5),
+        ("size", 3.5),
+        ("size", True),
+        ("steps", 0),
+        ("seed", -1),
+        ("content_weight", -1.0),
+        ("style_weight", float("nan")),
+        ("tv_weight", float("inf")),
+        ("tv_weight", "much"),
+        ("content_layers", {}),
+        ("style_layers", {"relu1_1": -1.0}),
+        ("style_layers", {"relu1_1": 0.0}),
+        ("style_layers", {"": 1.0}),
+        ("style_layers", ["relu1_1"]),
+        ("normalisation", "none"),
+        ("pool", "median"),
+        ("optimizer", "sgd"),
+        ("backend", "abacus"),
+        ("init", ""),
+        ("weights", ""),
+        ("rate", 0.1),  # lbfgs has none
+    ],
+)
+def test_bad_values_are_refused_by_name(name, value):
+    with pytest.raises(InputError) as error:
+        Settings(**{name: value})
+    assert name in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("data", [None, [], {"sise": 3}, {"size": [512]}, {"pool": {"a": 1}}])
+def test_strange_json_is_refused(data):
+    with pytest.raises(InputError):
+        Settings.from_json(data)
+
+
+def test_layers_are_parsed():
+    assert parse_layers("relu1_1:2, conv2_1") == {"relu1_1": 2.0, "conv2_1": 1.0}
+    with pytest.raises(InputError, match="relu1_1:x"):
+        parse_layers("relu1_1:x")
