@@ -108,19 +108,20 @@ def map_shapes(
     taps = set(taps)
     for tap in taps:
         check_tap(tap, order)
+    passed = order[: _depth(order, taps)]
+    need = 2 ** sum(name.startswith("pool") for name in passed)
+    if min(height, width) < need:
+        raise InputError(
+            f"a picture of {width} × {height} is too small for {passed[-1]}: it needs at least "
+            f"{need} pixels each way; use a larger one or shallower layers"
+        )
     shape = (height, width, 3)
-    for name in order[: _depth(order, taps)]:
+    for name in passed:
         before = shape
         if name.startswith("conv"):
             shape = (*shape[:2], weights.layers[name][0].shape[3])
         elif name.startswith("pool"):
             shape = (shape[0] // 2, shape[1] // 2, shape[2])
-        if 0 in shape:
-            need = 2 ** int(name.removeprefix("pool"))
-            raise InputError(
-                f"a picture of {width} × {height} is too small for {', '.join(sorted(taps))}: it "
-                f"needs at least {need} pixels each way; use a larger one or shallower layers"
-            )
         yield name, before, shape
 
 

@@ -8,7 +8,6 @@ terms name the arrays of the numpy backend that are alive together.
 import math
 from collections.abc import Callable, Iterable
 
-from .images import fitted_size
 from .network import map_shapes
 from .vgg import Weights
 
@@ -51,12 +50,12 @@ def _evaluation_numbers(weights: Weights, taps: set[str], height: int, width: in
     return widest + 2 * tapped + masks  # of a tap: map and gradient
 
 
-def largest_size(fits: Callable[[tuple[int, int]], bool], height: int, width: int) -> int | None:
-    """The largest long side for which `fits((h, w))`, by bisection; None if none does."""
-    low, high = 0, max(height, width)
+def largest(fits: Callable[[int], bool], limit: int) -> int | None:
+    """The largest size up to `limit` that fits, by bisection; None if none does."""
+    low, high = 0, limit
     while low < high:
         middle = (low + high + 1) // 2
-        if fits(fitted_size(height, width, middle)):
+        if fits(middle):
             low = middle
         else:
             high = middle - 1

@@ -7,6 +7,7 @@ what the callback gets.
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from .backends import get_backend
 from .checkpoint import save_checkpoint
 from .errors import InputError
 from .history import History
+from .images import fitted_size
 from .inputs import Input
 from .network import Network
 from .objective import Objective, unit_scale
@@ -156,22 +158,27 @@ class Run:
 
     def _check_memory(self) -> None:
         taps = {**self.settings.content_layers, **self.settings.style_layers}
-        style_size = self._style.pixels.shape[:2]
+        content_size, style_size = (each.pixels.shape[:2] for each in (self._content, self._style))
 
-        def need(size: tuple[int, int]) -> int:
-            sizes = [size, style_size]
+        def need(long_side: int) -> int:
+            sizes = [fitted_size(*size, long_side) for size in (content_size, style_size)]
             return preflight.peak_bytes(self._weights, taps, sizes, self.settings.optimizer)
 
-        size = self._content.pixels.shape[:2]
-        available = machine.available_memory()
-        if available is not None and need(size) > available:
-            largest = preflight.largest_size(lambda s: need(s) <= available, *size)
+        def fits(long_side: int) -> bool:
+            with suppress(InputError):  # too small to be pooled
+                return need(long_side) <= available
+            return False
+
+        height, width = content_size
+        needed, available = need(self.settings.size), machine.available_memory()
+        if available is not None and needed > available:
+            largest = preflight.largest(fits, max(height, width))
             raise InputError(
-                f"not enough memory: {size[1]} × {size[0]} needs about "
-                f"{machine.format_bytes(need(size))}, {machine.format_bytes(available)} are "
+                f"not enough memory: {width} × {height} needs about "
+                f"{machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
                 f"available; " + (f"--size {largest} fits" if largest else "no size fits")
             )
-        self.notices.append(f"memory: about {machine.format_bytes(need(size))} at the peak")
+        self.notices.append(f"memory: about {machine.format_bytes(needed)} at the peak")
 
     def _take(self, step: Step, seconds: float) -> None:
         loss = step.evaluation.unscaled_loss

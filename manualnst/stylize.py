@@ -81,7 +81,7 @@ def restore(checkpoint: str | os.PathLike, *, steps: int | None = None) -> Run:
     facts, arrays = load_checkpoint(checkpoint)
     try:
         return _restore(facts, arrays, steps)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(f"checkpoint {checkpoint} is incomplete: {error!r}") from error
 
 
@@ -90,23 +90,33 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
     if steps is not None:
         settings = replace(settings, steps=steps)
     weights = find_weights(settings.weights)
-    content = Input(_picture(arrays, "content"), arrays.get("alpha"), {}, ())
-    style = Input(_picture(arrays, "style"), None, {}, ())
-    shape = content.pixels.shape
+    height, width = arrays["content"].shape[:2]
+    shape = (height, width, 3)
+    alpha = _array(arrays, "alpha", (height, width)) if "alpha" in arrays else None
+    content = Input(_picture(arrays, "content", shape), alpha, {}, ())
+    style = Input(_picture(arrays, "style", arrays["style"].shape), None, {}, ())
+    prefix = "state."
     optimizer_arrays = {
-        name.removeprefix("state."): _picture(arrays, name, shape)
+        name.removeprefix(prefix): _array(arrays, name, shape)
         for name in arrays
-        if name.startswith("state.")
+        if name.startswith(prefix)
     }
     x = _picture(arrays, "x", shape)
-    standing = Standing(
-        State(x, int(facts["iterations"]), int(facts["evaluations"]), optimizer_arrays),
-        _picture(arrays, "best", shape),
-        float(facts["best_loss"]),
-        History(facts["history"]),
-        float(facts["seconds"]),
-        float(facts["scale"]),
+    iterations, evaluations, best_loss, seconds, scale = (
+        _number(facts, name)
+        for name in ("iterations", "evaluations", "best_loss", "seconds", "scale")
     )
+    standing = Standing(
+        State(x, int(iterations), int(evaluations), optimizer_arrays),
+        _picture(arrays, "best", shape),
+        best_loss,
+        History(facts["history"]),
+        seconds,
+        scale,
+    )
+    names = [facts["facts"][role]["name"] for role in ("content", "style", "start")]
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"checkpoint: the names of its pictures are no texts: {names}")
     notices = [f"resume: {standing.state.iterations} steps are done"]
     if not make_optimizer(settings.optimizer, settings.rate).resumes_exactly:
         notices.append(
@@ -118,10 +128,24 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
     return run
 
 
-def _picture(arrays, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+def _array(arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
     array = arrays[name]
-    if array.dtype != np.float32 or array.ndim != 3 or array.shape[2] != 3:
-        raise InputError(f"checkpoint: {name} is no picture, but {array.dtype} {array.shape}")
-    if shape is not None and array.shape != shape:
-        raise InputError(f"checkpoint: {name} has shape {array.shape}, expected {shape}")
+    if array.dtype != np.float32 or array.shape != shape or not np.all(np.isfinite(array)):
+        raise InputError(
+            f"checkpoint: {name} is {array.dtype} {array.shape}, expected finite float32 {shape}"
+        )
     return array
+
+
+def _picture(arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    array = _array(arrays, name, shape)
+    if array.ndim != 3 or array.shape[2] != 3 or array.min() < 0 or array.max() > 1:
+        raise InputError(f"checkpoint: {name} is not a picture with values from 0 to 1")
+    return array
+
+
+def _number(facts, name: str) -> float:
+    value = facts[name]
+    if not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        raise InputError(f"checkpoint: {name} is {value!r}, expected a number of at least 0")
+    return value

@@ -22,7 +22,11 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
-    args = _parser().parse_args(arguments)
+    parser = _parser()
+    args = parser.parse_args(arguments)
+    if "handler" not in args:
+        parser.print_help()
+        return 0
     try:
         return args.handler(args)
     except InputError as error:
@@ -40,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="`manualnst run` without arguments paints the package's own sample pictures.",
     )
     parser.add_argument("--version", action="version", version=f"manualnst {__version__}")
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(metavar="COMMAND")
     run.add_parser(subparsers)
     weights.add_parser(subparsers)
     return parser
