@@ -1,0 +1,287 @@
+"""`manualnst run` as people use it: files, options, interrupts."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from manualnst.checkpoint import load_checkpoint
+from manualnst.cli import main
+from manualnst.images import load_picture, save_picture
+
+TINY = ["--size", "40", "--steps", "3", "--quiet"]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """Every test runs in an empty folder with two pictures."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    save_picture(tmp_path / "photo.png", rng.random((40, 33, 3)).astype(np.float32))
+    save_picture(tmp_path / "painting.jpg", rng.random((30, 36, 3)).astype(np.float32))
+    return tmp_path
+
+
+def run(*arguments):
+    return main(["run", *arguments])
+
+
+def written(folder):
+    return sorted(p.name for p in folder.iterdir() if p.name != "cache")
+
+
+def refused(capsys, *arguments):
+    """The one line that a refused command leaves on standard error."""
+    before = written(Path.cwd())
+    try:
+        code = run(*arguments)
+    except SystemExit as error:  # argparse
+        code = error.code
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.err.count("\n") == 1, captured.err
+    assert captured.err.startswith("manualnst")
+    assert written(Path.cwd()) == before
+    return captured.err
+
+
+def test_two_pictures_give_a_third_and_its_record(folder):
+    assert run("photo.png", "painting.jpg", *TINY) == 0
+    assert load_picture("photo-painting.png").pixels.shape == (40, 33, 3)
+    record = json.loads((folder / "photo-painting.json").read_text())
+    assert record["settings"]["steps"] == record["steps"] == 3
+    assert written(folder) == [
+        "painting.jpg",
+        "photo-painting.json",
+        "photo-painting.png",
+        "photo.png",
+    ]
+
+
+def test_without_a_name_nothing_is_overwritten(folder):
+    for _ in range(3):
+        assert run("photo.png", "painting.jpg", *TINY) == 0
+    assert {f"photo-painting{n}.png" for n in ("", "-2", "-3")} <= set(written(folder))
+
+
+def test_an_existing_output_is_kept_unless_told(folder, capsys):
+    (folder / "out.png").write_text("precious")
+    assert "--overwrite" in refused(capsys, "photo.png", "-o", "out.png", *TINY)
+    assert (folder / "out.png").read_text() == "precious"
+    (folder / "other.json").write_text("precious")
+    assert "other.json exists" in refused(capsys, "photo.png", "-o", "other.png", *TINY)
+    assert run("photo.png", "-o", "out.png", "--overwrite", *TINY) == 0
+    assert load_picture("out.png").pixels.shape == (40, 33, 3)
+
+
+def test_the_record_repeats_the_run(folder):
+    options = ["--optimizer", "momentum", "--style-layers", "relu1_1:2,relu2_1", "--tv-weight", "1"]
+    assert run("photo.png", "painting.jpg", "-o", "a.png", *options, *TINY) == 0
+    assert run("--repeat", "a.json", "-o", "b.png", "--quiet") == 0
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+    assert run("--repeat", "a.json", "-o", "c.png", "--pool", "max", "--quiet") == 0
+    assert json.loads((folder / "c.json").read_text())["settings"]["pool"] == "max"
+    assert (folder / "a.png").read_bytes() != (folder / "c.png").read_bytes()
+
+
+def test_repeating_with_a_changed_picture_is_refused(folder, capsys):
+    assert run("photo.png", "painting.jpg", "-o", "a.png", *TINY) == 0
+    save_picture(folder / "photo.png", np.zeros((40, 33, 3), np.float32))
+    assert "content is not what the record" in refused(capsys, "--repeat", "a.json", "-o", "b.png")
+    assert run("photo.png", "--repeat", "a.json", "-o", "b.png", "--quiet") == 0
+
+
+def test_pictures_on_the_way_and_the_curve(folder):
+    assert run("-o", "out.png", "--save-every", "2", "--curve", "curve.png", *TINY) == 0
+    assert load_picture("out.step-00002.png").pixels.shape == (28, 40, 3)
+    assert load_picture("curve.png").pixels.shape[2] == 3
+
+
+def test_json_lines(capsys):
+    assert run("photo.png", "--json", *TINY) == 0
+    captured = capsys.readouterr()
+    events = [json.loads(line) for line in captured.out.splitlines()]
+    kinds = [event["event"] for event in events]
+    assert kinds.count("step") == 3
+    assert {"begin", "message", "result"} <= set(kinds)
+    [result] = [event for event in events if event["event"] == "result"]
+    assert result["output"] == "photo-strokes.png"
+    assert captured.err == ""
+
+
+def test_quiet_says_nothing(capsys):
+    assert run(*TINY) == 0
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+
+
+def test_plain_lines_tell_sizes_weights_memory_and_time(capsys):
+    assert run("--size", "40", "--steps", "3") == 0
+    told = capsys.readouterr().err
+    for part in ("640 × 448 → 40 × 28", "weights get vgg19", "memory: about", "time: about"):
+        assert part in told
+    assert "stopped: all 3 steps are done" in told
+    assert "wrote harbour-strokes.png" in told
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["missing.png"],
+        ["."],
+        ["empty.png"],
+        ["text.png"],
+        ["truncated.png"],
+        ["photo.png", "missing.jpg"],
+        ["--size", "-3"],
+        ["--size", "8"],
+        ["--size", "many"],
+        ["--steps", "0"],
+        ["--style-weight", "-1"],
+        ["--tv-weight", "nan"],
+        ["--style-layers", "relu9_9"],
+        ["--style-layers", "relu1_1:x"],
+        ["--content-layers", ""],
+        ["--init", "missing.png"],
+        ["--weights", "missing.h5"],
+        ["--weights", "vgg19"],
+        ["--weights", "text.png"],
+        ["--backend", "abacus"],
+        ["--rate", "1"],
+        ["-o", "missing/out.png"],
+        ["-o", "out.xyz"],
+        ["-o", "."],
+        ["--curve", "missing/curve.png"],
+        ["--save-every", "0"],
+        ["--checkpoint-every", "-1"],
+        ["--resume", "missing.png.checkpoint"],
+        ["--resume", "text.png", "-o", "out.png"],
+        ["--resume", "text.png"],
+        ["--repeat", "text.png"],
+        ["--repeat", "empty.json"],
+        ["--repeat", "a.json", "--resume", "b"],
+        ["--frobnicate"],
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(folder, capsys, arguments):
+    (folder / "empty.png").touch()
+    (folder / "empty.json").write_text("{}")
+    (folder / "text.png").write_text("not a picture")
+    (folder / "truncated.png").write_bytes((folder / "photo.png").read_bytes()[:500])
+    refused(capsys, *arguments)
+
+
+def test_a_folder_that_cannot_be_written_is_refused(folder, capsys, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    assert "permission" in refused(capsys, "-o", "out.png", *TINY)
+
+
+# Real processes and real signals
+
+
+def start(*arguments, **options):
+    command = [sys.executable, "-m", "manualnst", "run", *arguments]
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        **options,
+    )
+
+
+def wait_for_step(process, step):
+    """Read the JSON lines until that step is reported."""
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["event"] == "step" and event["step"] >= step:
+            return
+    raise AssertionError(process.stderr.read())
+
+
+LONG = ["photo.png", "-o", "out.png", "--size", "40", "--steps", "100000", "--json"]
+ADAM = ["--optimizer", "adam"]
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_saves_the_best_picture_and_says_how_to_go_on(folder, signum, code):
+    process = start(*LONG, *ADAM)
+    wait_for_step(process, 3)
+    process.send_signal(signum)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert err == ""
+    assert load_picture("out.partial.png").pixels.shape == (40, 33, 3)
+    assert "--resume out.png.checkpoint" in out
+    assert not (folder / "out.png").exists()
+    assert not [name for name in written(folder) if name.startswith(".")]
+
+
+def test_going_on_after_an_interrupt_is_exact(folder):
+    process = start(*LONG, *ADAM)
+    wait_for_step(process, 4)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    done = 4
+    assert run("--resume", "out.png.checkpoint", "--steps", "100000", "--size", "3") == 2
+    steps = str(_steps_in("out.png.checkpoint") + 5)
+    assert int(steps) >= done + 5
+    assert run("--resume", "out.png.checkpoint", "--steps", steps, "--quiet") == 0
+    assert "out.png.checkpoint" not in written(folder)
+    assert "out.partial.png" not in written(folder)
+    whole = ["photo.png", "-o", "whole.png", "--size", "40", "--steps", steps, "--quiet", *ADAM]
+    assert run(*whole) == 0
+    assert (folder / "out.png").read_bytes() == (folder / "whole.png").read_bytes()
+
+
+def _steps_in(checkpoint):
+    return load_checkpoint(checkpoint)[0]["iterations"]
+
+
+def test_a_kill_loses_no_more_than_since_the_last_checkpoint(folder):
+    process = start(*LONG, "--checkpoint-every", "2")
+    wait_for_step(process, 6)
+    process.kill()
+    process.communicate(timeout=60)
+    assert _steps_in("out.png.checkpoint") >= 4
+    assert run(*LONG[:-3], "--steps", "3", "--quiet") == 2  # not silently begun anew
+    steps = str(_steps_in("out.png.checkpoint") + 2)
+    assert run("--resume", "out.png.checkpoint", "--steps", steps, "--quiet") == 0
+    assert (folder / "out.png").exists()
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(folder):
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    process = start("photo.png", "-o", "out.png", *TINY, preexec_fn=little_room)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert err.count("\n") == 1
+    assert "cannot write" in err
+    assert written(folder) == ["painting.jpg", "photo.png"]
+
+
+def test_a_closed_pipe_does_not_stop_the_run(folder):
+    process = start(*LONG[:-3], "--steps", "20", "--json")
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert process.stderr.read() == ""
+    assert (folder / "out.png").exists()
+
+
+def test_an_interrupt_before_the_first_step_leaves_nothing(folder):
+    process = start("--size", "640", "--backend", "naive", "-o", "out.png", "--json")
+    assert json.loads(process.stdout.readline())["event"] == "message"
+    process.send_signal(signal.SIGINT)  # in the first evaluation, which would take minutes
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert written(folder) == ["painting.jpg", "photo.png"]
