@@ -74,6 +74,17 @@ def test_gradient_by_central_difference():
     assert np.sum(evaluate(x).dL_dx * direction) == pytest.approx(slope, rel=1e-5)
 
 
+def test_a_forgotten_tap_would_be_noticed(monkeypatch):
+    whole = Network.backward
+
+    def forgetting(self, dL_dF, tape):
+        return whole(self, {k: v for k, v in dL_dF.items() if k != "relu2_1"}, tape)
+
+    monkeypatch.setattr(Network, "backward", forgetting)
+    with pytest.raises(AssertionError):
+        test_gradient_is_the_derivative_of_the_loss("paper", "average", 1.0)
+
+
 def test_backends_agree():
     x = pictures(16, 16)[2]
     naive, fast = (objective(backend=name, size=(16, 16))(x) for name in ("naive", "numpy"))

@@ -14,6 +14,7 @@ from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.errors import InputError
 from manualnst.images import load_picture
 from manualnst.inputs import open_content, open_start, open_style
+from manualnst.losses import NORMALISATIONS
 from manualnst.run import Run
 from manualnst.settings import Settings
 from manualnst.stylize import prepare, restore
@@ -58,6 +59,16 @@ def test_the_loss_falls_and_the_best_picture_is_returned(pictures):
     assert best_loss < 0.9 * first
     assert np.array_equal(result.image, best_picture)
     assert result.record["best_loss"] == best_loss
+
+
+@pytest.mark.parametrize("normalisation", NORMALISATIONS)
+def test_lbfgs_does_not_give_up_early_in_single_precision(pictures, normalisation):
+    # Their first losses range from 1e-4 to 1e7; scipy's tolerances are absolute.
+    settings = SMALL | dict(normalisation=normalisation, steps=12, content_weight=0.0)
+    result = manualnst.stylize(*pictures, **settings)
+    assert result.stop_reason == "all 12 steps are done"
+    losses = result.record["history"]["total"]
+    assert result.record["best_loss"] < 0.8 * losses[0]
 
 
 def test_the_record_holds_what_a_repetition_needs(pictures):

@@ -1,0 +1,98 @@
+"""The structure that the README draws, held against the imports."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import manualnst
+
+PACKAGE = Path(manualnst.__file__).parent
+ROOT = PACKAGE.parent
+
+# From what asks to what is asked; a part may import only from parts below its own line. The
+# README's figure shows the same names.
+LAYERS = [
+    ["__main__"],
+    ["cli"],
+    ["__init__"],
+    ["stylize"],
+    ["run"],
+    ["inputs", "result"],
+    ["settings"],
+    ["history", "optimizers"],
+    ["objective"],
+    ["losses", "preflight"],
+    ["network"],
+    ["ops", "weights"],
+    ["backends"],
+    ["plots"],
+    ["checkpoint", "images", "samples"],
+    ["files", "machine", "vgg"],
+    ["errors", "version"],
+]
+RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
+LIBRARIES = {
+    "PIL": {"images", "plots", "samples"},
+    "h5py": {"weights"},
+    "scipy": {"optimizers", "weights", "samples"},
+    "urllib": {"weights"},
+}
+FRAMEWORKS = {"torch", "torchvision", "jax", "tensorflow", "keras", "autograd"}
+
+
+def part_of(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def modules():
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imports_of(path: Path):
+    """(own parts, foreign libraries) that a module imports."""
+    own, foreign = set(), set()
+    package = path.relative_to(PACKAGE).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            foreign |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            foreign.add(node.module.split(".")[0])
+        elif isinstance(node, ast.ImportFrom):
+            base = [*package[: len(package) - node.level + 1], *(node.module or "").split(".")]
+            target = [step for step in base if step]
+            own |= {target[0]} if target else {alias.name for alias in node.names}
+    return own, foreign
+
+
+def test_every_part_has_its_place():
+    assert {part_of(path) for path in modules()} == set(RANK)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_one_way(path):
+    part = part_of(path)
+    own, foreign = imports_of(path)
+    own = {name if name in RANK else "__init__" for name in own} - {part}
+    backwards = {name for name in own if RANK[name] <= RANK[part]}
+    assert not backwards, f"{part} must not import {backwards}"
+    assert not foreign & FRAMEWORKS
+    for library, allowed in LIBRARIES.items():
+        assert library not in foreign or part in allowed, f"{part} must not import {library}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_only_the_command_lines_print(path):
+    allowed = part_of(path) == "cli" or path.name == "__main__.py"
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    prints = [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id == "print"]
+    assert allowed or not prints
+
+
+def test_the_figure_names_every_part():
+    figure = (ROOT / "README.md").read_text(encoding="utf-8").split("## What calls what")[1]
+    figure = figure.split("```")[1]
+    names = set(re.findall(r"[a-z_]+", figure))
+    assert set(RANK) - {"__init__", "__main__", "errors", "version", "files"} <= names

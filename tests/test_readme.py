@@ -1,0 +1,139 @@
+"""The README's commands run, and its table of equations points at what is there."""
+
+import hashlib
+import re
+import shlex
+import threading
+from dataclasses import replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from proofs import small_weights
+
+from manualnst import __version__
+from manualnst.cli import main
+from manualnst.images import save_picture
+from manualnst.weights import catalogue
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+# Run by .ci/run, which makes the environment they install into.
+IN_A_FRESH_ENVIRONMENT = ("python -m pip", "python bench/")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def commands():
+    lines = [line for block in blocks("sh") for line in block.splitlines()]
+    return [line for line in lines if not line.startswith(IN_A_FRESH_ENVIRONMENT)]
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A folder with a photo, a painting and the package's own weights where the README has them."""
+    rng = np.random.default_rng(0)
+    for name, shape in (("photo.jpg", (33, 40, 3)), ("painting.jpg", (30, 36, 3))):
+        save_picture(tmp_path / name, rng.random(shape).astype(np.float32))
+    (tmp_path / "manualnst").symlink_to(ROOT / "manualnst")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """A server with a small file in the place of the public VGG-19."""
+    folder = tmp_path / "mirror"
+    folder.mkdir()
+    entry = catalogue.CATALOGUE["vgg19"]
+    path = folder / entry.filename
+    write_keras_file(path)
+    digest = hashlib.md5(path.read_bytes()).hexdigest()
+    small = replace(entry, size=path.stat().st_size, digest=("md5", digest))
+    monkeypatch.setitem(catalogue.CATALOGUE, "vgg19", small)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *args):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("MANUALNST_MIRROR", f"http://127.0.0.1:{server.server_port}")
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+def write_keras_file(path):
+    with h5py.File(path, "w") as file:
+        layers = small_weights(last="conv5_4").layers
+        names = [f"block{name[4]}_conv{name[6]}" for name in layers]
+        file.attrs["layer_names"] = np.array(names, dtype="S")
+        for name, (w, b) in zip(names, layers.values(), strict=True):
+            group = file.create_group(name)
+            group.attrs["weight_names"] = np.array([f"{name}_W_1:0", f"{name}_b_1:0"], dtype="S")
+            group[f"{name}_W_1:0"], group[f"{name}_b_1:0"] = w, b
+
+
+def test_every_command_runs(desk, mirror, capsys):
+    assert len(commands()) >= 8
+    for command in commands():
+        python, _, module, *arguments = shlex.split(command)
+        assert (python, module) == ("python", "manualnst"), command
+        assert main(arguments) == 0, f"{command}: {capsys.readouterr().err}"
+    assert {"photo-painting.png", "larger.png", "loss.png", "again.png"} <= {
+        path.name for path in desk.iterdir()
+    }
+
+
+def test_the_python_example_runs(desk, capsys):
+    [example] = blocks("python")
+    exec(example, {})
+    assert (desk / "photo-384.png").exists()
+    assert "100 steps" in capsys.readouterr().out
+
+
+def test_the_first_commands_are_those_that_are_promised():
+    first, second = blocks("sh")[:2]
+    assert first.strip().endswith("python -m manualnst run")
+    assert second.strip().endswith("python -m pytest")
+
+
+def equations():
+    rows = re.findall(r"^\| ([A-Z]\d) \|(.*)\|$", README, re.MULTILINE)
+    return {name: [cell.strip() for cell in rest.split("|")] for name, rest in rows}
+
+
+@pytest.mark.parametrize("name", equations())
+def test_every_equation_is_derived_computed_and_tested(name):
+    _, derivation, function, test = equations()[name]
+    text = (ROOT / derivation).read_text(encoding="utf-8")
+    assert f"[{name}]" in text, f"{derivation} does not derive [{name}]"
+    package = (ROOT / "manualnst").rglob("*.py")
+    defined = re.compile(rf"^(def|class) {function}\b|^{function} = ", re.MULTILINE)
+    assert any(defined.search(path.read_text(encoding="utf-8")) for path in package)
+    assert (ROOT / test).exists()
+
+
+def test_every_equation_of_the_code_is_in_the_table():
+    package = (ROOT / "manualnst").rglob("*.py")
+    named = {e for path in package for e in re.findall(r"\[([A-Z]\d)\]", path.read_text("utf-8"))}
+    assert named == set(equations())
+
+
+def test_the_changelog_knows_this_version():
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_pictures_of_the_readme_exist():
+    pictures = re.findall(r"!\[[^]]*\]\(([^)]*)\)", README)
+    assert pictures
+    assert all((ROOT / picture).exists() for picture in pictures)
