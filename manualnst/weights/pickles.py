@@ -135,8 +135,8 @@ class Machine:
     def _storage(self, identifier: object) -> Storage:
         """What ('storage', type, key, device, count) names, or (…, view) with the view None."""
         match identifier:
-            case ("storage", Global(name), str(key), _, int(count), *view) if (
-                name in _DTYPES and count >= 0 and view in ([], [None])
+            case ("storage", Global(name), str(key), _, count, *view) if (
+                name in _DTYPES and type(count) is int and count >= 0 and view in ([], [None])
             ):
                 storage = Storage(key, _DTYPES[name], count)
             case _:

@@ -206,6 +206,8 @@ def _find_storages(file: BinaryIO, storages: dict[str, Storage], keys: object) -
     end = os.fstat(file.fileno()).st_size
     starts = {}
     for key in keys if isinstance(keys, list) else []:
+        if not isinstance(key, str) or key not in storages:
+            raise InputError("it lists a storage that no tensor uses")
         storage = storages[key]
         count = int.from_bytes(file.read(8), "little", signed=True)
         start = file.tell()

@@ -1,0 +1,101 @@
+"""Which weights are known, where they are kept, and which are used."""
+
+import re
+from pathlib import Path
+
+import pytest
+from weights_files import random_weights
+
+from manualnst.errors import InputError
+from manualnst.vgg import BLOCKS
+from manualnst.weights import BUILTIN, default_weights, find_weights, load_weights, save_weights
+from manualnst.weights.catalogue import CATALOGUE, cache_folder, cached_path
+from manualnst.weights.layouts import PREPROCESSINGS
+
+HEX_DIGITS = {"md5": 32, "sha256": 64}
+
+
+@pytest.mark.parametrize("public", CATALOGUE.values(), ids=CATALOGUE)
+def test_entries_are_complete(public):
+    assert re.fullmatch(r"https://[a-z.]+/\S+\.(h5|mat|pth)", public.url)
+    assert public.architecture in BLOCKS
+    assert public.name.startswith(public.architecture)
+    assert public.preprocessing is None or public.preprocessing in PREPROCESSINGS
+    kind, digits = public.digest
+    assert re.fullmatch("[0-9a-f]+", digits)
+    # PyTorch's files are named after the beginning of their SHA-256.
+    named = re.search(r"-([0-9a-f]{8})\.pth", public.url)
+    assert digits.startswith(named[1]) if named else len(digits) == HEX_DIGITS[kind]
+    assert len(digits) in (8, HEX_DIGITS[kind])
+
+
+def test_files_are_told_apart_by_name():
+    assert len({public.filename for public in CATALOGUE.values()}) == len(CATALOGUE)
+
+
+def test_a_mirror_has_all_files_in_one_folder(monkeypatch):
+    public = CATALOGUE["vgg19"]
+    monkeypatch.delenv("MANUALNST_MIRROR", raising=False)
+    assert public.source == public.url
+    monkeypatch.setenv("MANUALNST_MIRROR", "http://classroom:8000/files/")
+    assert public.source == (
+        "http://classroom:8000/files/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    )
+
+
+@pytest.mark.parametrize(
+    "platform, variables, expected",
+    [
+        ("linux", {}, "HOME/.cache/manualnst"),
+        ("linux", {"XDG_CACHE_HOME": "/x"}, "/x/manualnst"),
+        ("darwin", {"XDG_CACHE_HOME": "/x"}, "HOME/Library/Caches/manualnst"),
+        ("win32", {}, "HOME/AppData/Local/manualnst"),
+        ("win32", {"LOCALAPPDATA": "/local"}, "/local/manualnst"),
+        ("win32", {"LOCALAPPDATA": "/local", "MANUALNST_CACHE": "~/w"}, "HOME/w"),
+        ("linux", {"MANUALNST_CACHE": "/here"}, "/here"),
+    ],
+)
+def test_where_weights_are_kept(monkeypatch, platform, variables, expected):
+    monkeypatch.setattr("sys.platform", platform)
+    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA", "MANUALNST_CACHE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert cache_folder() == Path(expected.replace("HOME", str(Path.home())))
+
+
+def test_without_a_name_the_built_in_network_is_used_until_vgg19_is_there():
+    name, message = default_weights()
+    assert name == "builtin"
+    assert "weights get vgg19` fetches it (80 MB)" in message
+    save(cached_path("vgg19"))
+    name, message = default_weights()
+    assert name == "vgg19"
+    assert "from the cache" in message
+
+
+def save(path):
+    weights = random_weights()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_weights(weights, path)
+    return weights
+
+
+def test_weights_by_name_and_by_path(tmp_path):
+    assert find_weights("builtin").fingerprint() == load_weights(BUILTIN).fingerprint()
+    weights = save(cached_path("vgg16"))
+    assert find_weights("vgg16").fingerprint() == weights.fingerprint()
+    weights = save(tmp_path / "mine.h5")
+    assert find_weights(str(tmp_path / "mine.h5")).fingerprint() == weights.fingerprint()
+
+
+def test_names_that_are_not_in_the_cache_are_to_be_fetched():
+    with pytest.raises(InputError, match="weights get vgg16-caffe"):
+        find_weights("vgg16-caffe")
+
+
+def test_unknown_names_are_told():
+    with pytest.raises(
+        InputError, match="'vgg91': neither a file nor a known name .builtin, vgg19"
+    ):
+        find_weights("vgg91")
