@@ -15,6 +15,7 @@ from .vgg import Weights
 # pair of its memory of 10, and 4-byte ones for the others (moments, move, new and old picture).
 _OPTIMIZER_BYTES_PER_NUMBER = {"lbfgs": 8 * 31, "adam": 4 * 9, "momentum": 4 * 6}
 _PICTURES_KEPT = 6  # content, style, best, current, gradient, checkpoint copy
+_TEMPORARIES = 1.1  # strips, Gram matrices and the like
 _BLAS_BYTES = 64 << 20  # OpenBLAS' work buffers
 
 
@@ -27,14 +28,14 @@ def peak_bytes(
     """
     sizes = list(sizes)
     itemsize = 4
-    evaluation = max(_evaluation_numbers(weights, set(taps), *size) for size in sizes) * itemsize
+    evaluation = max(evaluation_numbers(weights, set(taps), *size) for size in sizes) * itemsize
     filters = sum(w.size for w, _ in weights.layers.values()) * itemsize
     numbers = 3 * sizes[0][0] * sizes[0][1]
     optimiser = numbers * (_OPTIMIZER_BYTES_PER_NUMBER[optimizer] + _PICTURES_KEPT * itemsize)
     return int(evaluation + filters + optimiser + _BLAS_BYTES)
 
 
-def _evaluation_numbers(weights: Weights, taps: set[str], height: int, width: int) -> float:
+def evaluation_numbers(weights: Weights, taps: set[str], height: int, width: int) -> float:
     """Numbers alive at the peak of forward, losses and backward."""
     widest = tapped = masks = 0.0
     for name, before, after in map_shapes(weights, taps, height, width):
@@ -47,7 +48,8 @@ def _evaluation_numbers(weights: Weights, taps: set[str], height: int, width: in
             masks += after / 32  # … which is kept as bits
         if name in taps:
             tapped += after
-    return widest + 2 * tapped + masks  # of a tap: map and gradient
+    kept = tapped + masks  # of a tap: its map, and when that is done with, its gradient
+    return _TEMPORARIES * (widest + kept)
 
 
 def largest(fits: Callable[[int], bool], limit: int) -> int | None:

@@ -178,7 +178,8 @@ class Run:
                 f"{machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
                 f"available; " + (f"--size {largest} fits" if largest else "no size fits")
             )
-        self.notices.append(f"memory: about {machine.format_bytes(needed)} at the peak")
+        total = needed + (machine.peak_memory() or 0)  # what is held already, and what is to come
+        self.notices.append(f"memory: about {machine.format_bytes(total)} at the peak")
 
     def _take(self, step: Step, seconds: float) -> None:
         loss = step.evaluation.unscaled_loss

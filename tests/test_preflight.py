@@ -1,0 +1,47 @@
+"""What is foretold against what is measured."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from manualnst import preflight
+from manualnst.backends import get_backend
+from manualnst.network import Network
+from manualnst.objective import Objective
+from manualnst.settings import Settings
+from manualnst.weights import find_weights
+
+
+@pytest.mark.parametrize(
+    "layers", [{}, {"style_layers": {"relu1_1": 1, "relu1_2": 1}}]
+)
+@pytest.mark.parametrize("size", [(256, 320), (500, 140)])
+def test_the_memory_of_an_evaluation(size, layers):
+    settings = Settings(**layers)
+    weights = find_weights("builtin")
+    network = Network(weights, backend=get_backend("numpy"))
+    x = np.random.default_rng(0).random((*size, 3), np.float32)
+    objective = Objective(network, x, x, settings.losses)
+    tracemalloc.start()
+    objective(x)
+    _, measured = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    taps = settings.content_layers.keys() | settings.style_layers.keys()
+    foretold = 4 * preflight.evaluation_numbers(weights, taps, *size)
+    assert 0.85 * measured < foretold < 1.4 * measured
+
+
+def test_the_peak_grows_with_the_picture_and_counts_the_larger_one():
+    weights, taps = find_weights("builtin"), ["relu4_2"]
+
+    def peak(*sizes):
+        return preflight.peak_bytes(weights, taps, sizes, "adam")
+
+    assert peak((64, 64), (64, 64)) < peak((64, 64), (256, 256)) < peak((256, 256), (64, 64))
+
+
+@pytest.mark.parametrize("limit", [1, 37, 100])
+def test_the_largest_size_that_fits(limit):
+    assert preflight.largest(lambda size: size <= limit, 64) == min(limit, 64)
+    assert preflight.largest(lambda size: False, 64) is None
