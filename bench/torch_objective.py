@@ -1,0 +1,166 @@
+"""The objective a second time, from its equations, in PyTorch: autograd is what we compare with.
+
+For the benchmark beside it, and for tests/test_against_torch.py. It shares no computation with
+manualnst: the network is torchvision's, layer for layer and name for name, maps are
+(1, N, H, W), and the losses are written as in the literature.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+VGG19_WIDTHS = (
+    64,
+    64,
+    "pool",
+    128,
+    128,
+    "pool",
+    *4 * [256],
+    "pool",
+    *4 * [512],
+    "pool",
+    *4 * [512],
+)
+# The places of the layers in torchvision's `vgg19().features`.
+PLACES = {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu4_2": 22, "relu5_1": 29}
+POOLINGS = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what torchvision's weights want
+
+
+class Vgg19(nn.Module):
+    """All sixteen convolutions, random and scaled so that activations keep their size (He)."""
+
+    def __init__(self, pool: str = "average", seed: int = 0):
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        layers, channels = [], 3
+        for width in VGG19_WIDTHS:
+            if width == "pool":
+                layers.append(POOLINGS[pool](2))
+                continue
+            convolution = nn.Conv2d(channels, width, 3, padding=1)
+            deviation = (2 / (9 * channels)) ** 0.5
+            nn.init.normal_(convolution.weight, 0, deviation, generator=generator)
+            nn.init.normal_(convolution.bias, 0, 0.1, generator=generator)
+            layers += [convolution, nn.ReLU(inplace=True)]
+            channels = width
+        self.features = nn.Sequential(*layers)
+        self.requires_grad_(False)
+
+    def forward(self, x: Tensor, taps: Iterable[str]) -> dict[str, Tensor]:
+        """x (1, 3, H, W) in [0, 1] → {tap: its map (1, N, H_l, W_l)}."""
+        taps = {PLACES[tap]: tap for tap in taps}
+        maps = {}
+        y = normalise(x)
+        for place, layer in enumerate(self.features):
+            y = layer(y)
+            if place in taps:
+                maps[taps[place]] = y
+            if len(maps) == len(taps):
+                return maps
+
+
+def normalise(x: Tensor) -> Tensor:
+    mean, std = (x.new_tensor(values)[:, None, None] for values in (MEAN, STD))
+    return (x - mean) / std
+
+
+class TorchObjective(nn.Module):
+    """Targets measured once; then x (1, 3, H, W) → loss. Settings are manualnst's LossSettings."""
+
+    def __init__(self, vgg: Vgg19, content: Tensor, style: Tensor, settings):
+        super().__init__()
+        self.vgg = vgg
+        self.settings = settings
+        self.weights = _weights(settings)
+        with torch.no_grad():
+            self.P = vgg(content, settings.content_layers)
+            self.A = {
+                layer: gram_per_position(F)
+                for layer, F in vgg(style, settings.style_layers).items()
+            }
+
+    def forward(self, x: Tensor) -> Tensor:
+        return sum(self.weights[name] * value for name, value in self.terms(x).items())
+
+    def terms(self, x: Tensor) -> dict[str, Tensor]:
+        """The unweighted terms, named as manualnst names them."""
+        maps = self.vgg(x, [*self.P, *self.A])
+        how = self.settings.normalisation
+        content = {f"content {l}": content_loss(maps[l], P, how) for l, P in self.P.items()}
+        style = {f"style {l}": style_loss(maps[l], A, how) for l, A in self.A.items()}
+        tv = {"tv": total_variation(x, how)} if self.settings.tv_weight else {}
+        return content | style | tv
+
+
+def _weights(settings) -> dict[str, float]:
+    """What each term is multiplied by: its share of the total of its kind."""
+    weights = {"tv": settings.tv_weight}
+    for kind, layers, total in [
+        ("content", settings.content_layers, settings.content_weight),
+        ("style", settings.style_layers, settings.style_weight),
+    ]:
+        for layer, weight in layers.items():
+            weights[f"{kind} {layer}"] = total * weight / sum(layers.values())
+    return weights
+
+
+def gram_per_position(F: Tensor) -> Tensor:
+    """F (1, N, H, W) → G / M (N, N): the mean over all positions of the products of channels."""
+    F = F[0].flatten(1)  # (N, M)
+    return F @ F.T / F.shape[1]
+
+
+def content_loss(F: Tensor, P: Tensor, normalisation: str) -> Tensor:
+    total = (F - P).square().sum()
+    match normalisation:
+        case "paper":
+            return total / 2
+        case "sum":
+            return total
+        case "mean":
+            return total / F.numel()
+        case "relative":
+            return total / P.square().sum()
+
+
+def style_loss(F: Tensor, A: Tensor, normalisation: str) -> Tensor:
+    """F (1, N, H, W); A (N, N) per position, so that pictures of two sizes compare."""
+    N, M = F.shape[1], F.shape[2] * F.shape[3]
+    total = (gram_per_position(F) - A).square().sum()
+    match normalisation:
+        case "paper":
+            return total / (4 * N**2)
+        case "sum":
+            return total * M**2
+        case "mean":
+            return total / (N**3 * M)
+        case "relative":
+            return total / A.square().sum()
+
+
+def total_variation(x: Tensor, normalisation: str) -> Tensor:
+    """x (1, C, H, W)."""
+    total = x.diff(dim=2).square().sum() + x.diff(dim=3).square().sum()
+    return total / x.numel() if normalisation == "relative" else total
+
+
+def evaluate(objective: nn.Module, x: Tensor) -> tuple[float, Tensor]:
+    """Loss, and the gradient by autograd (1, 3, H, W)."""
+    x = x.detach().requires_grad_()
+    loss = objective(x)
+    (gradient,) = torch.autograd.grad(loss, x)
+    return loss.item(), gradient
+
+
+def to_tensor(picture: np.ndarray, memory_format=torch.contiguous_format) -> Tensor:
+    """(H, W, 3) → (1, 3, H, W)."""
+    return torch.from_numpy(picture).permute(2, 0, 1)[None].contiguous(memory_format=memory_format)
+
+
+def to_picture(x: Tensor) -> np.ndarray:
+    """(1, 3, H, W) → (H, W, 3)."""
+    return x[0].permute(1, 2, 0).numpy()
