@@ -59,4 +59,9 @@ def load_record(path: str | os.PathLike) -> dict[str, Any]:
         raise InputError(f"{path} is not a run record: {error}") from error
     if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT:
         raise InputError(f"{path} is not a run record of this version ({RECORD_FORMAT!r})")
+    parts = [record.get(part) for part in ("settings", "content", "style", "start", "weights")]
+    if not all(isinstance(part, dict) for part in parts):
+        raise InputError(f"{path} is incomplete: settings, pictures or weights are missing")
+    if not all(isinstance(record[role].get("name"), str) for role in ("content", "style", "start")):
+        raise InputError(f"{path} is incomplete: it does not name its pictures")
     return record

@@ -161,7 +161,9 @@ class Run:
         content_size, style_size = (each.pixels.shape[:2] for each in (self._content, self._style))
 
         def need(long_side: int) -> int:
-            sizes = [fitted_size(*size, long_side) for size in (content_size, style_size)]
+            # Fitted anew from the original pictures, these may come out one row larger.
+            fitted = [fitted_size(*size, long_side) for size in (content_size, style_size)]
+            sizes = [(height + 1, width + 1) for height, width in fitted]
             return preflight.peak_bytes(self._weights, taps, sizes, self.settings.optimizer)
 
         def fits(long_side: int) -> bool:

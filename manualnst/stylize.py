@@ -65,14 +65,24 @@ def prepare(content: Source | None, style: Source | None, settings: Settings) ->
     )
 
 
-def check_same(run: Run, record: dict[str, Any], what: Iterable[str]) -> None:
-    """Refuse to repeat a record with pictures or weights other than those it names."""
-    for role in what:
-        before, now = record[role], run.facts[role]
+# What tells that a picture, or a network, is the one of an earlier run.
+_IDENTITY = {
+    "content": "sha256",
+    "style": "sha256",
+    "start": "sha256",  # only if it is a file
+    "weights": "fingerprint",
+}
+
+
+def check_same(run: Run, record: dict[str, Any], roles: Iterable[str]) -> None:
+    """Refuse to repeat or resume with pictures or weights other than those of the record."""
+    for role in roles:
+        key = _IDENTITY[role]
+        before, now = record[role].get(key), run.facts[role].get(key)
         if before != now:
             raise InputError(
-                f"the {role} is not what the record was made with: it says {before}, but this is "
-                f"{now}; give the same file, or begin a run of its own"
+                f"the {role} is not that of the earlier run ({key} {before} then, {now} now); "
+                "give the same file"
             )
 
 

@@ -1,6 +1,7 @@
 """`manualnst run`: two pictures in, one picture out."""
 
 import argparse
+import glob
 import itertools
 import shlex
 import signal
@@ -28,8 +29,8 @@ from .progress import QuietProgress, choose_progress
 
 CHECKPOINT_SUFFIX = ".checkpoint"
 
-# With --resume everything but these comes from the checkpoint.
-_ALLOWED_WITH_RESUME = {"steps", "output"}
+# With --resume every other setting comes from the checkpoint.
+_ALLOWED_WITH_RESUME = {"steps"}
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -228,21 +229,21 @@ class _Files:
         for picture in filter(None, (self.output, self.curve)):
             check_output_suffix(picture)
             check_writable_folder(picture)
-        if overwrite:
-            return
-        steps = self.output.parent.glob(f"{self.output.stem}.step-*{self.output.suffix}")
-        for path in filter(None, (self.output, self.record, self.curve)):
-            if path.exists():
-                raise InputError(f"{path} exists; give another -o, or --overwrite to replace it")
-        if resuming:
-            return
-        if self.checkpoint.exists():
+        if self.curve == self.output:
+            raise InputError(f"--curve and -o are both {self.output}; give two names")
+        if not overwrite:
+            self._refuse_existing(resuming)
+
+    def _refuse_existing(self, resuming: bool) -> None:
+        if not resuming and self.checkpoint.exists():
             raise InputError(
                 f"{self.checkpoint} is of an unfinished run; go on with --resume "
                 f"{self.checkpoint}, or give --overwrite to begin anew"
             )
-        for path in steps:
-            raise InputError(f"{path} exists; give another -o, or --overwrite to replace it")
+        steps = self.output.parent.glob(f"{glob.escape(self.output.stem)}.step-*")
+        for path in (self.output, self.record, self.curve, *([] if resuming else steps)):
+            if path is not None and path.exists():
+                raise InputError(f"{path} exists; give another -o, or --overwrite to replace it")
 
 
 def _check_intervals(args: argparse.Namespace) -> None:
@@ -258,31 +259,32 @@ def _prepare(args: argparse.Namespace) -> tuple[Run, _Files]:
         raise InputError("give --resume or --repeat, not both")
     if args.resume:
         return _prepare_resumed(args, given)
-    content, style, expected = args.content, args.style, []
-    record = load_record(args.repeat) if args.repeat else None
-    if record:
-        content, style, expected = _from_record(record, args, given)
+    content, style, same = args.content, args.style, []
+    if args.repeat:
+        record = load_record(args.repeat)
+        content = content or record["content"]["name"]
+        style = style or record["style"]["name"]
+        same = _unchanged(args, given)
         given = record["settings"] | given
     settings = Settings.from_json(given)
     output = Path(args.output) if args.output else _free_name(content, style)
     files = _Files(output, Path(args.curve) if args.curve else None)
     files.check(overwrite=args.overwrite, resuming=False)
     run = prepare(content, style, settings)
-    if record:
-        check_same(run, record, expected)
+    if same:
+        check_same(run, record, same)
     return run, files
 
 
-def _from_record(record: dict[str, Any], args, given) -> tuple[str, str, list[str]]:
-    """Content and style to repeat a record with, and what must be as it was then."""
-    try:
-        content = args.content or record["content"]["name"]
-        style = args.style or record["style"]["name"]
-        same = {"content": not args.content, "style": not args.style}
-        same |= {"start": "init" not in given, "weights": "weights" not in given}
-        return content, style, [role for role, unchanged in same.items() if unchanged]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"record {args.repeat} is incomplete: {error!r}") from error
+def _unchanged(args: argparse.Namespace, given: dict[str, Any]) -> list[str]:
+    """What of a repeated run must be as it was, not being replaced by an option."""
+    replaced = {
+        "content": args.content,
+        "style": args.style,
+        "start": "init" in given,
+        "weights": "weights" in given,
+    }
+    return [role for role, other in replaced.items() if not other]
 
 
 def _prepare_resumed(args, given) -> tuple[Run, _Files]:

@@ -85,7 +85,8 @@ def test_the_record_repeats_the_run(folder):
     assert run("photo.png", "painting.jpg", "-o", "a.png", *options, *TINY) == 0
     assert run("--repeat", "a.json", "-o", "b.png", "--quiet") == 0
     assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
-    assert run("--repeat", "a.json", "-o", "c.png", "--pool", "max", "--quiet") == 0
+    changes = ["--pool", "max", "--size", "32"]
+    assert run("--repeat", "a.json", "-o", "c.png", *changes, "--quiet") == 0
     assert json.loads((folder / "c.json").read_text())["settings"]["pool"] == "max"
     assert (folder / "a.png").read_bytes() != (folder / "c.png").read_bytes()
 
@@ -93,8 +94,32 @@ def test_the_record_repeats_the_run(folder):
 def test_repeating_with_a_changed_picture_is_refused(folder, capsys):
     assert run("photo.png", "painting.jpg", "-o", "a.png", *TINY) == 0
     save_picture(folder / "photo.png", np.zeros((40, 33, 3), np.float32))
-    assert "content is not what the record" in refused(capsys, "--repeat", "a.json", "-o", "b.png")
+    assert "content is not that of the earlier run" in refused(
+        capsys, "--repeat", "a.json", "-o", "b.png"
+    )
     assert run("photo.png", "--repeat", "a.json", "-o", "b.png", "--quiet") == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record.pop("settings"),
+        lambda record: record.update(settings=[1]),
+        lambda record: record["settings"].update(size="big"),
+        lambda record: record["settings"].update(unknown=1),
+        lambda record: record.update(content="photo.png"),
+        lambda record: record["style"].update(name=["x"]),
+        lambda record: record.update(start={}),
+        lambda record: record["weights"].update(fingerprint=3),
+        lambda record: record.update(format="another"),
+    ],
+)
+def test_a_strange_record_is_refused(folder, capsys, change):
+    assert run("photo.png", "painting.jpg", "-o", "a.png", *TINY) == 0
+    record = json.loads((folder / "a.json").read_text())
+    change(record)
+    (folder / "a.json").write_text(json.dumps(record))
+    refused(capsys, "--repeat", "a.json", "-o", "b.png")
 
 
 def test_pictures_on_the_way_and_the_curve(folder):
@@ -158,6 +183,7 @@ def test_plain_lines_tell_sizes_weights_memory_and_time(capsys):
         ["-o", "out.xyz"],
         ["-o", "."],
         ["--curve", "missing/curve.png"],
+        ["--curve", "same.png", "-o", "same.png"],
         ["--save-every", "0"],
         ["--checkpoint-every", "-1"],
         ["--resume", "missing.png.checkpoint"],
