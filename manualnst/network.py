@@ -33,7 +33,8 @@ class Network:
         self.dtype = np.dtype(dtype)
         self._preprocessing = weights.preprocessing
         self._filters = {
-            name: (w.astype(dtype), b.astype(dtype)) for name, (w, b) in weights.layers.items()
+            name: (np.ascontiguousarray(w, dtype), np.ascontiguousarray(b, dtype))
+            for name, (w, b) in weights.layers.items()
         }
         self._pool = POOLINGS[pool]
         self._order = available_layers(weights)
