@@ -1,11 +1,24 @@
-"""Make the built-in network: a small VGG with random filters, calibrated on the sample pictures.
+"""Make the built-in network: a small VGG whose filters are drawn by rule and lot, not learned.
 
     python weights/make_builtin.py
 
-writes manualnst/weights/builtin.h5. Layer by layer, each filter is drawn at random, orthogonal
-to the others of its layer where there is room, then scaled and shifted so that its response
-over the sample pictures has mean 0 and deviation 1: after the ReLU every filter is active at
-about half of the positions. At the end the network is brought to the paper's normalised form.
+writes manualnst/weights/builtin.h5. Three things decide its filters:
+
+Designed. Every response comes as a pair, one filter for what lies above its mean and its
+negative for what lies below: nothing is lost in the ReLU, and the next layer can read a pair's
+difference, in which the ReLU cancels. The first three pairs of every layer carry the colours of
+the picture on, blurred, so that each block sees the picture at its own scale. All spatial
+kernels are smooth (a blur, an edge, a bar): kernels that are random in each entry respond to
+the finest detail most, and cover the result with grain. What goes into a pooling is only
+blurred: finer detail would come out of it as a false pattern.
+
+Random. In the first layer of a block most filters look for blurs, edges and bars, of random
+direction, in random mixtures of the colours carried there. The others, and those of the further
+layers, add up one or two earlier maps drawn by lot, each through a kernel of its own.
+
+Calibrated. Each filter is scaled and shifted so that its response over the package's sample
+pictures has mean 0 and deviation 1; at the end the network is brought to the paper's normalised
+form, in which the mean activation of every filter over these pictures is 1.
 """
 
 from pathlib import Path
@@ -16,11 +29,12 @@ from manualnst import ops, samples
 from manualnst.backends import get_backend
 from manualnst.images import load_picture, resize
 from manualnst.network import normalise_filters
-from manualnst.vgg import IMAGENET_MEAN_RGB_255, Preprocessing, Weights, convolution_names
+from manualnst.vgg import BLOCKS, IMAGENET_MEAN_RGB_255, Preprocessing, Weights, convolution_names
 from manualnst.weights import BUILTIN, save_weights
 
+ARCHITECTURE = "vgg19"
 SEED = 1
-WIDTHS = {1: 32, 2: 64, 3: 96, 4: 128, 5: 128}  # filters in the layers of each block
+WIDTHS = {1: 32, 2: 80, 3: 128, 4: 160, 5: 160}  # filters in the layers of each block
 LAST = "conv5_1"
 PIXELS = 256  # side of the calibration pictures
 
@@ -28,28 +42,49 @@ PREPROCESSING = Preprocessing(
     "RGB", 1.0, mean=tuple(v / 255 for v in IMAGENET_MEAN_RGB_255), std=(0.25, 0.25, 0.25)
 )
 
+# Lightness, red against blue, green against both: rows of length 1 at right angles.
+COLOURS = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3], [2], [6]])
+EDGES = 0.7  # share of the filters in the first layer of a block that look at the colours
+GREY = 0.4  # share of those that look at lightness alone
+
+BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
+EDGE_X = np.outer([1, 2, 1], [-1, 0, 1]) / 4
+BAR_X = np.outer([1, 2, 1], [1, -2, 1]) / 4
+SADDLE = np.outer([-1, 0, 1], [-1, 0, 1]) / 2
+SHARES = (0.3, 0.4, 0.3)  # of blurs, edges and bars
+
 
 def main() -> None:
-    pictures = [
-        resize(load_picture(samples.sample_path(name)).pixels, PIXELS, PIXELS)
-        for name in (samples.CONTENT, *samples.STYLES)
-    ]
-    weights = calibrated_random_network(pictures)
-    save_weights(normalise_filters(weights, pictures), Path(BUILTIN), dtype=np.float16)
+    pictures = sample_pictures(PIXELS)
+    weights = normalise_filters(make_network(pictures, LAST), pictures)
+    save_weights(weights, Path(BUILTIN), dtype=np.float16)
 
 
-def calibrated_random_network(pictures: list[np.ndarray]) -> Weights:
+def sample_pictures(side: int) -> list[np.ndarray]:
+    names = (samples.CONTENT, *samples.STYLES)
+    return [resize(load_picture(samples.sample_path(name)).pixels, side, side) for name in names]
+
+
+def make_network(pictures: list[np.ndarray], last: str) -> Weights:
+    """The network up to the convolution `last`, calibrated layer by layer on the pictures."""
     backend = get_backend("numpy")
     random = np.random.RandomState(SEED)  # its stream never changes
     maps = [ops.pixels_forward(x, PREPROCESSING, backend=backend)[0] for x in pictures]
     layers = {}
-    names = convolution_names("vgg19")
-    for name in names[: names.index(LAST) + 1]:
+    names = convolution_names(ARCHITECTURE)
+    for name in names[: names.index(last) + 1]:
         block, index = int(name[4]), int(name[6])
         if index == 1 and block > 1:
             maps = [ops.avgpool_forward(F, backend=backend)[0] for F in maps]
-        w = random_filters(random, maps[0].shape[2], WIDTHS[block])
+        w = draw_filters(
+            random,
+            maps[0].shape[2],
+            WIDTHS[block] // 2,
+            first=index == 1,
+            last=index == BLOCKS[ARCHITECTURE][block - 1],
+        )
         w, b = calibrate(w, maps, backend)
+        w, b = np.concatenate([w, -w], axis=3), np.concatenate([b, -b])
         layers[name] = (w, b)
         maps = [
             ops.relu_forward(ops.conv3x3_forward(F, w, b, backend=backend)[0], backend=backend)[0]
@@ -57,20 +92,61 @@ def calibrated_random_network(pictures: list[np.ndarray]) -> Weights:
         ]
     provenance = {
         "name": "built-in",
-        "recipe": "random filters, calibrated on the sample pictures (weights/make_builtin.py)",
+        "recipe": "smooth random filters in pairs of opposites, not learned; calibrated on the "
+        "sample pictures (weights/make_builtin.py)",
         "seed": str(SEED),
     }
-    return Weights("vgg19", layers, PREPROCESSING, provenance)
+    return Weights(ARCHITECTURE, layers, PREPROCESSING, provenance)
 
 
-def random_filters(random: np.random.RandomState, channels: int, filters: int) -> np.ndarray:
-    """w (3, 3, channels, filters), orthonormal in groups as large as the space has dimensions."""
-    dimensions = 9 * channels
-    groups = []
-    for start in range(0, filters, dimensions):
-        q, _ = np.linalg.qr(random.standard_normal((dimensions, dimensions)))
-        groups.append(q[:, : filters - start])
-    return np.hstack(groups).reshape(3, 3, channels, filters).astype(np.float32)
+def draw_filters(
+    random: np.random.RandomState, channels: int, filters: int, *, first: bool, last: bool
+) -> np.ndarray:
+    """One of each pair: w (3, 3, channels, filters), for the first, last or an inner layer."""
+    # signals (n, channels): how to read each colour off the picture, or each pair's difference
+    # off the maps, which come as (those above the mean, those below). The colours come first.
+    half = np.eye(channels // 2)
+    signals = COLOURS if channels == 3 else np.hstack([half, -half])
+    w = [BLUR[:, :, None] * signal for signal in signals[:3]]
+    looking = filters if channels == 3 else 3 + int(EDGES * (filters - 3)) if first else 3
+    while len(w) < looking:
+        w.append(draw_kernel(random)[:, :, None] * (draw_colour(random) @ signals[:3]))
+    while len(w) < filters:
+        w.append(draw_mixture(random, signals, blurred=last))
+    return np.stack(w, axis=3).astype(np.float32)
+
+
+def draw_kernel(random: np.random.RandomState) -> np.ndarray:
+    """A blur, or an edge or a bar of random direction: (3, 3)."""
+    kind = random.choice(3, p=SHARES)
+    angle = random.uniform(0, 2 * np.pi)
+    c, s = np.cos(angle), np.sin(angle)
+    edge = c * EDGE_X + s * EDGE_X.T
+    bar = c * c * BAR_X + s * s * BAR_X.T + c * s * SADDLE  # the second derivative across it
+    return (BLUR, edge, bar)[kind]
+
+
+def draw_colour(random: np.random.RandomState) -> np.ndarray:
+    """A direction in the space of the three colours: (3,)."""
+    if random.uniform() < GREY:
+        return np.array([1.0, 0.0, 0.0])
+    return random.standard_normal(3)
+
+
+def draw_mixture(random: np.random.RandomState, signals: np.ndarray, *, blurred: bool):
+    """One or two signals, or single maps of their pairs, each through a kernel: (3, 3, channels).
+
+    The colours are left out: they are carried on anyway.
+    """
+    w = np.zeros((3, 3, signals.shape[1]))
+    for _ in range(random.randint(1, 3)):
+        signal = signals[random.randint(3, len(signals))]
+        kept = (signal, signal.clip(min=0), signal.clip(max=0))[
+            random.choice(3, p=(0.5, 0.25, 0.25))
+        ]
+        kernel = BLUR if blurred else draw_kernel(random)
+        w += random.uniform(0.5, 1) * random.choice([-1, 1]) * kernel[:, :, None] * kept
+    return w
 
 
 def calibrate(w: np.ndarray, maps: list[np.ndarray], backend) -> tuple[np.ndarray, np.ndarray]:
