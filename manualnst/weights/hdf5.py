@@ -15,7 +15,6 @@ from ..errors import InputError
 from .reading import as_float32, check_file, check_shape, quote, refusing
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-MAX_ATTRIBUTE_BYTES = 1 << 20
 
 
 @contextmanager
@@ -87,8 +86,6 @@ def _read_attribute(
     declared = attributes.get_id(name)
     if declared.dtype.kind not in kinds:
         raise InputError(f"the attribute {quote(name)} has the unexpected type {declared.dtype}")
-    if declared.get_storage_size() > MAX_ATTRIBUTE_BYTES:
-        raise InputError(f"the attribute {quote(name)} has {declared.get_storage_size()} bytes")
     if declared.shape != shape:
         raise InputError(f"the attribute {quote(name)} has the shape {declared.shape}, not {shape}")
     return np.asarray(attributes[name])

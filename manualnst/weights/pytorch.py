@@ -176,8 +176,10 @@ def _open_zip(archive: zipfile.ZipFile) -> tuple[object, ReadBytes]:
 def _entry(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
     """A file in the archive. PyTorch never compresses, so nothing can inflate here."""
     entry = archive.getinfo(name)
-    if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > most:
-        raise InputError(f"{quote(name)} in the archive is compressed or has over {most} bytes")
+    if entry.compress_type != zipfile.ZIP_STORED:
+        raise InputError(f"{quote(name)} in the archive is compressed")
+    if entry.file_size > most:
+        raise InputError(f"{quote(name)} in the archive has over {most} bytes")
     return archive.read(entry)
 
 

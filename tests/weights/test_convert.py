@@ -350,13 +350,30 @@ def test_odd_matlab_files_are_refused(path, contents, message):
     assert str(caught.value).startswith(f"{path}: ")
 
 
-def test_large_arrays_in_matlab_files_are_not_read(path, monkeypatch):
+def test_large_arrays_in_matlab_files_are_not_read(path):
     """Filters that compress to nothing are passed over, not inflated into memory."""
     layers = random_layers()
     layers["conv1_1"] = (np.zeros((3, 3, 3, 400_000), np.float32), layers["conv1_1"][1])
     write_matconvnet(path, layers, compressed=True)
     assert path.stat().st_size < 100_000
     with pytest.raises(InputError, match="'conv1_1' has no filters and biases that a VGG could"):
+        convert(path)
+
+
+def resize_element(content, at, size):
+    return content[: at + 4] + size.to_bytes(4, "little") + content[at + 8 :]
+
+
+def test_elements_of_matlab_files_stay_within_bounds(path):
+    write_matconvnet(path, random_layers(), compressed=False)
+    content = path.read_bytes()
+    name = content.index(b"layers") - 8
+    path.write_bytes(resize_element(content, name, 2**31))
+    with pytest.raises(InputError, match="declares 2147483648 bytes where 4096 is the most"):
+        convert(path)
+    first_layer = name + 16
+    path.write_bytes(resize_element(content, first_layer, 64))
+    with pytest.raises(InputError, match="larger than what it lies in"):
         convert(path)
 
 

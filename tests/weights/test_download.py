@@ -159,7 +159,7 @@ def test_a_changed_file_is_not_joined_with_its_old_beginning(server, path):
     assert server.requests[1]["If-Range"] == '"one"'
 
 
-@pytest.mark.parametrize("tag", ['W/"weak"', None, "Ü", "x\ty"])
+@pytest.mark.parametrize("tag", ['W/"weak"', None, '"Ü"', '"x\ty"'])
 def test_without_a_tag_that_vouches_for_every_byte_all_is_fetched_again(server, path, tag):
     server.plan = [{"cut": 100_000, "wrong": {"ETag": tag}}]
     download(server.url(), path, **GOOD, **QUICK)
