@@ -21,9 +21,9 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 class Settings:
     size: int = 512  # long side of the result at most; a smaller content keeps its size
     steps: int = 200
-    content_weight: float = 1.0
+    content_weight: float = 0.1
     style_weight: float = 1.0
-    tv_weight: float = 0.0
+    tv_weight: float = 0.1
     content_layers: dict[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
     style_layers: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STYLE_LAYERS, 1.0))
     normalisation: str = "relative"

@@ -29,7 +29,7 @@ LAYERS = [
     ["backends"],
     ["plots"],
     ["checkpoint", "images", "samples"],
-    ["files", "machine", "vgg"],
+    ["files", "machine", "threads", "vgg"],
     ["errors", "version"],
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

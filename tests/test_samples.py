@@ -27,7 +27,7 @@ def test_every_sample_has_its_drawing():
 
 
 def test_an_unknown_sample_is_refused():
-    with pytest.raises(InputError, match="unknown sample 'x'.*harbour, strokes, mosaic, waves"):
+    with pytest.raises(InputError, match="unknown sample 'x'.*harbour, mosaic, strokes, waves"):
         sample_path("x")
 
 

@@ -7,6 +7,8 @@ real part, and nothing is conjugated.
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from .. import threads
+
 # A strip of the patch matrix of about this many bytes stays in the second-level cache
 # between being gathered and being multiplied.
 _STRIP_BYTES = 1 << 20
@@ -20,10 +22,14 @@ def conv3x3_forward(x, w, b):
     (H, W, C), K = x.shape, w.shape[3]
     w_matrix = w.reshape(9 * C, K)
     y = np.empty((H, W, K), x.dtype)
-    for top, patches in _patch_strips(x):
-        strip = y[top : top + len(patches) // W].reshape(-1, K)  # (rows · W, K), a view
-        np.matmul(patches, w_matrix, out=strip)
+    padded, strips = _padded(x), _strips(x)
+
+    def convolve(rows: slice) -> None:
+        strip = y[rows].reshape(-1, K)  # (rows · W, K), a view
+        np.matmul(_patches(padded, rows), w_matrix, out=strip)
         strip += b
+
+    threads.for_each(convolve, strips)
     return y, w
 
 
@@ -36,28 +42,40 @@ def conv3x3_backward(dL_dy, cache):
 
 
 def conv3x3_backward_params(dL_dy, x):
-    (_, W, C), K = x.shape, dL_dy.shape[2]
+    C, K = x.shape[2], dL_dy.shape[2]
     dL_dw = np.zeros((9 * C, K), x.dtype)
-    for top, patches in _patch_strips(x):
-        dL_dw += patches.T @ dL_dy[top : top + len(patches) // W].reshape(-1, K)
+    padded = _padded(x)
+    for rows in _strips(x):
+        dL_dw += _patches(padded, rows).T @ dL_dy[rows].reshape(-1, K)
     return dL_dw.reshape(3, 3, C, K), dL_dy.sum(axis=(0, 1))
 
 
-def _patch_strips(x):
-    """Yield (top, patches): the patches (rows · W, 9C) of image rows top … top + rows − 1."""
+def _strips(x) -> list[slice]:
+    """The rows of x, cut into strips of which the patch matrix stays in the cache."""
+    H, W, C = x.shape
+    rows = max(1, _STRIP_BYTES // (9 * C * W * x.itemsize))
+    return [slice(top, min(top + rows, H)) for top in range(0, H, rows)]
+
+
+def _padded(x):
+    """x with a border of zeros: (H + 2, W + 2, C)."""
     H, W, C = x.shape
     padded = np.zeros((H + 2, W + 2, C), x.dtype)
     padded[1:-1, 1:-1] = x
+    return padded
+
+
+def _patches(padded, rows: slice):
+    """The 3×3 patches around every position of these rows, as a matrix (rows · W, 9C)."""
+    W, C = padded.shape[1] - 2, padded.shape[2]
     down, right, channel = padded.strides
-    rows = max(1, _STRIP_BYTES // (9 * C * W * x.itemsize))
-    for top in range(0, H, rows):
-        windows = as_strided(
-            padded[top:],
-            shape=(min(rows, H - top), W, 3, 3, C),
-            strides=(down, right, down, right, channel),
-            writeable=False,
-        )
-        yield top, windows.reshape(-1, 9 * C)
+    windows = as_strided(
+        padded[rows.start :],
+        shape=(rows.stop - rows.start, W, 3, 3, C),
+        strides=(down, right, down, right, channel),
+        writeable=False,
+    )
+    return windows.reshape(-1, 9 * C)
 
 
 def relu_forward(x):

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import InputError
 
 CONTENT = "harbour"
-STYLES = ("strokes", "mosaic", "waves")  # the first is the default style
+STYLES = ("mosaic", "strokes", "waves")  # the first is the default style
 
 
 def sample_path(name: str) -> Path:

@@ -136,7 +136,7 @@ def test_json_lines(capsys):
     assert kinds.count("step") == 3
     assert {"begin", "message", "result"} <= set(kinds)
     [result] = [event for event in events if event["event"] == "result"]
-    assert result["output"] == "photo-strokes.png"
+    assert result["output"] == "photo-mosaic.png"
     assert captured.err == ""
 
 
@@ -152,7 +152,7 @@ def test_plain_lines_tell_sizes_weights_memory_and_time(capsys):
     for part in ("640 × 448 → 40 × 28", "weights get vgg19", "memory: about", "time: about"):
         assert part in told
     assert "stopped: all 3 steps are done" in told
-    assert "wrote harbour-strokes.png" in told
+    assert "wrote harbour-mosaic.png" in told
 
 
 @pytest.mark.parametrize(

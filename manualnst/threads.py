@@ -1,0 +1,37 @@
+"""Threads over independent pieces of an array operation.
+
+BLAS' own threads wait for each other in a busy loop after every product. That is slow for many
+small products, and slower by an order of magnitude when another process wants a processor too.
+So each piece is one single-threaded product, and the pieces are spread over threads of ours.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+
+from threadpoolctl import ThreadpoolController
+
+
+def for_each(function: Callable, items: Iterable) -> None:
+    """Call `function` on every item, in any order, on as many threads as BLAS would use."""
+    items = list(items)
+    pool = _pool()
+    if pool is None or len(items) == 1:
+        for item in items:
+            function(item)
+        return
+    with _controller().limit(limits=1, user_api="blas"):
+        for _ in pool.map(function, items):
+            pass  # an exception of a piece is raised here
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all loaded libraries: once is enough
+
+
+@cache
+def _pool() -> ThreadPoolExecutor | None:
+    """Of the size that BLAS chose by the processors at hand and variables as OMP_NUM_THREADS."""
+    count = max((info["num_threads"] for info in _controller().info()), default=1)
+    return ThreadPoolExecutor(count, "manualnst") if count > 1 else None
