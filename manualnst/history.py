@@ -20,6 +20,10 @@ class History:
         for name, value in row.items():
             self.columns.setdefault(name, []).append(value)
 
+    def first(self, count: int) -> dict[str, list[float]]:
+        """The columns, cut to so many evaluations: without those of a step cut off half-way."""
+        return {name: values[:count] for name, values in self.columns.items()}
+
     def recording(self, evaluate: Callable) -> Callable:
         """`evaluate`, with every result appended here."""
 

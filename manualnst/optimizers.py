@@ -18,7 +18,7 @@ Evaluate = Callable[[np.ndarray], Evaluation]
 
 @dataclass(frozen=True)
 class State:
-    """All that is needed to go on: the next picture, the counts, the optimiser's own arrays."""
+    """All that is needed to go on: the picture, the counts, the optimiser's own arrays."""
 
     x: np.ndarray  # (H, W, 3)
     iterations: int = 0
@@ -27,8 +27,7 @@ class State:
 
 
 class Step(NamedTuple):
-    x: np.ndarray  # a picture that was evaluated …
-    evaluation: Evaluation  # … and what that gave
+    evaluation: Evaluation  # of the picture state.x
     state: State  # where the next step starts
 
 
@@ -36,11 +35,12 @@ class Step(NamedTuple):
 OnStep = Callable[[Step], str | None]
 
 ALL_STEPS_DONE = "all {} steps are done"
-DIVERGED = "diverged: loss or gradient is no longer a finite number; try a smaller rate"
+DIVERGED = "diverged: loss or gradient is no longer a finite number; use smaller weights or rate"
 
 
 class Optimizer(Protocol):
     resumes_exactly: bool
+    arrays: tuple[str, ...]  # names of the arrays in its states
 
     def minimise(self, evaluate: Evaluate, state: State, steps: int, on_step: OnStep) -> str:
         """Go on from `state` until `steps` iterations are done in total; return why it stopped."""
@@ -56,6 +56,7 @@ class Adam:
     beta2: float = 0.999
     epsilon: float = 1e-8
     resumes_exactly = True
+    arrays = ("dL_dx", "m", "v")
 
     def minimise(self, evaluate, state, steps, on_step):
         def update(g, t, arrays):
@@ -80,6 +81,7 @@ class Momentum:
     rate: float = 0.01
     gamma: float = 0.9
     resumes_exactly = True
+    arrays = ("dL_dx", "velocity")
 
     def minimise(self, evaluate, state, steps, on_step):
         def update(g, t, arrays):
@@ -90,19 +92,25 @@ class Momentum:
 
 
 def _first_order(update, evaluate, state, steps, on_step) -> str:
-    """The loop of Adam and momentum: x ← clip(x − move).
+    """The loop of Adam and momentum: x ← clip(x − move), then evaluate.
 
-    Nothing is changed in place: an interrupt anywhere leaves the last state whole.
+    The gradient at x is part of the state, so that going on needs no second evaluation. Nothing
+    is changed in place: an interrupt anywhere leaves the last state whole.
     """
-    while state.iterations < steps:
+    if state.iterations < steps and "dL_dx" not in state.arrays:
         evaluation = evaluate(state.x)
         if not _is_finite(evaluation):
             return DIVERGED
+        state = State(state.x, 0, 1, {"dL_dx": evaluation.dL_dx})
+    while state.iterations < steps:
         t = state.iterations + 1
-        move, arrays = update(evaluation.dL_dx, t, state.arrays)
-        x = state.x
-        state = State(np.clip(x - move, 0, 1), t, state.evaluations + 1, arrays)
-        stop_reason = on_step(Step(x, evaluation, state))
+        move, arrays = update(state.arrays["dL_dx"], t, state.arrays)
+        x = np.clip(state.x - move, 0, 1)
+        evaluation = evaluate(x)
+        if not _is_finite(evaluation):
+            return DIVERGED
+        state = State(x, t, state.evaluations + 1, arrays | {"dL_dx": evaluation.dL_dx})
+        stop_reason = on_step(Step(evaluation, state))
         if stop_reason:
             return stop_reason
     return ALL_STEPS_DONE.format(steps)
@@ -118,6 +126,7 @@ class LBFGSB:
 
     history: int = 10
     resumes_exactly = False
+    arrays = ()
 
     # Where the reduction of a step is lost in the rounding of a float32 gradient, and where the
     # projected gradient has fallen this far below its start (in units of the objective's scale).
@@ -144,7 +153,7 @@ class LBFGSB:
             iterations += 1
             # scipy hands out its live array: astype copies it.
             x = intermediate_result.x.reshape(shape).astype(dtype)
-            stop_reason = on_step(Step(x, latest, State(x, iterations, evaluations)))
+            stop_reason = on_step(Step(latest, State(x, iterations, evaluations)))
             if stop_reason:
                 raise _Stop(stop_reason)
 
@@ -173,10 +182,7 @@ class LBFGSB:
         if "ITERATIONS" in message:
             return ALL_STEPS_DONE.format(steps)
         if "RELATIVE" in message or "REDUCTION" in message:
-            return (
-                "converged: a step lowers the loss by less than "
-                f"{self.relative_reduction:g} of its value"
-            )
+            return "converged: steps no longer lower the loss by more than rounding"
         if "PROJECTED" in message or "PGTOL" in message:
             return "converged: the gradient is zero but for pixels at their bounds"
         if "ABNORMAL" in message:

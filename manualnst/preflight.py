@@ -29,10 +29,9 @@ def peak_bytes(
     sizes = list(sizes)
     itemsize = 4
     evaluation = max(evaluation_numbers(weights, set(taps), *size) for size in sizes) * itemsize
-    filters = sum(w.size for w, _ in weights.layers.values()) * itemsize
     numbers = 3 * sizes[0][0] * sizes[0][1]
     optimiser = numbers * (_OPTIMIZER_BYTES_PER_NUMBER[optimizer] + _PICTURES_KEPT * itemsize)
-    return int(evaluation + filters + optimiser + _BLAS_BYTES)
+    return int(evaluation + optimiser + _BLAS_BYTES)
 
 
 def evaluation_numbers(weights: Weights, taps: set[str], height: int, width: int) -> float:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import machine, preflight
+from . import machine, preflight, threads
 from .backends import get_backend
 from .checkpoint import save_checkpoint
 from .errors import InputError
@@ -35,7 +35,7 @@ class Progress(NamedTuple):
     evaluations: int
     loss: float  # of this step's picture
     terms: dict[str, float]  # weighted; they add up to `loss`
-    seconds: float  # since this session of the run began
+    seconds: float  # since the run was started or resumed
     picture: np.ndarray  # (H, W, 3), this step's; not to be changed
 
 
@@ -88,7 +88,8 @@ class Run:
         network = Network(self._weights, backend=get_backend(settings.backend), pool=settings.pool)
         objective = Objective(network, self._content.pixels, self._style.pixels, settings.losses)
         began = time.perf_counter()
-        evaluation = objective(standing.state.x)
+        with np.errstate(all="ignore"):
+            evaluation = objective(standing.state.x)
         seconds = time.perf_counter() - began
         if standing.scale is None:
             standing.scale = unit_scale(evaluation)
@@ -114,7 +115,7 @@ class Run:
         def on_step(step: Step) -> str | None:
             self._take(step, time.perf_counter() - began)
             if checkpoint is not None and self.done % checkpoint_every == 0:
-                self.save(checkpoint)
+                self._try_to_save(checkpoint)
             if callback is not None and callback(self._progress(step)):
                 return "stopped by the callback"
             return None
@@ -123,9 +124,11 @@ class Run:
         evaluate = self.standing.history.recording(self._objective)
         interrupted = False
         try:
-            stop_reason = optimizer.minimise(
-                evaluate, self.standing.state, self.settings.steps, on_step
-            )
+            # BLAS: scipy's own calls are many and small. Overflows: divergence is told in words.
+            with threads.single_threaded_blas(), np.errstate(all="ignore"):
+                stop_reason = optimizer.minimise(
+                    evaluate, self.standing.state, self.settings.steps, on_step
+                )
         except KeyboardInterrupt:
             interrupted = True
             stop_reason = f"interrupted after {self.done} of {self.settings.steps} steps"
@@ -142,7 +145,7 @@ class Run:
             "iterations": standing.state.iterations,
             "evaluations": standing.state.evaluations,
             "best_loss": standing.best_loss,
-            "history": standing.history.columns,
+            "history": standing.history.first(standing.state.evaluations),
             "seconds": standing.seconds,
         }
         pictures = {
@@ -156,24 +159,31 @@ class Run:
         state = {f"state.{name}": array for name, array in standing.state.arrays.items()}
         save_checkpoint(path, facts, pictures | state)
 
+    def _try_to_save(self, checkpoint: str | os.PathLike) -> None:
+        """A checkpoint that cannot be written is told of, but does not cost the run."""
+        try:
+            self.save(checkpoint)
+        except InputError as error:
+            if str(error) not in self.notices:
+                self.notices.append(str(error))
+
     def _check_memory(self) -> None:
         taps = {**self.settings.content_layers, **self.settings.style_layers}
         content_size, style_size = (each.pixels.shape[:2] for each in (self._content, self._style))
 
-        def need(long_side: int) -> int:
-            # Fitted anew from the original pictures, these may come out one row larger.
-            fitted = [fitted_size(*size, long_side) for size in (content_size, style_size)]
-            sizes = [(height + 1, width + 1) for height, width in fitted]
+        def need(*sizes: tuple[int, int]) -> int:
             return preflight.peak_bytes(self._weights, taps, sizes, self.settings.optimizer)
 
         def fits(long_side: int) -> bool:
+            # Fitted anew from the original pictures, these may come out one row larger.
+            fitted = [fitted_size(*size, long_side) for size in (content_size, style_size)]
             with suppress(InputError):  # too small to be pooled
-                return need(long_side) <= available
+                return need(*((height + 1, width + 1) for height, width in fitted)) <= available
             return False
 
-        height, width = content_size
-        needed, available = need(self.settings.size), machine.available_memory()
+        needed, available = need(content_size, style_size), machine.available_memory()
         if available is not None and needed > available:
+            height, width = content_size
             largest = preflight.largest(fits, max(height, width))
             raise InputError(
                 f"not enough memory: {width} × {height} needs about "
@@ -186,7 +196,7 @@ class Run:
     def _take(self, step: Step, seconds: float) -> None:
         loss = step.evaluation.unscaled_loss
         if loss < self.standing.best_loss:
-            self.standing.best, self.standing.best_loss = step.x, loss
+            self.standing.best, self.standing.best_loss = step.state.x, loss
         self.standing.state = step.state
         self.standing.seconds = self._seconds_before + seconds
 
@@ -197,7 +207,7 @@ class Run:
             loss=step.evaluation.unscaled_loss,
             terms={name: term.weighted for name, term in step.evaluation.terms.items()},
             seconds=self.standing.seconds - self._seconds_before,
-            picture=step.x,
+            picture=step.state.x,
         )
 
     def _record(self, stop_reason: str) -> dict[str, Any]:
@@ -214,7 +224,8 @@ class Run:
             "best_loss": standing.best_loss if np.isfinite(standing.best_loss) else None,
             "seconds": round(standing.seconds, 3),
             "peak_memory_bytes": machine.peak_memory(),
-            "history": standing.history.columns,
+            "history": standing.history.first(standing.state.evaluations),
+            "notices": self.notices,
         }
 
 

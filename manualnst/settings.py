@@ -1,6 +1,5 @@
 """Every setting that decides what a run's picture looks like, checked, and in and out of JSON."""
 
-import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -13,6 +12,10 @@ from .optimizers import OPTIMIZERS
 
 # Starts that are not a file's name.
 INITS = ("content", "style", "noise")
+
+LARGEST_INTEGER = 2**31 - 1
+# Beyond these a weight of single precision overflows or vanishes on its way through the network.
+SMALLEST_NUMBER, LARGEST_NUMBER = 1e-12, 1e12
 
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
@@ -80,6 +83,8 @@ def parse_layers(text: str) -> dict[str, float]:
     layers = {}
     for part in text.split(","):
         name, colon, weight = part.strip().partition(":")
+        if name in layers:
+            raise InputError(f"layer {name} is named twice in {text!r}")
         try:
             layers[name] = float(weight) if colon else 1.0
         except ValueError:
@@ -90,15 +95,19 @@ def parse_layers(text: str) -> dict[str, float]:
 
 
 def _check_integer(name, value, at_least):
-    if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
-        raise InputError(f"{name} is {value!r}; it must be a whole number of at least {at_least}")
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InputError(f"{name} is {value!r:.40}; it must be a whole number")
+    if not at_least <= value <= LARGEST_INTEGER:
+        raise InputError(f"{name} must be from {at_least} to {LARGEST_INTEGER}")
 
 
 def _check_number(name, value):
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise InputError(f"{name} is {value!r}; it must be a number")
-    if not math.isfinite(value) or value < 0:
-        raise InputError(f"{name} is {value}; it must be zero or a positive finite number")
+        raise InputError(f"{name} is {value!r:.40}; it must be a number")
+    if value != 0 and not SMALLEST_NUMBER <= value <= LARGEST_NUMBER:  # NaN is not either
+        raise InputError(
+            f"{name} must be 0 or a number from {SMALLEST_NUMBER:g} to {LARGEST_NUMBER:g}"
+        )
 
 
 def _check_layers(name, layers):

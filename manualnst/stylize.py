@@ -33,7 +33,8 @@ def stylize(
     run ends. Ctrl-C ends it too: either way the best picture so far is returned. With
     `checkpoint`, a file is kept from which `resume` goes on.
     """
-    return prepare(content, style, Settings(**settings)).finish(callback, checkpoint)
+    plain = {name: _plain(value) for name, value in settings.items()}
+    return prepare(content, style, Settings(**plain)).finish(callback, checkpoint)
 
 
 def resume(
@@ -41,6 +42,13 @@ def resume(
 ) -> Result:
     """Go on with the run of a checkpoint, to `steps` in total if given."""
     return restore(checkpoint, steps=steps).finish(callback, checkpoint)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers and paths as the Python values that settings are made of."""
+    if isinstance(value, np.generic):
+        return value.item()
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 def prepare(content: Source | None, style: Source | None, settings: Settings) -> Run:
@@ -91,8 +99,10 @@ def restore(checkpoint: str | os.PathLike, *, steps: int | None = None) -> Run:
     facts, arrays = load_checkpoint(checkpoint)
     try:
         return _restore(facts, arrays, steps)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise InputError(f"checkpoint {checkpoint} is incomplete: {error!r}") from error
+    except InputError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise InputError(f"checkpoint {checkpoint} is inconsistent: {error!r}") from error
 
 
 def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | None) -> Run:
@@ -105,22 +115,22 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
     alpha = _array(arrays, "alpha", (height, width)) if "alpha" in arrays else None
     content = Input(_picture(arrays, "content", shape), alpha, {}, ())
     style = Input(_picture(arrays, "style", arrays["style"].shape), None, {}, ())
-    prefix = "state."
-    optimizer_arrays = {
-        name.removeprefix(prefix): _array(arrays, name, shape)
-        for name in arrays
-        if name.startswith(prefix)
-    }
+    optimizer = make_optimizer(settings.optimizer, settings.rate)
+    optimizer_arrays = {name: _array(arrays, f"state.{name}", shape) for name in optimizer.arrays}
+    if "v" in optimizer_arrays and optimizer_arrays["v"].min() < 0:
+        raise InputError("checkpoint: state.v is a mean of squares, but has negative values")
     x = _picture(arrays, "x", shape)
     iterations, evaluations, best_loss, seconds, scale = (
         _number(facts, name)
         for name in ("iterations", "evaluations", "best_loss", "seconds", "scale")
     )
+    if not scale:
+        raise InputError("checkpoint: the scale is 0")
     standing = Standing(
         State(x, int(iterations), int(evaluations), optimizer_arrays),
         _picture(arrays, "best", shape),
         best_loss,
-        History(facts["history"]),
+        History(_columns(facts["history"], int(evaluations))),
         seconds,
         scale,
     )
@@ -128,7 +138,7 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"checkpoint: the names of its pictures are no texts: {names}")
     notices = [f"resume: {standing.state.iterations} steps are done"]
-    if not make_optimizer(settings.optimizer, settings.rate).resumes_exactly:
+    if not optimizer.resumes_exactly:
         notices.append(
             "resume: L-BFGS-B starts with an empty memory, so its steps differ from those of an "
             "uninterrupted run"
@@ -158,4 +168,13 @@ def _number(facts, name: str) -> float:
     value = facts[name]
     if not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise InputError(f"checkpoint: {name} is {value!r}, expected a number of at least 0")
-    return value
+    return float(value)
+
+
+def _columns(history: Any, evaluations: int) -> dict[str, list[float]]:
+    if "total" not in history:
+        raise InputError("checkpoint: the history has no totals")
+    for name, values in history.items():
+        if len(values) != evaluations or not np.all(np.isfinite(np.array(values, np.float64))):
+            raise InputError(f"checkpoint: {name} is not a number for each evaluation")
+    return history

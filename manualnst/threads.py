@@ -1,12 +1,13 @@
 """Threads over independent pieces of an array operation.
 
-BLAS' own threads wait for each other in a busy loop after every product. That is slow for many
-small products, and slower by an order of magnitude when another process wants a processor too.
-So each piece is one single-threaded product, and the pieces are spread over threads of ours.
+BLAS' own threads wait for each other in a busy loop at every call. That is slow for many small
+calls, and slower by an order of magnitude when another process wants a processor too. So each
+piece is one single-threaded product, and the pieces are spread over threads of ours.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 
 from threadpoolctl import ThreadpoolController
@@ -20,9 +21,16 @@ def for_each(function: Callable, items: Iterable) -> None:
         for item in items:
             function(item)
         return
-    with _controller().limit(limits=1, user_api="blas"):
+    with single_threaded_blas():
         for _ in pool.map(function, items):
             pass  # an exception of a piece is raised here
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    _pool()  # first: its size is what BLAS has without this limit
+    with _controller().limit(limits=1, user_api="blas"):
+        yield
 
 
 @cache

@@ -36,6 +36,10 @@ def test_settings_survive_json():
         ("init", ""),
         ("weights", ""),
         ("rate", 0.1),  # lbfgs has none
+        ("steps", 10**400),
+        ("content_weight", 10**400),
+        ("style_weight", 1e300),
+        ("style_weight", 1e-300),
     ],
 )
 def test_bad_values_are_refused_by_name(name, value):
@@ -53,5 +57,7 @@ def test_strange_json_is_refused(data):
 
 def test_layers_are_parsed():
     assert parse_layers("relu1_1:2, conv2_1") == {"relu1_1": 2.0, "conv2_1": 1.0}
+    with pytest.raises(InputError, match="named twice"):
+        parse_layers("relu1_1,relu1_1:5")
     with pytest.raises(InputError, match="relu1_1:x"):
         parse_layers("relu1_1:x")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import zipfile
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import manualnst
 from manualnst import machine, samples
 from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.errors import InputError
-from manualnst.images import load_picture
+from manualnst.images import load_picture, save_picture
 from manualnst.inputs import open_content, open_start, open_style
 from manualnst.losses import NORMALISATIONS
 from manualnst.run import Run
@@ -78,12 +77,36 @@ def test_the_record_holds_what_a_repetition_needs(pictures):
     assert np.array_equal(again.image, result.image)
     assert record["settings"]["weights"] == "builtin"
     assert record["start"] == {"name": "noise", "seed": 3}
-    assert len(record["history"]["total"]) == record["evaluations"] == 4
+    assert len(record["history"]["total"]) == record["evaluations"] == 5
     terms = [values for name, values in record["history"].items() if name != "total"]
     assert np.allclose(np.sum(terms, axis=0), record["history"]["total"])
     assert {"numpy", "scipy", "manualnst"} <= set(record["versions"])
     assert record["stop_reason"] == "all 4 steps are done"
     assert len(record["weights"]["fingerprint"]) == 64
+
+
+def test_the_best_picture_is_kept_when_later_ones_are_worse(pictures):
+    # So large a rate that the loss jumps up and down.
+    losses, seen = [], []
+    result = manualnst.stylize(
+        *pictures,
+        **SMALL | dict(steps=12, optimizer="momentum", rate=0.3),
+        callback=lambda p: (losses.append(p.loss), seen.append(p.picture))[2:],
+    )
+    assert losses[-1] > min(losses)
+    assert np.array_equal(result.image, seen[losses.index(min(losses))])
+
+
+def test_divergence_is_told_and_the_record_is_still_json(pictures):
+    result = manualnst.stylize(*pictures, **SMALL, optimizer="momentum", rate=1e12, tv_weight=1e12)
+    json.dumps(result.record, allow_nan=False)
+
+
+def test_plain_values_are_made_of_numpys_and_of_paths(pictures, tmp_path):
+    start = tmp_path / "start.png"
+    save_picture(start, np.zeros((5, 5, 3), np.float32))
+    result = manualnst.stylize(*pictures, size=np.int64(40), steps=np.int32(1), init=start)
+    assert result.record["start"]["name"] == str(start)
 
 
 def test_a_callback_can_end_the_run(pictures):
@@ -108,8 +131,8 @@ def test_resuming_is_exact(pictures, tmp_path, optimizer):
     resumed = manualnst.resume(path)
     assert np.array_equal(resumed.image, whole.image)
     assert resumed.record["history"] == whole.record["history"]
-    assert resumed.record["evaluations"] == whole.record["evaluations"] == 7
-    different = {"seconds", "peak_memory_bytes"}
+    assert resumed.record["evaluations"] == whole.record["evaluations"] == 8
+    different = {"seconds", "peak_memory_bytes", "notices"}
     assert all(resumed.record[k] == whole.record[k] for k in whole.record if k not in different)
 
 
@@ -251,7 +274,20 @@ def test_a_damaged_checkpoint_is_refused(checkpoint, tmp_path):
         lambda facts, arrays: facts.update(settings={"size": "big"}),
         lambda facts, arrays: facts.update(iterations="three"),
         lambda facts, arrays: facts.update(scale=None),
+        lambda facts, arrays: facts.update(scale=0),
+        lambda facts, arrays: facts.update(scale=10**400),
+        lambda facts, arrays: facts["settings"].update(content_weight=10**400),
         lambda facts, arrays: facts.update(history=[1, 2]),
+        lambda facts, arrays: facts.update(history="total"),
+        lambda facts, arrays: facts.update(history=None),
+        lambda facts, arrays: facts["history"].update(total=["a", "b", "c"]),
+        lambda facts, arrays: facts["history"].update(total=[1.0]),
+        lambda facts, arrays: facts["history"].update(total=[float("nan")] * 3),
+        lambda facts, arrays: facts["history"].pop("total"),
+        lambda facts, arrays: arrays.pop("state.m"),
+        lambda facts, arrays: arrays.update({"state.v": -arrays["state.v"] - 1}),
+        lambda facts, arrays: arrays.update(content=arrays["content"].ravel()),
+        lambda facts, arrays: arrays.update(style=arrays["style"][:0]),
         lambda facts, arrays: facts["facts"].update(weights={}),
         lambda facts, arrays: facts["facts"].pop("content"),
         lambda facts, arrays: facts["facts"].update(style={"name": 3}),
@@ -274,10 +310,12 @@ def test_an_inconsistent_checkpoint_is_refused(checkpoint, change):
 
 def test_a_compressed_or_pickled_checkpoint_is_refused(tmp_path):
     bomb = tmp_path / "bomb"
-    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("json.npy", b"0" * 10_000_000)
+    save_checkpoint(bomb, {}, {"x": np.zeros(1000)})
+    load_checkpoint(bomb)  # so far it is a good one
+    with np.load(bomb) as file, open(tmp_path / "compressed", "wb") as compressed:
+        np.savez_compressed(compressed, **file)
     with pytest.raises(InputError):
-        load_checkpoint(bomb)
+        load_checkpoint(tmp_path / "compressed")
 
     class Hostile:
         def __reduce__(self):

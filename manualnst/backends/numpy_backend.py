@@ -150,14 +150,29 @@ def squared_error_backward(dL_dloss, cache):
 
 
 def gram_forward(F):
-    F_matrix = F.reshape(-1, F.shape[2])  # (M, N), a view: the transpose of the paper's F
-    return F_matrix.T @ F_matrix, F
+    """G as the sum of the Gram matrices of strips."""
+    partial = {}
+
+    def add_up(rows: slice) -> None:
+        strip = F[rows].reshape(-1, F.shape[2])  # (rows · W, N), a view
+        partial[rows.start] = strip.T @ strip
+
+    strips = _strips(F)
+    threads.for_each(add_up, strips)
+    return sum(partial[rows.start] for rows in strips), F  # in one order, for the same bits
 
 
 def gram_backward(dL_dG, cache):
     F = cache
     N = F.shape[2]
-    return (F.reshape(-1, N) @ (dL_dG + dL_dG.T)).reshape(F.shape)
+    symmetric = dL_dG + dL_dG.T
+    dL_dF = np.empty_like(F)
+
+    def multiply(rows: slice) -> None:
+        np.matmul(F[rows].reshape(-1, N), symmetric, out=dL_dF[rows].reshape(-1, N))
+
+    threads.for_each(multiply, _strips(F))
+    return dL_dF
 
 
 def total_variation_forward(x):

@@ -1,22 +1,15 @@
 """`manualnst run`: two pictures in, one picture out."""
 
 import argparse
-import glob
-import itertools
 import shlex
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 from ..backends import NAMES as BACKENDS
 from ..errors import InputError
-from ..files import check_writable_folder
-from ..images import check_output_suffix, save_picture
-from ..inputs import SAMPLE_PREFIX
+from ..images import save_picture
 from ..losses import NORMALISATIONS
 from ..network import POOLINGS
 from ..optimizers import OPTIMIZERS
@@ -25,9 +18,9 @@ from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
 from ..settings import INITS, Settings, parse_layers
 from ..stylize import check_same, prepare, restore
+from .interrupts import Interrupts
+from .outputs import Outputs, new_outputs, resumed_outputs
 from .progress import QuietProgress, choose_progress
-
-CHECKPOINT_SUFFIX = ".checkpoint"
 
 # With --resume every other setting comes from the checkpoint.
 _ALLOWED_WITH_RESUME = {"steps"}
@@ -176,74 +169,52 @@ def run_command(args: argparse.Namespace) -> int:
     _check_intervals(args)
     stream = sys.stdout if args.json else sys.stderr
     report = choose_progress(stream, quiet=args.quiet, as_json=args.json)
-    with _signals_as_interrupts() as received:
-        run, files = _prepare(args)
-        _report_new(run.notices, report)
-        run.start()
-        _report_new(run.notices, report)
-        report.begin(steps=run.settings.steps, done=run.done)
+    with Interrupts() as interrupts:
         try:
-            result = run.finish(
-                _callback(args, files, report), files.checkpoint, args.checkpoint_every
-            )
-        finally:
-            report.end()
-        with _uninterruptible():
-            if result.interrupted:
-                _save_interrupted(run, result, files, report)
-                return 128 + (received[0] if received else signal.SIGINT)
-            _save_finished(result, files, report)
+            return _paint(args, report, interrupts)
+        except KeyboardInterrupt:
+            report.message("interrupted before the first step; nothing was written")
+            return interrupts.exit_code
+
+
+def _paint(args: argparse.Namespace, report: QuietProgress, interrupts: Interrupts) -> int:
+    run, outputs = _prepare(args)
+    tell = _teller(run, report)
+    tell()
+    run.start()
+    tell()
+    report.begin(steps=run.settings.steps, done=run.done)
+
+    def callback(progress: Progress) -> None:
+        report.step(progress)
+        tell()
+        if args.save_every and progress.step % args.save_every == 0:
+            save_picture(outputs.at_step(progress.step), progress.picture)
+
+    try:
+        result = run.finish(callback, outputs.checkpoint, args.checkpoint_every)
+        interrupts.hold()
+    finally:
+        report.end()
+    if result.interrupted:
+        return _save_interrupted(run, result, outputs, report, interrupts)
+    if run.done == 0:
+        raise InputError(result.stop_reason)
+    _save_finished(result, outputs if args.overwrite else outputs.free(), report)
     return 0
 
 
-def _report_new(notices: list[str], report: QuietProgress) -> None:
-    """Tell the notices and take them off the list."""
-    while notices:
-        report.message(notices.pop(0))
+def _teller(run: Run, report: QuietProgress) -> Callable[[], None]:
+    """A function that reports the notices that have come since it was last called."""
+    position = 0
 
+    def tell() -> None:
+        nonlocal position
+        for notice in run.notices[position:]:
+            report.message(notice)
+        position = len(run.notices)
 
-@dataclass(frozen=True)
-class _Files:
-    """Every file that a run may write."""
-
-    output: Path
-    curve: Path | None
-
-    @property
-    def record(self) -> Path:
-        return self.output.with_suffix(".json")
-
-    @property
-    def checkpoint(self) -> Path:
-        return self.output.with_name(self.output.name + CHECKPOINT_SUFFIX)
-
-    @property
-    def partial(self) -> Path:
-        return self.output.with_stem(self.output.stem + ".partial")
-
-    def at_step(self, step: int) -> Path:
-        return self.output.with_stem(f"{self.output.stem}.step-{step:05d}")
-
-    def check(self, *, overwrite: bool, resuming: bool) -> None:
-        """Refuse, before any work is done, what could not be written at its end."""
-        for picture in filter(None, (self.output, self.curve)):
-            check_output_suffix(picture)
-            check_writable_folder(picture)
-        if self.curve == self.output:
-            raise InputError(f"--curve and -o are both {self.output}; give two names")
-        if not overwrite:
-            self._refuse_existing(resuming)
-
-    def _refuse_existing(self, resuming: bool) -> None:
-        if not resuming and self.checkpoint.exists():
-            raise InputError(
-                f"{self.checkpoint} is of an unfinished run; go on with --resume "
-                f"{self.checkpoint}, or give --overwrite to begin anew"
-            )
-        steps = self.output.parent.glob(f"{glob.escape(self.output.stem)}.step-*")
-        for path in (self.output, self.record, self.curve, *([] if resuming else steps)):
-            if path is not None and path.exists():
-                raise InputError(f"{path} exists; give another -o, or --overwrite to replace it")
+    return tell
 
 
 def _check_intervals(args: argparse.Namespace) -> None:
@@ -253,7 +224,7 @@ def _check_intervals(args: argparse.Namespace) -> None:
             raise InputError(f"--{option.replace('_', '-')} is {value}; it must be at least 1")
 
 
-def _prepare(args: argparse.Namespace) -> tuple[Run, _Files]:
+def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
     given = {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
     if args.resume and args.repeat:
         raise InputError("give --resume or --repeat, not both")
@@ -267,13 +238,12 @@ def _prepare(args: argparse.Namespace) -> tuple[Run, _Files]:
         same = _unchanged(args, given)
         given = record["settings"] | given
     settings = Settings.from_json(given)
-    output = Path(args.output) if args.output else _free_name(content, style)
-    files = _Files(output, Path(args.curve) if args.curve else None)
-    files.check(overwrite=args.overwrite, resuming=False)
+    outputs = new_outputs(args.output, content, style, args.curve)
+    _check_outputs(outputs, args)
     run = prepare(content, style, settings)
     if same:
         check_same(run, record, same)
-    return run, files
+    return run, outputs
 
 
 def _unchanged(args: argparse.Namespace, given: dict[str, Any]) -> list[str]:
@@ -287,7 +257,7 @@ def _unchanged(args: argparse.Namespace, given: dict[str, Any]) -> list[str]:
     return [role for role, other in replaced.items() if not other]
 
 
-def _prepare_resumed(args, given) -> tuple[Run, _Files]:
+def _prepare_resumed(args: argparse.Namespace, given: dict[str, Any]) -> tuple[Run, Outputs]:
     refused = [name for name in given if name not in _ALLOWED_WITH_RESUME]
     if refused or args.content:
         what = "pictures" if args.content else "--" + refused[0].replace("_", "-")
@@ -295,95 +265,44 @@ def _prepare_resumed(args, given) -> tuple[Run, _Files]:
             f"--resume takes pictures and settings from the checkpoint; leave out {what} "
             "(only --steps may change)"
         )
-    if not args.output and not args.resume.endswith(CHECKPOINT_SUFFIX):
-        raise InputError("give -o: the name of the checkpoint does not tell that of the picture")
-    output = Path(args.output or args.resume.removesuffix(CHECKPOINT_SUFFIX))
-    files = _Files(output, Path(args.curve) if args.curve else None)
-    files.check(overwrite=args.overwrite, resuming=True)
+    outputs = resumed_outputs(args.resume, args.output, args.curve)
+    _check_outputs(outputs, args)
     run = restore(args.resume, steps=given.get("steps"))
     if run.done >= run.settings.steps:
         raise InputError(
             f"{run.done} steps are done already; give --steps with a larger number to go on"
         )
-    return run, files
+    return run, outputs
 
 
-def _free_name(content: str | None, style: str | None) -> Path:
-    """CONTENT-STYLE.png in the current folder, numbered if that exists."""
-    stem = f"{_stem(content or CONTENT)}-{_stem(style or STYLES[0])}"
-    numbered = (Path(f"{stem}-{number}.png") for number in itertools.count(2))
-    return next(path for path in itertools.chain([Path(f"{stem}.png")], numbered) if _is_free(path))
+def _check_outputs(outputs: Outputs, args: argparse.Namespace) -> None:
+    outputs.check()
+    if not args.overwrite:
+        outputs.refuse_existing()
 
 
-def _stem(name: str) -> str:
-    return Path(name.removeprefix(SAMPLE_PREFIX)).stem
-
-
-def _is_free(path: Path) -> bool:
-    files = _Files(path, None)
-    return not any(p.exists() for p in (files.output, files.record, files.checkpoint))
-
-
-def _callback(args, files: _Files, report: QuietProgress):
-    def callback(progress: Progress) -> None:
-        report.step(progress)
-        if args.save_every and progress.step % args.save_every == 0:
-            save_picture(files.at_step(progress.step), progress.picture)
-
-    return callback
-
-
-def _save_finished(result: Result, files: _Files, report: QuietProgress) -> None:
-    result.save(files.output)
-    result.save_record(files.record)
+def _save_finished(result: Result, outputs: Outputs, report: QuietProgress) -> None:
+    result.save(outputs.picture)
+    result.save_record(outputs.record)
     report.message(f"stopped: {result.stop_reason}")
-    report.message(f"wrote {files.output} and {files.record}")
-    if files.curve:
-        save_picture(files.curve, result.loss_curve())
-        report.message(f"wrote {files.curve}")
-    report.event("result", output=files.output, record=files.record, curve=files.curve)
-    for leftover in (files.checkpoint, files.partial):
+    report.message(f"wrote {outputs.picture} and {outputs.record}")
+    if outputs.curve:
+        save_picture(outputs.curve, result.loss_curve())
+        report.message(f"wrote {outputs.curve}")
+    report.event("result", output=outputs.picture, record=outputs.record, curve=outputs.curve)
+    for leftover in (outputs.checkpoint, outputs.partial):
         leftover.unlink(missing_ok=True)
 
 
-def _save_interrupted(run: Run, result: Result, files: _Files, report: QuietProgress) -> None:
+def _save_interrupted(
+    run: Run, result: Result, outputs: Outputs, report: QuietProgress, interrupts: Interrupts
+) -> int:
     if run.done == 0:
-        report.message("interrupted before the first step; nothing was written")
-        return
-    run.save(files.checkpoint)
-    result.save(files.partial)
-    report.message(f"{result.stop_reason}; the best picture so far is {files.partial}")
-    report.message(
-        f"go on with: python -m manualnst run --resume {shlex.quote(str(files.checkpoint))}"
-    )
-    report.event("interrupted", partial=files.partial, checkpoint=files.checkpoint)
-
-
-@contextmanager
-def _signals_as_interrupts() -> Iterator[list[int]]:
-    """Treat SIGTERM and a closed terminal as Ctrl-C; yields the list of those that came."""
-    received: list[int] = []
-
-    def interrupt(signum, frame):
-        received.append(signum)
         raise KeyboardInterrupt
-
-    names = ("SIGTERM", "SIGHUP")
-    signals = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    with _handlers(signals, interrupt):
-        yield received
-
-
-def _uninterruptible():
-    """Files are being written: a second Ctrl-C has to wait these few milliseconds."""
-    return _handlers((signal.SIGINT, signal.SIGTERM), signal.SIG_IGN)
-
-
-@contextmanager
-def _handlers(signals, handler) -> Iterator[None]:
-    previous = {signum: signal.signal(signum, handler) for signum in signals}
-    try:
-        yield
-    finally:
-        for signum, before in previous.items():
-            signal.signal(signum, before)
+    result.save(outputs.partial)
+    run.save(outputs.checkpoint)
+    report.message(f"{result.stop_reason}; the best picture so far is {outputs.partial}")
+    command = ["python", "-m", "manualnst", "run", f"--resume={outputs.checkpoint}"]
+    report.message(f"go on with: {shlex.join(command)}")
+    report.event("interrupted", partial=outputs.partial, checkpoint=outputs.checkpoint)
+    return interrupts.exit_code

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,48 @@ def test_a_strange_record_is_refused(folder, capsys, change):
 def test_pictures_on_the_way_and_the_curve(folder):
     assert run("-o", "out.png", "--save-every", "2", "--curve", "curve.png", *TINY) == 0
     assert load_picture("out.step-00002.png").pixels.shape == (28, 40, 3)
+    assert [name for name in written(folder) if "step" in name] == ["out.step-00002.png"]
     assert load_picture("curve.png").pixels.shape[2] == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["out.partial.png", "out.step-00007.png", "out.png.checkpoint", "out.json", "curve.png"]
+)
+def test_no_file_of_a_run_replaces_another(folder, capsys, name):
+    (folder / name).write_text("precious")
+    refused(capsys, "photo.png", "-o", "out.png", "--curve", "curve.png", *TINY)
+    assert (folder / name).read_text() == "precious"
+
+
+def test_the_curve_must_not_be_the_picture(folder, capsys):
+    (folder / "sub").mkdir()
+    refused(capsys, "-o", "out.png", "--curve", "sub/../out.png", *TINY)
+    refused(capsys, "-o", "out.png", "--curve", "out.partial.png", *TINY)
+
+
+def test_resuming_under_another_name_leaves_that_names_checkpoint_alone(folder, capsys):
+    process = start(*LONG, *ADAM)
+    wait_for_step(process, 2)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    steps = str(_steps_in("out.png.checkpoint") + 1)
+    (folder / "b.png.checkpoint").write_text("precious")
+    assert "unfinished" in refused(
+        capsys, "--resume", "out.png.checkpoint", "-o", "b.png", "--steps", steps
+    )
+    resumed = ["--resume", "out.png.checkpoint", "--steps", steps, "--quiet"]
+    assert run(*resumed, "-o", "c.png", "--curve", "curve.png") == 0
+    assert (folder / "b.png.checkpoint").read_text() == "precious"
+    assert {"c.png", "c.json", "curve.png"} <= set(written(folder))
+    assert "out.png.checkpoint" not in written(folder)
+
+
+def test_going_on_needs_steps_to_go(folder, capsys):
+    process = start(*LONG, *ADAM)
+    wait_for_step(process, 2)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert "done already" in refused(capsys, "--resume", "out.png.checkpoint", "--steps", "1")
 
 
 def test_json_lines(capsys):
@@ -166,6 +208,10 @@ def test_plain_lines_tell_sizes_weights_memory_and_time(capsys):
         ["photo.png", "missing.jpg"],
         ["--size", "-3"],
         ["--size", "8"],
+        ["photo.png", "painting.jpg", "--size", "17"],
+        ["--steps", "9" * 400],
+        ["--style-layers", "relu1_1,relu1_1:5"],
+        ["--style-weight", "1e308"],
         ["--size", "many"],
         ["--steps", "0"],
         ["--style-weight", "-1"],
@@ -245,9 +291,21 @@ def test_an_interrupt_saves_the_best_picture_and_says_how_to_go_on(folder, signu
     assert process.returncode == code, err
     assert err == ""
     assert load_picture("out.partial.png").pixels.shape == (40, 33, 3)
-    assert "--resume out.png.checkpoint" in out
+    assert "--resume=out.png.checkpoint" in out
+    assert (folder / "out.png.checkpoint").exists()
     assert not (folder / "out.png").exists()
     assert not [name for name in written(folder) if name.startswith(".")]
+
+
+def test_impatience_costs_nothing(folder):
+    process = start(*LONG, *ADAM)
+    wait_for_step(process, 3)
+    for _ in range(20):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.002)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert {"out.partial.png", "out.png.checkpoint"} <= set(written(folder))
 
 
 def test_going_on_after_an_interrupt_is_exact(folder):
@@ -293,6 +351,41 @@ def test_a_full_disk_is_told_and_leaves_nothing_half_written(folder):
     assert err.count("\n") == 1
     assert "cannot write" in err
     assert written(folder) == ["painting.jpg", "photo.png"]
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_cost_the_run(folder):
+    def room_for_the_picture_alone():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (12_000, 12_000))
+
+    options = ["--size", "40", "--steps", "5", "--checkpoint-every", "1"]
+    process = start("photo.png", "-o", "out.png", *options, preexec_fn=room_for_the_picture_alone)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert err.count("cannot write out.png.checkpoint") == 1
+    assert (folder / "out.png").exists()
+
+
+def test_under_nohup_a_closed_terminal_changes_nothing(folder):
+    def ignoring():
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    process = start(
+        "photo.png", "-o", "out.png", *LONG[3:5], "--steps", "30", "--json", preexec_fn=ignoring
+    )
+    wait_for_step(process, 2)
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert (folder / "out.png").exists()
+
+
+def test_an_output_that_appears_meanwhile_is_kept(folder):
+    process = start("photo.png", "-o", "out.png", "--size", "40", "--steps", "40", "--json")
+    wait_for_step(process, 1)
+    (folder / "out.png").write_text("precious")
+    process.communicate(timeout=60)
+    assert (folder / "out.png").read_text() == "precious"
+    assert (folder / "out-2.png").exists()
 
 
 def test_a_closed_pipe_does_not_stop_the_run(folder):

@@ -1,0 +1,101 @@
+"""The files that a run may write, and the promise that none of them replaces another silently."""
+
+import glob
+import itertools
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..errors import InputError
+from ..files import check_writable_folder
+from ..images import check_output_suffix
+from ..inputs import SAMPLE_PREFIX
+from ..samples import CONTENT, STYLES
+
+CHECKPOINT_SUFFIX = ".checkpoint"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    picture: Path
+    checkpoint: Path
+    curve: Path | None = None
+    resumed: bool = False
+
+    @property
+    def record(self) -> Path:
+        return self.picture.with_suffix(".json")
+
+    @property
+    def partial(self) -> Path:
+        """The best picture of an interrupted run."""
+        return self.picture.with_stem(self.picture.stem + ".partial")
+
+    def at_step(self, step: int) -> Path:
+        return self.picture.with_stem(f"{self.picture.stem}.step-{step:05d}")
+
+    def check(self) -> None:
+        """Refuse, before any work is done, what could not be written at its end."""
+        for picture in filter(None, (self.picture, self.curve)):
+            check_output_suffix(picture)
+            check_writable_folder(picture)
+        if self.curve and self.curve.resolve() in (self.picture.resolve(), self.partial.resolve()):
+            raise InputError(f"--curve {self.curve} is the run's own picture; give another name")
+
+    def refuse_existing(self) -> None:
+        """Without --overwrite. Only a run resumed under its own name may find its traces."""
+        results = [self.picture, self.record, self.curve]
+        if not self.resumed or self.checkpoint != _checkpoint_of(self.picture):
+            unfinished = _checkpoint_of(self.picture)
+            if os.path.exists(unfinished):
+                raise InputError(
+                    f"{unfinished} is of an unfinished run; go on with --resume={unfinished}, "
+                    "or give --overwrite to begin anew"
+                )
+            stem = glob.escape(self.picture.stem)
+            results += [self.partial, *self.picture.parent.glob(f"{stem}.step-*")]
+        for path in results:
+            if path is not None and os.path.exists(path):
+                raise InputError(f"{path} exists; give another name, or --overwrite to replace it")
+
+    def free(self) -> "Outputs":
+        """These, with the picture's name numbered if by now it is taken."""
+        return replace(self, picture=_first_free(self.picture, own=self.checkpoint))
+
+
+def new_outputs(output: str | None, content: str | None, style: str | None, curve) -> Outputs:
+    """Of a new run: without a name, CONTENT-STYLE.png, numbered if that exists."""
+    if output:
+        picture = Path(output)
+    else:
+        picture = _first_free(Path(f"{_stem(content or CONTENT)}-{_stem(style or STYLES[0])}.png"))
+    return Outputs(picture, _checkpoint_of(picture), Path(curve) if curve else None)
+
+
+def resumed_outputs(checkpoint: str, output: str | None, curve) -> Outputs:
+    """Of a resumed run: unless named, the picture is what the checkpoint is named after."""
+    if not output and not checkpoint.endswith(CHECKPOINT_SUFFIX):
+        raise InputError("give -o: the name of the checkpoint does not tell that of the picture")
+    picture = Path(output or checkpoint.removesuffix(CHECKPOINT_SUFFIX))
+    return Outputs(picture, Path(checkpoint), Path(curve) if curve else None, resumed=True)
+
+
+def _checkpoint_of(picture: Path) -> Path:
+    if not picture.name:
+        raise InputError(f"cannot write {picture}: it is a folder; give a file name")
+    return picture.with_name(picture.name + CHECKPOINT_SUFFIX)
+
+
+def _stem(name: str) -> str:
+    return Path(name.removeprefix(SAMPLE_PREFIX)).stem
+
+
+def _first_free(picture: Path, own: Path | None = None) -> Path:
+    """`picture`, numbered if there is a file of that name that is not the run's `own`."""
+    numbered = (picture.with_stem(f"{picture.stem}-{n}") for n in itertools.count(2))
+    return next(path for path in itertools.chain([picture], numbered) if _is_free(path, own))
+
+
+def _is_free(picture: Path, own: Path | None) -> bool:
+    taken = (picture, picture.with_suffix(".json"), _checkpoint_of(picture))
+    return not any(os.path.exists(path) for path in taken if path != own)
