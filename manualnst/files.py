@@ -1,11 +1,50 @@
-"""Writing files so that they appear whole or not at all."""
+"""Reading files within bounds, and writing them so that they appear whole or not at all."""
 
+import io
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from .errors import InputError
+
+_PIECE = 2**20
+
+
+def check_file(path: str | os.PathLike) -> None:
+    """Refuse what is no regular file: a pipe would block for ever, a device may have no end."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as error:  # ValueError: no system call takes a NUL in a name
+        raise _unreadable(path, error) from error
+    if stat.S_ISDIR(mode):
+        raise InputError(f"cannot read {path}: it is a folder; give a file")
+    if not stat.S_ISREG(mode):
+        raise InputError(f"cannot read {path}: it is a device or pipe; give a file")
+
+
+def read_bytes(path: str | os.PathLike, limit: int) -> bytes:
+    """All of a regular file that has at most `limit` bytes."""
+    check_file(path)
+    buffer = io.BytesIO()
+    try:
+        with open(path, "rb") as file:
+            # Counted here, because the size that the system states need not be the real one
+            # (/proc has endless files of size 0).
+            while piece := file.read(_PIECE):
+                buffer.write(piece)
+                if buffer.tell() > limit:
+                    raise InputError(
+                        f"cannot read {path}: it has more than {limit} bytes; give a smaller file"
+                    )
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return buffer.getvalue()
+
+
+def _unreadable(path: str | os.PathLike, error: Exception) -> InputError:
+    return InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")
 
 
 def check_writable_folder(path: str | os.PathLike) -> None:

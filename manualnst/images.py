@@ -23,7 +23,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from .errors import InputError
-from .files import write_atomically
+from .files import read_bytes, write_atomically
 from .version import __version__
 
 MAX_FILE_BYTES = 2**30
@@ -90,7 +90,9 @@ def load_picture(source: str | os.PathLike | np.ndarray | Image.Image) -> Pictur
 
 
 def _from_file(path: Path) -> Picture:
-    data = _read(path)
+    data = read_bytes(path, MAX_FILE_BYTES)  # once, so that what is hashed is what is decoded
+    if not data:
+        raise InputError(f"cannot read {path}: the file is empty")
     name = str(path)
     with _refusing_what_pillow_cannot_read(name):
         Image.init()  # registers every plugin, so that those missing in this Pillow can be skipped
@@ -124,29 +126,6 @@ def _from_array(array: np.ndarray) -> Picture:
     alpha = values[:, :, 3].copy() if values.shape[2] == 4 else None
     pixels, alpha = _with_alpha_resolved(np.ascontiguousarray(values[:, :, :3]), alpha)
     return Picture(pixels, alpha, (), _digest(pixels, alpha), name)
-
-
-def _read(path: Path) -> bytes:
-    """The file's bytes, read once, so that what is hashed is what is decoded."""
-    if path.is_dir():
-        raise InputError(f"cannot read {path}: it is a folder; give a picture file")
-    buffer = io.BytesIO()
-    try:
-        with open(path, "rb") as file:
-            while chunk := file.read(2**20):
-                buffer.write(chunk)
-                if buffer.tell() > MAX_FILE_BYTES:
-                    raise InputError(
-                        f"cannot read {path}: it is larger than {MAX_FILE_BYTES // 2**20} MiB; "
-                        "give a smaller picture"
-                    )
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:  # a path that no system call takes, such as one with a NUL
-        raise InputError(f"cannot read {str(path)!r}: {error}") from error
-    if buffer.tell() == 0:
-        raise InputError(f"cannot read {path}: the file is empty")
-    return buffer.getvalue()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import stat
 import pytest
 
 from manualnst.errors import InputError
-from manualnst.files import check_writable_folder, write_atomically
+from manualnst.files import check_writable_folder, read_bytes, write_atomically
 
 
 def text(content):
@@ -20,6 +20,56 @@ def refusal(path):
         messages.append(str(caught.value))
     assert messages[0] == messages[1] and "\n" not in messages[0]
     return messages[0]
+
+
+def test_a_file_within_its_limit_is_read(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"12345")
+    assert read_bytes(path, 5) == read_bytes(str(path), 6) == b"12345"
+    with pytest.raises(InputError, match="cannot read .*a: it has more than 4 bytes"):
+        read_bytes(path, 4)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing", "No such file"),
+        (".", "it is a folder"),
+        ("a" * 5000, "too long"),
+        ("a\0b", "null"),
+    ],
+)
+def test_what_is_no_file_is_not_read(tmp_path, monkeypatch, name, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=f"(?s)cannot read .*{message}"):
+        read_bytes(name, 10)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_pipes_and_devices_are_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(InputError, match="device or pipe"):
+            read_bytes(path, 10)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="no /proc here")
+def test_the_limit_holds_where_the_stated_size_does_not():
+    assert os.stat("/proc/self/maps").st_size == 0
+    with pytest.raises(InputError, match="more than 10 bytes"):
+        read_bytes("/proc/self/maps", 10)
+
+
+@pytest.mark.parametrize("call", ["stat", "open"])
+def test_a_file_that_may_not_be_read_is_told(tmp_path, monkeypatch, call):
+    (tmp_path / "a").write_bytes(b"1")
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.stat" if call == "stat" else "builtins.open", refuse)
+    with pytest.raises(InputError, match="cannot read .*a: Permission denied"):
+        read_bytes(tmp_path / "a", 10)
 
 
 def test_a_file_is_written_and_replaced(tmp_path):

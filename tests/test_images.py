@@ -414,6 +414,13 @@ def test_missing_empty_and_folder(tmp_path, file):
     assert "empty" in refusal(load_picture, file(b""))
     assert "folder" in refusal(load_picture, tmp_path)
     assert "null" in refusal(load_picture, "a\0b.png")
+    assert "too long" in refusal(load_picture, "a" * 5000)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert "device or pipe" in refusal(load_picture, tmp_path / "pipe")
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all")
@@ -464,7 +471,7 @@ def test_a_bomb_is_refused_by_its_header(file, monkeypatch):
 
 def test_a_file_beyond_the_limit_is_not_read_to_its_end(file, monkeypatch):
     monkeypatch.setattr(images, "MAX_FILE_BYTES", 2**20)
-    assert "larger than 1 MiB" in refusal(load_picture, file(bytes(2**20 + 1)))
+    assert "more than 1048576 bytes" in refusal(load_picture, file(bytes(2**20 + 1)))
 
 
 def test_pillows_warnings_do_not_reach_the_user(file, monkeypatch):
