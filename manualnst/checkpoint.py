@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-from .files import write_atomically
+from .files import check_file, write_atomically
 
 FORMAT = "manualnst checkpoint 1"
 _JSON = "json"
@@ -29,6 +29,7 @@ def save_checkpoint(path: str | os.PathLike, facts: dict[str, Any], arrays: dict
 
 
 def load_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    check_file(path)
     try:
         with zipfile.ZipFile(path) as archive:
             _check_stored(archive)

@@ -17,7 +17,7 @@ _SWATCH = 28  # the length of the line in front of a name in the legend
 
 _INK, _GREY, _GRID = (30, 30, 30), (110, 110, 110), (226, 226, 226)
 _TOTAL = "total"  # this series is drawn thick and dark
-# Okabe and Ito's colours, which colour-blind people can tell apart too.
+# Okabe and Ito's colours, which colour-blind people can tell apart too; then a brown and a grey.
 _COLOURS = [
     (0, 114, 178),
     (213, 94, 0),
@@ -25,6 +25,9 @@ _COLOURS = [
     (204, 121, 167),
     (230, 159, 0),
     (86, 180, 233),
+    (240, 228, 66),
+    (140, 86, 75),
+    (127, 127, 127),
 ]
 
 

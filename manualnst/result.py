@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-from .files import write_atomically
+from .files import read_bytes, write_atomically
 from .images import encode_png, save_picture
 from .plots import draw_curve
 
+MAX_RECORD_BYTES = 64 << 20
 RECORD_FORMAT = "manualnst record 1"
 
 
@@ -52,9 +53,9 @@ class Result:
 def load_record(path: str | os.PathLike) -> dict[str, Any]:
     """The record of an earlier run, to be repeated."""
     try:
-        record = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read record {path}: {error.strerror or error}") from error
+        record = json.loads(read_bytes(path, MAX_RECORD_BYTES))
+    except InputError:
+        raise
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a run record: {error}") from error
     if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT:

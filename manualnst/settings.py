@@ -23,7 +23,7 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 @dataclass(frozen=True)
 class Settings:
     size: int = 512  # long side of the result at most; a smaller content keeps its size
-    steps: int = 200
+    steps: int = 150
     content_weight: float = 0.1
     style_weight: float = 1.0
     tv_weight: float = 0.1
