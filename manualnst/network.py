@@ -149,10 +149,10 @@ def normalise_filters(
     sums = dict.fromkeys(relus, 0.0)
     positions = dict.fromkeys(relus, 0)
     for picture in pictures:
-        features, _ = network.forward(picture, relus)
-        for name, F in features.items():
-            sums[name] = sums[name] + F.sum(axis=(0, 1), dtype=np.float64)
-            positions[name] += F.shape[0] * F.shape[1]
+        for name, F in _maps_one_by_one(network, picture):
+            if name in relus:
+                sums[name] = sums[name] + F.sum(axis=(0, 1), dtype=np.float64)
+                positions[name] += F.shape[0] * F.shape[1]
     if not positions[relus[0]]:
         raise InputError("normalise_filters: no pictures were given to measure activations on")
     layers = {}
@@ -165,3 +165,11 @@ def normalise_filters(
         m_before = m
     provenance = weights.provenance | {"normalised": "mean activation of every filter is 1"}
     return replace(weights, layers=layers, provenance=provenance)
+
+
+def _maps_one_by_one(network: Network, picture: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Every layer's map, without the tape, which would keep all of them in memory."""
+    y, _ = ops.pixels_forward(picture, network._preprocessing, backend=network.backend)
+    for name in network._order:
+        y = network._layer_forward(name, y)[0]
+        yield name, y

@@ -1,5 +1,6 @@
 """The walk through the network and back, and the paper's normalised form."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -128,6 +129,20 @@ def test_normalised_filters_have_mean_one_and_the_same_function(pool):
         factor = np.where(alive, old_mean, 1)
         for old, new in zip(old_maps, new_maps, strict=True):
             assert_close(new[relu] * factor, old[relu], 1e-5)
+
+
+def test_normalising_does_not_keep_the_maps():
+    weights = small_weights(widths=(4, 16, 64), last="conv3_4")  # all maps are equally large
+    picture = np.zeros((512, 512, 3), np.float32)
+    one_map = 512 * 512 * 4 * 4  # bytes
+    normalise_filters(weights, [picture[:16, :16]])  # what is made once
+    tracemalloc.start()
+    try:
+        normalise_filters(weights, [picture])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak / one_map < len(weights.layers)
 
 
 def test_normalising_needs_pictures():
