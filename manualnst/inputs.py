@@ -25,6 +25,14 @@ class Input:
     notices: tuple[str, ...]  # lines that a person should see
 
 
+def load_source(source: Source) -> Picture:
+    """A picture by path, or by the name of a sample."""
+    if isinstance(source, str) and source.startswith(SAMPLE_PREFIX):
+        path = samples.sample_path(source.removeprefix(SAMPLE_PREFIX))
+        return replace(load_picture(path), name=source)
+    return load_picture(source)
+
+
 def open_content(source: Source | None, size: int) -> Input:
     return _open("content", SAMPLE_PREFIX + samples.CONTENT if source is None else source, size)
 
@@ -43,19 +51,12 @@ def open_start(settings: Settings, content: Input, style: Input) -> Input:
     if settings.init == "noise":
         noise = np.random.default_rng(settings.seed).random((height, width, 3), np.float32)
         return Input(noise, None, {"name": "noise", "seed": settings.seed}, ())
-    return _used_at("start", _load(settings.init), height, width)
+    return _used_at("start", load_source(settings.init), height, width)
 
 
 def _open(role: str, source: Source, size: int) -> Input:
-    picture = _load(source)
+    picture = load_source(source)
     return _used_at(role, picture, *fitted_size(*picture.pixels.shape[:2], size))
-
-
-def _load(source: Source) -> Picture:
-    if isinstance(source, str) and source.startswith(SAMPLE_PREFIX):
-        path = samples.sample_path(source.removeprefix(SAMPLE_PREFIX))
-        return replace(load_picture(path), name=source)
-    return load_picture(source)
 
 
 def _used_at(role: str, picture: Picture, height: int, width: int) -> Input:
