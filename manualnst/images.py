@@ -24,6 +24,7 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from .errors import InputError
 from .files import read_bytes, write_atomically
+from .text import printable
 from .version import __version__
 
 MAX_FILE_BYTES = 2**30
@@ -151,7 +152,9 @@ def _refusing_what_pillow_cannot_read(name: str) -> Iterator[None]:
         except MemoryError as error:
             raise InputError(f"cannot read {name}: not enough memory to decode it") from error
         except Exception as error:
-            raise InputError(f"cannot read {name}: damaged or cut off ({_tame(error)})") from error
+            raise InputError(
+                f"cannot read {name}: damaged or cut off ({printable(error)[:100]})"
+            ) from error
 
 
 def _check_pixel_count(image: Image.Image, name: str) -> None:
@@ -227,7 +230,9 @@ def _srgb(image: Image.Image, notes: list[str]) -> Image.Image:
         try:
             return _from_profile(image, profile_bytes, notes)
         except Exception as error:  # a strange profile is no reason to refuse the picture
-            notes.append(f"Its colour profile is unusable and was ignored ({_tame(error)}).")
+            notes.append(
+                f"Its colour profile is unusable and was ignored ({printable(error)[:100]})."
+            )
     if image.mode == "CMYK":
         notes.append("CMYK was converted to RGB without a colour profile.")
     return image.convert("RGB")
@@ -236,7 +241,7 @@ def _srgb(image: Image.Image, notes: list[str]) -> Image.Image:
 def _from_profile(image: Image.Image, profile_bytes: bytes, notes: list[str]) -> Image.Image:
     profile = ImageCms.ImageCmsProfile(io.BytesIO(profile_bytes))
     space = profile.profile.xcolor_space.strip()
-    description = _tame(ImageCms.getProfileDescription(profile))
+    description = printable(ImageCms.getProfileDescription(profile).strip())[:100]
     if space == "RGB" and description.startswith("sRGB") and image.mode != "CMYK":
         return image.convert("RGB")
     mode = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}.get(space)
@@ -297,12 +302,6 @@ def _digest(pixels: np.ndarray, alpha: np.ndarray | None) -> str:
             digest.update(f"{array.shape}".encode())
             digest.update(np.ascontiguousarray(array, dtype="<f4"))
     return digest.hexdigest()
-
-
-def _tame(text: object) -> str:
-    """A stranger's text, short, on one line and without control characters."""
-    one_line = " ".join(str(text).split())
-    return "".join(character for character in one_line if character.isprintable())[:100]
 
 
 # Sizes
@@ -367,7 +366,7 @@ def save_picture(
     try:
         data = _encode(pixels, alpha, format, options)
     except (OSError, ValueError) as error:  # such as more pixels a side than the format can have
-        raise InputError(f"cannot write {path} as {format}: {_tame(error)}") from error
+        raise InputError(f"cannot write {path} as {format}: {printable(error)[:100]}") from error
     write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
@@ -388,6 +387,7 @@ def _encode(pixels: np.ndarray, alpha: np.ndarray | None, format: str, options: 
 
 def _png_texts(description: str) -> PngImagePlugin.PngInfo:
     texts = PngImagePlugin.PngInfo()
-    texts.add_text("Description", description)
+    # Names of files may hold what no encoding has.
+    texts.add_text("Description", description.encode("utf-8", "replace").decode())
     texts.add_text("Software", f"manualnst {__version__}")
     return texts

@@ -636,6 +636,13 @@ def test_the_description_is_in_the_png(tmp_path):
     assert load_picture(tmp_path / "a.jpg").pixels.max() == 0
 
 
+def test_a_description_with_what_no_encoding_has_is_kept_but_for_that(tmp_path):
+    path = tmp_path / "a.png"
+    save_picture(path, noise(), description="é caf\udce9.jpg")
+    with Image.open(path) as image:
+        assert image.text["Description"] == "é caf?.jpg"
+
+
 def test_unknown_suffixes_are_refused_with_the_known_ones():
     for path in ("a.gif", "a", Path("b.eps")):
         message = refusal(check_output_suffix, path)
