@@ -96,8 +96,9 @@ class Run:
         objective.scale = standing.scale
         self._objective = objective
         steps = settings.steps - self.done
+        total = preflight.seconds(steps, seconds, standing.state.x.size, settings.optimizer)
         self.notices.append(
-            f"time: about {machine.format_duration(steps * seconds)} for {steps} steps "
+            f"time: about {machine.format_duration(total)} for {steps} steps "
             f"({seconds:.2g} s an evaluation)"
         )
 
