@@ -1,40 +1,52 @@
 """The command line: the only part of the package that prints."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 from ..errors import InputError
 from ..version import __version__
 from . import run, weights
-
-BAD_INPUT = 2
-INTERRUPTED = 130
+from .console import BAD_INPUT, INTERRUPTED, READER_GONE, complain, flush_output
 
 
 class _Parser(argparse.ArgumentParser):
     """Tells what is wrong in one line, without the whole usage before it."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"{self.prog}: {message}; see {self.prog} --help\n")
+        complain(f"{self.prog}: {message}; see {self.prog} --help")
+        self.exit(BAD_INPUT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the return value is the exit code."""
+    try:
+        try:
+            return _run_command(arguments)
+        finally:
+            flush_output()
+    except InputError as error:
+        complain(f"manualnst: {error}")
+    except BrokenPipeError:  # as in `… | head -1`
+        return READER_GONE
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        complain(f"manualnst: {where}{error.strerror or error}")
+    except MemoryError:
+        complain("manualnst: out of memory; use a smaller --size")
+    except KeyboardInterrupt:
+        complain("manualnst: interrupted")
+        return INTERRUPTED
+    return BAD_INPUT
+
+
+def _run_command(arguments: Sequence[str] | None) -> int:
     parser = _parser()
     args = parser.parse_args(arguments)
     if "handler" not in args:
         parser.print_help()
         return 0
-    try:
-        return args.handler(args)
-    except InputError as error:
-        print(f"manualnst: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except KeyboardInterrupt:
-        print("manualnst: interrupted", file=sys.stderr)
-        return INTERRUPTED
+    return args.handler(args)
 
 
 def _parser() -> argparse.ArgumentParser:

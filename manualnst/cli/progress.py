@@ -15,6 +15,9 @@ from typing import Any, Protocol, TextIO
 
 import numpy as np
 
+from ..text import printable
+from .console import discard_what_follows, encodable
+
 _REDRAW_SECONDS = 0.1
 _SHORTEST_BAR, _LONGEST_BAR = 8, 30
 _CLEAR_THE_REST = "\x1b[J"  # from the cursor to the end of the screen
@@ -66,11 +69,11 @@ class _WritingProgress(QuietProgress):
         if self._reader_gone:
             return
         try:
-            self._stream.write(_encodable(text, self._stream))
+            self._stream.write(encodable(text, self._stream))
             self._stream.flush()
         except OSError:
             self._reader_gone = True
-            _discard_what_follows(self._stream)
+            discard_what_follows(self._stream)
 
     def _seconds_a_step(self, info: StepInfo) -> float:
         return info.seconds / max(info.step - self._done, 1)
@@ -105,7 +108,7 @@ class TerminalProgress(_WritingProgress):
         self._last_info: StepInfo | None = None
         self._drawn_at = -math.inf
         self._colours = _NO_COLOURS if os.environ.get("NO_COLOR") else _COLOURS
-        self._glyphs = "━╸─" if _encodable("━╸─", stream) == "━╸─" else "#--"
+        self._glyphs = "━╸─" if encodable("━╸─", stream) == "━╸─" else "#--"
 
     def begin(self, steps: int, done: int = 0) -> None:
         super().begin(steps, done)
@@ -119,7 +122,7 @@ class TerminalProgress(_WritingProgress):
 
     def message(self, text: str) -> None:
         clear = _CLEAR_THE_REST if self._running else ""
-        self._write(f"{_printable(text)}{clear}\n")
+        self._write(f"{printable(text)}{clear}\n")
         if self._running:
             self._draw()
 
@@ -175,7 +178,7 @@ class PlainProgress(_WritingProgress):
             self._write_step()
 
     def message(self, text: str) -> None:
-        self._write(_printable(text) + "\n")
+        self._write(printable(text) + "\n")
 
     def end(self) -> None:
         if self._unwritten:  # the run ended before its last step
@@ -217,8 +220,15 @@ class JsonProgress(_WritingProgress):
         self._write(json.dumps(_strict({"event": name, **fields}), allow_nan=False) + "\n")
 
 
-def choose_progress(stream: TextIO, *, quiet: bool = False, as_json: bool = False) -> QuietProgress:
-    """The face that fits the stream and the wishes; JSON, being asked for, outdoes quiet."""
+def choose_progress(
+    stream: TextIO | None, *, quiet: bool = False, as_json: bool = False
+) -> QuietProgress:
+    """The face that fits the stream and the wishes; JSON, being asked for, outdoes quiet.
+
+    A standard stream that was closed before the program began is None.
+    """
+    if stream is None:
+        return QuietProgress()
     if as_json:
         return JsonProgress(stream)
     if quiet:
@@ -242,26 +252,6 @@ def _columns(stream: TextIO) -> int:
     except (OSError, ValueError):
         columns = 0
     return columns or shutil.get_terminal_size().columns
-
-
-def _encodable(text: str, stream: TextIO) -> str:
-    """The text with question marks for what the stream's encoding lacks."""
-    encoding = stream.encoding or "utf-8"
-    return text.encode(encoding, "replace").decode(encoding)
-
-
-def _printable(text: str) -> str:
-    """The text without control characters: file names may hold any, even escape sequences."""
-    return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def _discard_what_follows(stream: TextIO) -> None:
-    """Point the stream at nothing, lest what is left in its buffer fail again at exit."""
-    try:
-        with open(os.devnull, "wb") as nothing:
-            os.dup2(nothing.fileno(), stream.fileno())
-    except OSError:
-        pass  # a stream that is no file; then there is nothing to fail at exit
 
 
 def _strict(value: Any) -> Any:

@@ -373,5 +373,7 @@ def test_the_face_is_chosen_by_stream_and_wishes(monkeypatch):
     assert type(choose_progress(io.StringIO())) is PlainProgress
     assert type(choose_progress(Terminal(), quiet=True)) is QuietProgress
     assert type(choose_progress(Terminal(), quiet=True, as_json=True)) is JsonProgress
+    for wishes in ({}, {"quiet": True}, {"as_json": True}):  # a stream that was closed
+        assert type(choose_progress(None, **wishes)) is QuietProgress
     monkeypatch.setenv("TERM", "dumb")
     assert type(choose_progress(Terminal())) is PlainProgress
