@@ -17,7 +17,7 @@ def check_file(path: str | os.PathLike) -> None:
     try:
         mode = os.stat(path).st_mode
     except (OSError, ValueError) as error:  # ValueError: no system call takes a NUL in a name
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if stat.S_ISDIR(mode):
         raise InputError(f"cannot read {path}: it is a folder; give a file")
     if not stat.S_ISREG(mode):
@@ -39,11 +39,11 @@ def read_bytes(path: str | os.PathLike, limit: int) -> bytes:
                         f"cannot read {path}: it has more than {limit} bytes; give a smaller file"
                     )
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return buffer.getvalue()
 
 
-def _unreadable(path: str | os.PathLike, error: Exception) -> InputError:
+def unreadable(path: str | os.PathLike, error: Exception) -> InputError:
     return InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}")
 
 

@@ -5,16 +5,21 @@ other command is built with this one.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TextIO
+
+import numpy as np
 
 from ..errors import InputError
 from ..files import check_writable_folder
+from ..images import Picture, fitted_size, resize
+from ..machine import format_bytes
+from .console import BAD_INPUT, complain, say, show
 
-BAD_INPUT = 2
 _BAR = 30
+_NORMALISE_SIZE = 512  # long side of the pictures that filters are measured on
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -55,10 +60,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "normalise",
         help="scale filters to a mean activation of 1",
         description="Scale every filter so that its mean activation over the pictures is 1, "
-        "as in the paper.",
+        f"as in the paper. Pictures are made smaller to {_NORMALISE_SIZE} pixels a side at most.",
     )
     normalise.add_argument("weights", metavar="IN", help="a file, or a name of `weights list`")
-    normalise.add_argument("pictures", nargs="+", metavar="PICTURE")
+    normalise.add_argument("pictures", nargs="+", metavar="PICTURE", help="a file or sample:NAME")
     _add_output(normalise)
     normalise.set_defaults(handler=_normalise)
 
@@ -70,40 +75,53 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _list(args: argparse.Namespace) -> int:
     from ..weights import BUILTIN
-    from ..weights.catalogue import CATALOGUE, cached_path
+    from ..weights.catalogue import CATALOGUE, is_cached
 
     rows = [("NAME", "NETWORK", "SIZE", "STATE", "NOTE")]
-    size = _megabytes(BUILTIN.stat().st_size)
+    size = format_bytes(BUILTIN.stat().st_size)
     rows.append(("builtin", "vgg19", size, "built in", "small; comes with the package"))
     for name, public in CATALOGUE.items():
-        state = "cached" if cached_path(name).exists() else "-"
-        rows.append((name, public.architecture, _megabytes(public.size), state, public.note))
+        state = "cached" if is_cached(name) else "-"
+        rows.append((name, public.architecture, _size(public.size), state, public.note))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
     return 0
 
 
 def _get(args: argparse.Namespace) -> int:
-    from ..weights.catalogue import cached_path, public_file
+    from ..weights.catalogue import public_file
     from ..weights.fetch import fetch_weights
 
     for name in args.names:  # a misspelt name is told before anything is fetched
         public_file(name)
     for name in args.names:
-        if cached_path(name).exists() and not args.overwrite:
-            print(f"{name}: in the cache already ({cached_path(name)})")
+        if not args.overwrite and _is_whole_in_cache(name):
             continue
-        print(f"{name}: fetching {public_file(name).source}", file=sys.stderr)
-        report = _download_report(name, sys.stderr)
+        complain(f"{name}: fetching {public_file(name).source}")
         try:
-            path = fetch_weights(name, report, overwrite=args.overwrite)
+            path = fetch_weights(name, sys.stderr and _download_report(name, sys.stderr))
         finally:
-            if sys.stderr.isatty():
-                print(file=sys.stderr)
-        print(f"{name}: {path}")
+            if sys.stderr and sys.stderr.isatty():
+                complain("")
+        say(f"{name}: {path}")
     return 0
+
+
+def _is_whole_in_cache(name: str) -> bool:
+    from ..weights import load_weights
+    from ..weights.catalogue import cached_path, is_cached
+
+    if not is_cached(name):
+        return False
+    try:
+        load_weights(cached_path(name))
+    except InputError as error:
+        complain(f"{name}: {error}; fetching it anew")
+        return False
+    say(f"{name}: in the cache already ({cached_path(name)})")
+    return True
 
 
 def _download_report(name: str, stream: TextIO) -> Callable[[int, int | None], None]:
@@ -117,12 +135,12 @@ def _download_report(name: str, stream: TextIO) -> Callable[[int, int | None], N
         if step == shown:
             return
         shown = step
-        text = f"{name}: {_megabytes(done)} of {_megabytes(total)}"
+        text = f"{name}: {format_bytes(done)} of {_size(total)}"
         if stream.isatty():
             filled = "#" * (_BAR * step // steps)
-            print(f"\r{text}  [{filled:{_BAR}}]", end="", file=stream, flush=True)
+            show(f"\r{text}  [{filled:{_BAR}}]", stream)
         else:
-            print(text, file=stream, flush=True)
+            show(f"{text}\n", stream)
 
     return report
 
@@ -144,53 +162,59 @@ def _verify(args: argparse.Namespace) -> int:
     for file in args.files:
         try:
             _describe(file, find_weights(file))
-            print("  OK")
+            say("  OK")
         except InputError as error:
-            print(f"manualnst: {error}", file=sys.stderr)
+            complain(f"manualnst: {error}")
             code = BAD_INPUT
     return code
 
 
 def _normalise(args: argparse.Namespace) -> int:
-    from ..images import load_picture
+    from ..inputs import load_source
     from ..network import normalise_filters
     from ..weights import find_weights, save_weights
 
     _check_output(args)
     weights = find_weights(args.weights)
-    pictures = (load_picture(path).pixels for path in args.pictures)
+    pictures = (_at_most(_NORMALISE_SIZE, load_source(name)) for name in args.pictures)
     normalised = normalise_filters(weights, pictures)
     save_weights(normalised, args.output)
     _describe(args.output, normalised)
     return 0
 
 
+def _at_most(long_side: int, picture: Picture) -> np.ndarray:
+    """The pixels (H, W, 3), made smaller where they are more."""
+    height, width = picture.pixels.shape[:2]
+    used_height, used_width = fitted_size(height, width, long_side)
+    complain(f"{picture.name}: {width} × {height} → {used_width} × {used_height}")
+    return resize(picture.pixels, used_height, used_width)
+
+
 def _check_output(args: argparse.Namespace) -> None:
     """Refuse before any work is spent."""
     check_writable_folder(args.output)
-    if Path(args.output).exists() and not args.overwrite:
+    if os.path.exists(args.output) and not args.overwrite:
         raise InputError(f"{args.output} exists; --overwrite replaces it")
 
 
 def _describe(name: str, weights) -> None:
-    """What weights are, and where they come from: free text out of a file, so made printable."""
-    from ..weights.reading import printable
-
+    """What weights are, and where they come from: free text out of a file."""
     prepared = weights.preprocessing
     layers = list(weights.layers)
-    print(f"{name}: {weights.architecture}, {layers[0]} to {layers[-1]}")
-    print(
+    say(f"{name}: {weights.architecture}, {layers[0]} to {layers[-1]}")
+    say(
         f"  pixels: {prepared.channels} from 0 to {prepared.range:g}, "
         f"mean {_numbers(prepared.mean)}, std {_numbers(prepared.std)}"
     )
     for key, text in weights.provenance.items():
-        print(f"  {printable(key)}: {printable(text)}")
-    print(f"  fingerprint: {weights.fingerprint()}")
+        say(f"  {key}: {text}")
+    say(f"  fingerprint: {weights.fingerprint()}")
 
 
 def _numbers(numbers: tuple[float, ...]) -> str:
     return " ".join(f"{number:.7g}" for number in numbers)
 
 
-def _megabytes(size: int | None) -> str:
-    return "?" if size is None else f"{size / 1e6:.0f} MB"
+def _size(count: int | None) -> str:
+    return "?" if count is None else format_bytes(count)

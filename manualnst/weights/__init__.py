@@ -1,10 +1,12 @@
 """Weights: the project's own file format, the public formats, and where the files come from."""
 
+import os
 from pathlib import Path
 
 from ..errors import InputError
+from ..machine import format_bytes
 from ..vgg import Weights
-from .catalogue import CATALOGUE, cached_path
+from .catalogue import CATALOGUE, cached_path, is_cached
 from .convert import convert
 from .store import load_weights, save_weights
 
@@ -25,15 +27,15 @@ DEFAULT = "vgg19"
 
 def default_weights() -> tuple[str, str]:
     """The name of the weights to use where none is asked for, and a line that says so."""
-    if cached_path(DEFAULT).exists():
+    if is_cached(DEFAULT):
         return (
             DEFAULT,
             "weights: VGG-19 from the cache; --weights builtin takes the built-in network",
         )
-    megabytes = round(CATALOGUE[DEFAULT].size / 1e6)
+    size = format_bytes(CATALOGUE[DEFAULT].size)
     return "builtin", (
         "weights: VGG-19 is not in the cache, so the built-in network is used; "
-        f"`python -m manualnst weights get {DEFAULT}` fetches it ({megabytes} MB)"
+        f"`python -m manualnst weights get {DEFAULT}` fetches it ({size})"
     )
 
 
@@ -42,16 +44,22 @@ def find_weights(name_or_path: str) -> Weights:
     if name_or_path == "builtin":
         return load_weights(BUILTIN)
     if name_or_path in CATALOGUE:
-        path = cached_path(name_or_path)
-        if not path.exists():
-            raise InputError(
-                f"the weights {name_or_path} are not in the cache ({path}); "
-                f"fetch them with: python -m manualnst weights get {name_or_path}"
-            )
-        return load_weights(path)
-    if not Path(name_or_path).exists():
+        return _load_cached(name_or_path)
+    if not os.path.exists(name_or_path):
         raise InputError(
             f"weights {name_or_path!r}: neither a file nor a known name "
             f"(builtin, {', '.join(CATALOGUE)})"
         )
     return load_weights(name_or_path)
+
+
+def _load_cached(name: str) -> Weights:
+    path, command = cached_path(name), f"python -m manualnst weights get {name}"
+    if not is_cached(name):
+        raise InputError(
+            f"the weights {name} are not in the cache ({path}); fetch them with: {command}"
+        )
+    try:
+        return load_weights(path)
+    except InputError as error:
+        raise InputError(f"{error}; `{command}` fetches them anew") from error

@@ -23,7 +23,7 @@ class PublicFile:
     url: str
     size: int | None  # bytes, where it is known
     digest: tuple[str, str]  # ("md5" or "sha256", hexadecimal digits)
-    preprocessing: str | None  # a name of layouts.PREPROCESSINGS; None: the file itself tells
+    preprocessing: str | None  # a name of layouts.PREPROCESSINGS; None: the file tells by itself
     note: str
 
     @property
@@ -46,7 +46,7 @@ CATALOGUE = {
             f"{_KERAS}/vgg19/vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5",
             80_134_624,
             ("md5", "253f8cb515780f3b799900260a226db6"),
-            "caffe-bgr",
+            None,
             "the original Oxford weights, as Keras has them; the default",
         ),
         PublicFile(
@@ -55,7 +55,7 @@ CATALOGUE = {
             f"{_KERAS}/vgg16/vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5",
             58_889_256,
             ("md5", "6d6bbae143d832006294945121d1f1fc"),
-            "caffe-bgr",
+            None,
             "the original Oxford weights, as Keras has them",
         ),
         PublicFile(
@@ -109,7 +109,7 @@ CATALOGUE = {
             f"{_MATCONVNET}/imagenet-vgg-verydeep-19.mat",
             534_904_783,
             ("md5", "106118b7cf60435e6d8e04f6a6dc3657"),
-            "caffe-rgb",
+            None,
             "the original Oxford weights, as MatConvNet has them",
         ),
         PublicFile(
@@ -118,7 +118,7 @@ CATALOGUE = {
             f"{_MATCONVNET}/imagenet-vgg-verydeep-16.mat",
             None,
             ("md5", "f72d927587ca4c97fbd165ec9cb9997f"),
-            "caffe-rgb",
+            None,
             "the original Oxford weights, as MatConvNet has them",
         ),
     )
@@ -133,6 +133,15 @@ def public_file(name: str) -> PublicFile:
 
 def cache_folder() -> Path:
     """Where fetched weights are kept; not necessarily there yet."""
+    try:
+        return _cache_folder()
+    except RuntimeError as error:  # there is no such user, or no home folder
+        raise InputError(
+            f"cannot tell where the cache of weights is ({error}); set MANUALNST_CACHE to a folder"
+        ) from error
+
+
+def _cache_folder() -> Path:
     if override := os.environ.get("MANUALNST_CACHE"):
         return Path(override).expanduser()
     if sys.platform == "win32":
@@ -147,3 +156,8 @@ def cache_folder() -> Path:
 def cached_path(name: str) -> Path:
     """Where the converted weights of that name are, or would be."""
     return cache_folder() / f"{public_file(name).name}.h5"
+
+
+def is_cached(name: str) -> bool:
+    """Whether there are such weights; in a folder that may not be looked into there are none."""
+    return os.path.exists(cached_path(name))  # Path.exists would raise

@@ -13,7 +13,7 @@ from .keras import read_keras
 from .layouts import Found, named_preprocessing
 from .matconvnet import read_matconvnet
 from .pytorch import read_pytorch
-from .reading import check_file, refusing
+from .reading import refusing
 
 READERS = {
     KERAS: read_keras,
@@ -38,7 +38,7 @@ def convert(
     if kind == OWN:
         raise InputError(f"{path}: already a weights file of this program; nothing to convert")
     found = READERS[kind](path, architecture)
-    sha256 = hash_file(path, "sha256")
+    sha256 = _sha256(path)
     with refusing(path, kind):
         prepared, reason = _choose_preprocessing(found, preprocessing, sha256)
         provenance = {
@@ -52,9 +52,9 @@ def convert(
         return Weights(found.architecture, found.layers, prepared, provenance)
 
 
-def hash_file(path: str | Path, kind: str) -> str:
-    with refusing(path, "weights"), open(check_file(path), "rb") as file:
-        return hashlib.file_digest(file, kind).hexdigest()
+def _sha256(path: str | Path) -> str:
+    with refusing(path, "weights"), open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _choose_preprocessing(

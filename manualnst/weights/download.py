@@ -17,8 +17,8 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from ..errors import InputError
+from ..text import printable
 from ..version import __version__
-from .reading import one_line
 
 Progress = Callable[[int, int | None], None]  # (bytes done, bytes in all if known)
 
@@ -52,8 +52,7 @@ def download(
     """
     if Path(path).exists():
         return
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise InputError(f"cannot fetch {url}: only http and https addresses are")
+    _check_address(url)
     part = _Part(Path(path))
     for attempt in range(attempts):
         try:
@@ -67,6 +66,19 @@ def download(
                 ) from error
             time.sleep(pause * 2**attempt)
     part.finish(url, digest)
+
+
+def _check_address(url: str) -> None:
+    """Refuse at once what no attempt could fetch; it may come from MANUALNST_MIRROR."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise InputError(f"cannot fetch {url}: {error}") from error
+    if not usable:
+        raise InputError(f"cannot fetch {url}: only http and https addresses are")
+    if not re.fullmatch(r"[!-~]+", url):
+        raise InputError(f"cannot fetch {url}: an address has no spaces and only ASCII characters")
 
 
 def _no_progress(done: int, total: int | None) -> None:
@@ -195,7 +207,7 @@ def _reason(error: Exception) -> str:
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError):
         return "the server does not answer any more"
-    return one_line(reason)
+    return printable(reason)[:200] or type(reason).__name__
 
 
 def _make_opener() -> urllib.request.OpenerDirector:

@@ -13,13 +13,11 @@ from .download import Progress, download
 from .store import save_weights
 
 
-def fetch_weights(name: str, progress: Progress | None = None, *, overwrite: bool = False) -> Path:
-    """Download, verify and convert the weights of that name, unless they are in the cache."""
+def fetch_weights(name: str, progress: Progress | None = None) -> Path:
+    """Download, verify and convert the weights of that name into the cache."""
     public, path = public_file(name), cached_path(name)
     raw = path.with_name(public.filename)
     with _writing_to(path.parent), _only_process(path.with_suffix(".lock"), name):
-        if path.exists() and not overwrite:
-            return path
         download(public.source, raw, size=public.size, digest=public.digest, progress=progress)
         try:
             weights = convert(raw, architecture=public.architecture)

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import check_file, unreadable
 from .hdf5 import SIGNATURE, has, open_hdf5, read_text
-from .reading import check_file, refusing
 
 OWN, KERAS, MATCONVNET, PYTORCH_ZIP, PYTORCH_RUN = (
     "manualnst",
@@ -23,9 +23,12 @@ PYTORCH_RUN_SIGNATURE = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x
 
 def recognise(path: str | Path) -> str:
     """One of the five names above; anything else is refused."""
-    path = check_file(path)
-    with refusing(path, "weights"), open(path, "rb") as file:
-        head = file.read(128)
+    check_file(path)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(128)
+    except OSError as error:
+        raise unreadable(path, error) from error
     if head.startswith(SIGNATURE):
         return _recognise_hdf5(path)
     if head.startswith(PYTORCH_RUN_SIGNATURE):
@@ -42,7 +45,7 @@ def recognise(path: str | Path) -> str:
     )
 
 
-def _recognise_hdf5(path: Path) -> str:
+def _recognise_hdf5(path: str | Path) -> str:
     with open_hdf5(path) as file:
         if "format" in file.attrs and read_text(file.attrs, "format") == OWN_FORMAT:
             return OWN

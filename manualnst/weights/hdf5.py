@@ -12,14 +12,14 @@ import h5py
 import numpy as np
 
 from ..errors import InputError
-from .reading import as_float32, check_file, check_shape, quote, refusing
+from .reading import as_float32, check_shape, quote, refusing
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 @contextmanager
 def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
-    with refusing(path, "HDF5"), h5py.File(check_file(path), "r") as file:
+    with refusing(path, "HDF5"), h5py.File(path, "r") as file:
         yield file
 
 

@@ -8,14 +8,14 @@ from ..errors import InputError
 from ..vgg import convolution_names
 from .layouts import Found, require_architecture
 from .matlab import Elements, find_variable
-from .reading import Layers, check_file, quote, refusing
+from .reading import Layers, quote, refusing
 
 CONVOLUTIONS = convolution_names("vgg19")  # VGG-16's are among them
 
 
 def read_matconvnet(path: str | Path, architecture: str | None = None) -> Found:
     """Filters are (height, width, in, out), for RGB pixels: as here, so nothing is moved."""
-    with refusing(path, "MATLAB"), open(check_file(path), "rb") as file:
+    with refusing(path, "MATLAB"), open(path, "rb") as file:
         elements, matrix = find_variable(file, "layers")
         layers: Layers = {}
         for _ in elements.cells(matrix, most=1000):

@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..vgg import Preprocessing, convolution_names, layer_names
 from .layouts import Found, find_architecture
 from .pickles import Machine, Storage, Tensor
-from .reading import Layers, as_float32, check_file, check_shape, quote, refusing
+from .reading import Layers, as_float32, check_shape, quote, refusing
 
 MAX_PICKLE_BYTES = 1 << 24
 _RUN_VERSION = 1001
@@ -31,7 +31,7 @@ ReadBytes = Callable[[Storage, int, int], bytes]
 
 def read_pytorch(path: str | Path, architecture: str | None = None) -> Found:
     """Filters are (out, in, height, width) there; here they become (height, width, in, out)."""
-    with refusing(path, "PyTorch"), _open_container(check_file(path)) as (content, read):
+    with refusing(path, "PyTorch"), _open_container(path) as (content, read):
         tensors = _tensors(content)
         architecture, names = _name_modules(tensors, architecture)
         layers: Layers = {
@@ -144,7 +144,7 @@ def _numbers(data: bytes, dtype: str) -> np.ndarray:
 
 
 @contextmanager
-def _open_container(path: Path) -> Iterator[tuple[object, ReadBytes]]:
+def _open_container(path: str | Path) -> Iterator[tuple[object, ReadBytes]]:
     """What the file's pickle describes, and how to read its storages."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..text import printable
 
 # Twice the public networks' widest layer each way; a file that declares more is no VGG, and is
 # refused before anything of that size is allocated.
@@ -28,17 +29,8 @@ def refusing(path: str | Path, kind: str) -> Iterator[None]:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     except Exception as error:
-        raise InputError(f"{path}: damaged {kind} file ({one_line(error)})") from error
-
-
-def check_file(path: str | Path) -> Path:
-    """Refuse what is not there or not a regular file (a pipe would block for ever)."""
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if not path.is_file():
-        raise InputError(f"{path}: not a regular file")
-    return path
+        reason = printable(error)[:200] or type(error).__name__
+        raise InputError(f"{path}: damaged {kind} file ({reason})") from error
 
 
 def check_shape(name: str, shape: Sequence[int]) -> None:
@@ -53,17 +45,6 @@ def as_float32(array: np.ndarray) -> np.ndarray:
     """A fresh float32 copy; what does not fit becomes infinite, which `Weights` refuses."""
     with np.errstate(over="ignore", invalid="ignore"):
         return array.astype(np.float32, order="C")
-
-
-def one_line(error: object) -> str:
-    """What another library, or a server, has to say, fit for a message."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    return printable(lines[0][:200])
-
-
-def printable(text: str) -> str:
-    """Text with nothing in it that could steer a terminal."""
-    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 def quote(text: object) -> str:

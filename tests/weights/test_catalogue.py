@@ -1,5 +1,6 @@
 """Which weights are known, where they are kept, and which are used."""
 
+import os
 import re
 from pathlib import Path
 
@@ -99,3 +100,46 @@ def test_unknown_names_are_told():
         InputError, match="'vgg91': neither a file nor a known name .builtin, vgg19"
     ):
         find_weights("vgg91")
+
+
+@pytest.mark.parametrize("folder", ["~no-such-user/weights", None])
+def test_a_cache_that_is_nowhere_is_told(monkeypatch, folder):
+    def no_home(*_):
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("MANUALNST_CACHE")
+    if folder:
+        monkeypatch.setenv("MANUALNST_CACHE", folder)
+    with pytest.raises(InputError, match="Could not determine home.*set MANUALNST_CACHE"):
+        default_weights()
+
+
+def test_a_cache_that_may_not_be_looked_into_is_as_good_as_none(monkeypatch):
+    """Root may look everywhere, so the refusal is played."""
+    save(cached_path("vgg19"))
+    real = os.stat
+
+    def stat(path, *arguments, **options):
+        if str(path).startswith(str(cache_folder())):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr("os.stat", stat)
+    assert default_weights()[0] == "builtin"
+    with pytest.raises(InputError, match="not in the cache"):
+        find_weights("vgg19")
+
+
+def test_a_name_that_no_file_can_have_is_no_weights():
+    with pytest.raises(InputError, match="neither a file nor a known name"):
+        find_weights("a" * 5000)
+
+
+def test_damaged_weights_in_the_cache_are_to_be_fetched_anew():
+    save(cached_path("vgg19"))
+    cached_path("vgg19").write_bytes(cached_path("vgg19").read_bytes()[:-200])
+    with pytest.raises(InputError, match="damaged.*weights get vgg19` fetches them anew"):
+        find_weights("vgg19")

@@ -329,6 +329,23 @@ def test_other_addresses_are_refused(path, url):
         download(url, path)
 
 
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("http://[::1/file", "Invalid IPv6"),
+        ("http://host:99999/file", "[Pp]ort"),
+        ("http://a mirror/file", "spaces"),
+        ("http://host/fil\u00e9", "ASCII"),
+        ("http://host/a\nfile", "spaces"),
+        ("http:///file", "only http and https"),
+    ],
+)
+def test_addresses_that_are_none_are_refused_at_once(path, url, message):
+    with pytest.raises(InputError, match=message) as caught:
+        download(url, path, pause=1000)
+    assert "attempts" not in str(caught.value)
+
+
 def test_a_server_that_is_not_there(server, path):
     url = server.url()
     server.shutdown()
@@ -361,14 +378,6 @@ def test_weights_are_fetched_converted_and_found(tiny, server):
     assert weights.provenance["source"] == tiny.url
     assert weights.preprocessing.channels == "BGR"
     assert sorted(other.name for other in cache_folder().iterdir()) == ["tiny.h5", "tiny.lock"]
-
-
-def test_fetched_weights_are_fetched_again_only_on_request(tiny, server):
-    fetch_weights("tiny")
-    fetch_weights("tiny")
-    assert len(server.requests) == 1
-    fetch_weights("tiny", overwrite=True)
-    assert len(server.requests) == 2
 
 
 def test_what_is_not_as_published_does_not_reach_the_cache(tiny, server):

@@ -259,10 +259,19 @@ def test_what_is_something_else_is_refused(tmp_path, content, message):
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no such file"):
+    with pytest.raises(InputError, match="No such file"):
         load_weights(tmp_path / "none.h5")
-    with pytest.raises(InputError, match="not a regular file"):
+    with pytest.raises(InputError, match="it is a folder"):
         load_weights(tmp_path)
+
+
+def test_a_file_that_may_not_be_read_is_told(file, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(InputError, match=f"cannot read {file}: Permission denied"):
+        load_weights(file)
 
 
 def test_public_formats_are_to_be_converted(tmp_path, weights):

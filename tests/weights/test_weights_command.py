@@ -1,6 +1,7 @@
 """`manualnst weights …`, as it is typed."""
 
 import hashlib
+import re
 import shlex
 
 import pytest
@@ -77,7 +78,7 @@ def test_convert_says_what_it_assumed(type_in, here):
 def test_convert_refuses_in_one_line(type_in, keras, here):
     (here / "junk").write_bytes(b"junk")
     for line, message in {
-        "convert none.h5 -o own.h5": "no such file",
+        "convert none.h5 -o own.h5": "No such file",
         "convert junk -o own.h5": "not a weights file",
         "convert keras.h5 -o nowhere/own.h5": "the folder",
         "convert keras.h5 -o own.h5 --preprocessing rgb": "unknown preprocessing 'rgb'",
@@ -141,6 +142,27 @@ def test_get(type_in, tiny):
     assert code == 0 and "in the cache already" in out
 
 
+def test_get_fetches_on_request_what_is_in_the_cache(type_in, tiny):
+    cached_path("tiny").write_bytes(b"precious")
+    assert type_in("get tiny --overwrite")[0] == 0
+    assert load_weights(cached_path("tiny")).provenance["name"] == "tiny"
+
+
+def test_get_replaces_what_is_damaged_in_the_cache(type_in, tiny):
+    save_weights(random_weights(), cached_path("tiny"))
+    cached_path("tiny").write_bytes(cached_path("tiny").read_bytes()[:-200])
+    code, out, err = type_in("get tiny")
+    assert code == 0 and out == f"tiny: {cached_path('tiny')}\n"
+    assert "damaged" in err.splitlines()[0] and err.splitlines()[0].endswith("; fetching it anew")
+    assert load_weights(cached_path("tiny")).provenance["name"] == "tiny"
+
+
+def test_get_does_without_standard_error(type_in, tiny, monkeypatch):
+    monkeypatch.setattr("sys.stderr", None)
+    assert main(["weights", "get", "tiny"]) == 0
+    assert load_weights(cached_path("tiny")).provenance["name"] == "tiny"
+
+
 def test_get_knows_its_names_before_it_begins(type_in, tiny):
     code, _, err = type_in("get tiny vgg91")
     assert code == 2 and "unknown weights 'vgg91'; known: vgg19" in err
@@ -154,6 +176,14 @@ def test_normalise(type_in, here):
     assert code == 0, err
     assert load_weights("new.h5").fingerprint() != load_weights("own.h5").fingerprint()
     assert load_weights("new.h5").fingerprint() in out
+
+
+def test_normalise_takes_samples_and_makes_pictures_smaller(type_in, here, monkeypatch):
+    monkeypatch.setattr("manualnst.cli.weights._NORMALISE_SIZE", 32)
+    save_weights(random_weights("vgg16"), here / "own.h5")
+    code, _, err = type_in("normalise own.h5 -o new.h5 sample:harbour")
+    assert code == 0
+    assert re.fullmatch(r"sample:harbour: \d+ × \d+ → 32 × \d+\n", err)
 
 
 def _sample_pictures():
