@@ -13,9 +13,7 @@ from manualnst.settings import Settings
 from manualnst.weights import find_weights
 
 
-@pytest.mark.parametrize(
-    "layers", [{}, {"style_layers": {"relu1_1": 1, "relu1_2": 1}}]
-)
+@pytest.mark.parametrize("layers", [{}, {"style_layers": {"relu1_1": 1, "relu1_2": 1}}])
 @pytest.mark.parametrize("size", [(256, 320), (500, 140)])
 def test_the_memory_of_an_evaluation(size, layers):
     settings = Settings(**layers)
