@@ -18,7 +18,7 @@ _OPTIMIZER_BYTES_PER_NUMBER = {"lbfgs": 8 * 31, "adam": 4 * 9, "momentum": 4 * 6
 _OPTIMIZER_SECONDS_PER_NUMBER = {"lbfgs": 2e-7, "adam": 1e-8, "momentum": 5e-9}
 _PICTURES_KEPT = 6  # content, style, best, current, gradient, checkpoint copy
 _TEMPORARIES = 1.1  # strips, Gram matrices and the like
-_BLAS_BYTES = 64 << 20  # OpenBLAS' work buffers
+_BLAS_BYTES = 32 << 20  # OpenBLAS' work buffers
 
 
 def peak_bytes(
