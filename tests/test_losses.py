@@ -135,6 +135,12 @@ def test_relative_losses_are_one_for_a_picture_that_has_nothing():
         assert forward_of(kind, backend, "relative")(nothing)[0] == pytest.approx(1)
 
 
+def test_relative_total_variation_is_a_mean():
+    backend, x = get_backend("numpy"), random_array(3, SHAPE)
+    paper, relative = (forward_of("tv", backend, n)(x)[0] for n in ("paper", "relative"))
+    assert relative == pytest.approx(paper / x.size)
+
+
 def test_relative_survives_an_empty_target():
     backend = get_backend("numpy")
     nothing = np.zeros(SHAPE)

@@ -142,8 +142,10 @@ def test_resuming_lbfgs_goes_on_and_says_that_its_memory_is_empty(pictures, tmp_
     run = restore(path, steps=6)
     assert run.done == 3
     assert any("empty memory" in notice for notice in run.notices)
+    run.standing.seconds = 100.0
     result = run.finish()
     assert result.record["steps"] == 6
+    assert 100 < result.record["seconds"] < 200  # those of both parts
     assert result.record["best_loss"] < result.record["history"]["total"][2]
 
 

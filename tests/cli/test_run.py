@@ -101,6 +101,16 @@ def test_repeating_with_a_changed_picture_is_refused(folder, capsys):
     assert run("photo.png", "--repeat", "a.json", "-o", "b.png", "--quiet") == 0
 
 
+def test_repeating_from_a_changed_start_is_refused(folder, capsys):
+    save_picture(folder / "start.png", np.zeros((9, 9, 3), np.float32))
+    assert run("photo.png", "-o", "a.png", "--init", "start.png", *TINY) == 0
+    save_picture(folder / "start.png", np.ones((9, 9, 3), np.float32))
+    assert "start is not that of the earlier run" in refused(
+        capsys, "--repeat", "a.json", "-o", "b.png"
+    )
+    assert run("--repeat", "a.json", "-o", "b.png", "--init", "noise", "--quiet") == 0
+
+
 @pytest.mark.parametrize(
     "change",
     [
