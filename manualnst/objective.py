@@ -7,8 +7,9 @@ style layers have w_l = 1/5 as in the paper. `scale` changes nothing but the uni
 `unit_scale`); loss and gradient always carry the same one.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -48,6 +49,16 @@ class Evaluation(NamedTuple):
         return sum(term.weighted for term in self.terms.values())
 
 
+class _Kind(NamedTuple):
+    """One kind of loss, at its layers."""
+
+    name: str
+    weights: dict[str, float]
+    targets: dict[str, Any]
+    forward: Callable
+    backward: Callable
+
+
 class Objective:
     """Targets measured once from the two pictures; then call it with x as often as you like."""
 
@@ -61,28 +72,37 @@ class Objective:
         self.scale = 1.0
         self._network = network
         self._normalisation = settings.normalisation
-        self._content_weights = _weights_of(settings.content_layers, settings.content_weight)
-        self._style_weights = _weights_of(settings.style_layers, settings.style_weight)
         self._tv_weight = settings.tv_weight
-        if not (self._content_weights or self._style_weights or self._tv_weight):
+        content_weights = _weights_of(settings.content_layers, settings.content_weight)
+        style_weights = _weights_of(settings.style_layers, settings.style_weight)
+        if not (content_weights or style_weights or self._tv_weight):
             raise InputError("all weights are zero: there is nothing to optimise; raise one")
-        self._P, _ = network.forward(content, self._content_weights)
-        style_maps, _ = network.forward(style, self._style_weights)
-        self._A = {
+        P, _ = network.forward(content, content_weights)
+        style_maps, _ = network.forward(style, style_weights)
+        A = {
             layer: losses.gram_target(F, backend=network.backend) for layer, F in style_maps.items()
         }
+        self._taps = content_weights | style_weights
+        self._kinds = (
+            _Kind("content", content_weights, P, losses.content_forward, losses.content_backward),
+            _Kind("style", style_weights, A, losses.style_forward, losses.style_backward),
+        )
 
     def __call__(self, x) -> Evaluation:
         """x (H, W, 3) of the network's dtype → Evaluation."""
+        backend = self._network.backend
         terms: dict[str, Term] = {}
         dL_dF: dict[str, np.ndarray] = {}
-        features, tape = self._network.forward(x, self._content_weights | self._style_weights)
+        features, tape = self._network.forward(x, self._taps)
         for layer in list(features):
             F = features.pop(layer)  # each map can go as soon as its losses are done
-            for kind, weight, forward, backward in self._losses_at(layer):
-                value, cache = forward(F)
-                terms[f"{kind} {layer}"] = Term(value, weight)
-                gradient = backward(self.scale * weight, cache, backend=self._network.backend)
+            for kind in self._kinds:
+                if layer not in kind.weights:
+                    continue
+                weight, target = kind.weights[layer], kind.targets[layer]
+                value, cache = kind.forward(F, target, self._normalisation, backend=backend)
+                terms[f"{kind.name} {layer}"] = Term(value, weight)
+                gradient = kind.backward(self.scale * weight, cache, backend=backend)
                 dL_dF[layer] = dL_dF[layer] + gradient if layer in dL_dF else gradient
         dL_dx = self._network.backward(dL_dF, tape) if dL_dF else np.zeros_like(x)
         if self._tv_weight:
@@ -90,26 +110,6 @@ class Objective:
             dL_dx = dL_dx + gradient
         loss = self.scale * sum(term.weighted for term in terms.values())
         return Evaluation(loss, dL_dx, terms)
-
-    def _losses_at(self, layer):
-        """The losses that tap this layer: (kind, weight, forward, backward)."""
-        options = dict(normalisation=self._normalisation, backend=self._network.backend)
-        if layer in self._content_weights:
-            P = self._P[layer]
-            yield (
-                "content",
-                self._content_weights[layer],
-                lambda F: losses.content_forward(F, P, **options),
-                losses.content_backward,
-            )
-        if layer in self._style_weights:
-            A = self._A[layer]
-            yield (
-                "style",
-                self._style_weights[layer],
-                lambda F: losses.style_forward(F, A, **options),
-                losses.style_backward,
-            )
 
     def _total_variation(self, x):
         backend = self._network.backend

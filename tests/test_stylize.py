@@ -139,10 +139,11 @@ def test_resuming_is_exact(pictures, tmp_path, optimizer):
 def test_resuming_lbfgs_goes_on_and_says_that_its_memory_is_empty(pictures, tmp_path):
     path = tmp_path / "checkpoint"
     prepare(*pictures, Settings(**SMALL)).finish(stopping_at(3), path, checkpoint_every=1)
+    facts, arrays = load_checkpoint(path)
+    save_checkpoint(path, facts | {"seconds": 100}, arrays)
     run = restore(path, steps=6)
     assert run.done == 3
     assert any("empty memory" in notice for notice in run.notices)
-    run.standing.seconds = 100.0
     result = run.finish()
     assert result.record["steps"] == 6
     assert 100 < result.record["seconds"] < 200  # those of both parts
