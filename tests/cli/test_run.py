@@ -390,7 +390,7 @@ def test_under_nohup_a_closed_terminal_changes_nothing(folder):
 
 
 def test_an_output_that_appears_meanwhile_is_kept(folder):
-    process = start("photo.png", "-o", "out.png", "--size", "40", "--steps", "40", "--json")
+    process = start("photo.png", "-o", "out.png", "--size", "40", "--steps", "150", "--json")
     wait_for_step(process, 1)
     (folder / "out.png").write_text("precious")
     process.communicate(timeout=60)
