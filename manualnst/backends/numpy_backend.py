@@ -9,9 +9,10 @@ from numpy.lib.stride_tricks import as_strided
 
 from .. import threads
 
-# A strip of the patch matrix of about this many bytes stays in the second-level cache
-# between being gathered and being multiplied.
-_STRIP_BYTES = 1 << 20
+# A strip of the patch matrix of about this many bytes is still in a cache when, just gathered,
+# it is multiplied; smaller ones make smaller, less efficient products.
+_STRIP_BYTES = 4 << 20
+_STRIPS_AT_LEAST = 4  # for the threads to share
 
 
 def conv3x3_forward(x, w, b):
@@ -53,7 +54,7 @@ def conv3x3_backward_params(dL_dy, x):
 def _strips(x) -> list[slice]:
     """The rows of x, cut into strips of which the patch matrix stays in the cache."""
     H, W, C = x.shape
-    rows = max(1, _STRIP_BYTES // (9 * C * W * x.itemsize))
+    rows = max(1, min(_STRIP_BYTES // (9 * C * W * x.itemsize), -(-H // _STRIPS_AT_LEAST)))
     return [slice(top, min(top + rows, H)) for top in range(0, H, rows)]
 
 
