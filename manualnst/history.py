@@ -11,9 +11,6 @@ class History:
     def __init__(self, columns: dict[str, list[float]] | None = None):
         self.columns = {name: list(values) for name, values in (columns or {}).items()}
 
-    def __len__(self) -> int:
-        return len(self.columns.get("total", ()))
-
     def append(self, evaluation: Evaluation) -> None:
         row = {"total": evaluation.unscaled_loss}
         row |= {name: term.weighted for name, term in evaluation.terms.items()}
