@@ -1,4 +1,7 @@
-"""The hand-written derivatives against PyTorch's autograd: each pair, each loss, a whole VGG-19."""
+"""The hand-written derivatives against PyTorch's autograd, entry by entry.
+
+Each pair, each loss, the objective of a small network, a whole VGG-19.
+"""
 
 import math
 import sys
@@ -8,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from proofs import assert_close, random_array
+from proofs import assert_close, random_array, small_weights
+from test_objective import objective, pictures
+from test_objective import settings as loss_settings
 
 from manualnst import losses, ops
 from manualnst.backends import NAMES, get_backend
 from manualnst.network import Network
 from manualnst.objective import LossSettings, Objective
 from manualnst.settings import STYLE_LAYERS
-from manualnst.vgg import Preprocessing
+from manualnst.vgg import Preprocessing, layer_names
 from manualnst.weights import convert
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is only compared with")
@@ -44,9 +49,9 @@ def torch_conv3x3(x, w, b):
 
 
 def torch_pixels(x, preprocessing):
-    mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
+    mean, std = x.new_tensor(preprocessing.mean), x.new_tensor(preprocessing.std)
     ordered = x.flip(2) if preprocessing.channels == "BGR" else x
-    return (preprocessing.range * ordered - mean.to(x)) / std.to(x)
+    return (preprocessing.range * ordered - mean) / std
 
 
 POOLINGS = {
@@ -173,6 +178,42 @@ def test_total_variation(shape, normalisation, backend):
         lambda x: reference.total_variation(x, normalisation),
         random_array(1, shape),
     )
+
+
+# The whole objective, of a small network.
+
+
+def torch_maps(x, taps, weights, pool):
+    """x (1, 3, H, W) → {tap: its map}, by the functions above, as `reference.Vgg19` does it."""
+    y = torch_pixels(hwc(x), weights.preprocessing)
+    maps = {}
+    for name in layer_names(weights.architecture):
+        if name in weights.layers:
+            y = torch_conv3x3(y, *map(torch.from_numpy, weights.layers[name]))
+        elif name.startswith("relu"):
+            y = NN.relu(y)
+        else:
+            y = POOLINGS[pool](y)
+        maps[name] = nchw(y)
+        if set(taps) <= set(maps):
+            return {tap: maps[tap] for tap in taps}
+
+
+@pytest.mark.parametrize("backend", NAMES)
+@pytest.mark.parametrize("normalisation", losses.NORMALISATIONS)
+@pytest.mark.parametrize(("pool", "torch_pool"), [("average", "avgpool"), ("max", "maxpool")])
+def test_objective_of_a_small_network(pool, torch_pool, normalisation, backend):
+    content, style, x = pictures()
+    evaluation = objective(backend=backend, pool=pool, normalisation=normalisation)(x)
+    expected = reference.TorchObjective(
+        partial(torch_maps, weights=small_weights(), pool=torch_pool),
+        reference.to_tensor(content),
+        reference.to_tensor(style),
+        loss_settings(normalisation=normalisation),
+    )
+    loss, dL_dx = reference.evaluate(expected, reference.to_tensor(x))
+    assert_close(evaluation.loss, loss, EXACT)
+    assert_close(evaluation.dL_dx, reference.to_picture(dL_dx), EXACT)
 
 
 # A whole VGG-19.
