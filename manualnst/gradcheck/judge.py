@@ -1,0 +1,219 @@
+"""The verdict on a function that somebody wrote: right on all inputs, or what is wrong with it."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..backends import get_backend
+from .diagnosis import Sample, diagnose
+from .location import locate
+from .oracles import gradient_by_complex_step
+from .report import Comparison, Entry, Row, Verdict
+from .rounding import ROOM, UNIT, rounding
+from .subjects import Kinks, Problem, Subject
+
+# Another order of operations than ours may lose three digits more to rounding, and be right.
+_OTHER_ORDER = 1000
+_TOLERANCE_FROM = f"what rounding does in double precision at these inputs, × {_OTHER_ORDER}"
+
+
+class Answer(NamedTuple):
+    """What the function returned for a problem, or one line on why there is nothing."""
+
+    value: np.ndarray | None
+    failure: str = ""
+    changed: tuple[str, ...] = ()  # arguments that it changed in place
+
+
+class Case(NamedTuple):
+    """A problem and what is right for it; at kinks, more than one gradient is."""
+
+    problem: Problem
+    truth: np.ndarray
+    tolerance: float
+    kinks: Kinks | None = None
+
+
+def cases_of(subject: Subject, seed: int = 0, scale: float = 1.0) -> list[Case]:
+    """The inputs that a function is tried on: of all shapes, and at kinks where there are some."""
+    rng = np.random.default_rng(seed)
+    cases = [_smooth_case(subject, subject.draw(rng, shape), scale) for shape in subject.shapes]
+    if subject.draw_kinks:
+        cases.append(case_at_kinks(subject, rng, _OTHER_ORDER * UNIT["float64"]))
+    return cases
+
+
+def case_at_kinks(subject: Subject, rng: np.random.Generator, unit: float) -> Case:
+    """No rounding is tried here, as it would undo the ties: a copied number has one at most."""
+    problem, kinks = subject.draw_kinks(rng)
+    truth = subject.right(**problem.arguments)
+    return Case(problem, truth, ROOM * unit * float(np.max(np.abs(truth))), kinks)
+
+
+def _smooth_case(subject: Subject, problem: Problem, scale: float) -> Case:
+    problem = problem.map(lambda array: array * scale)
+    numpy = get_backend("numpy")
+    truth = gradient_by_complex_step(
+        lambda x: subject.loss(problem, x, numpy), subject.variable(problem)
+    )
+    return Case(problem, truth, _tolerance(subject, problem))
+
+
+def _tolerance(subject: Subject, problem: Problem) -> float:
+    summands = subject.summands(problem)
+    by_rounding = rounding(
+        lambda p: subject.right(**p.arguments), problem, summands, UNIT["float64"]
+    )
+    return _OTHER_ORDER * by_rounding
+
+
+def judge(
+    subject: Subject,
+    cases: Sequence[Case],
+    answer: Callable[[Problem], Answer],
+    computed_by: str,
+) -> Row:
+    """Ask for an answer to every case, and for the first once more."""
+    answers = [answer(case.problem) for case in cases]
+    verdict, words, mistake = _first_failure(cases, answers)
+    worst, note = None, ""
+    if not words:
+        entries = [worst_in(case, a.value) for case, a in zip(cases, answers, strict=True)]
+        worst = max(entries, key=lambda entry: entry.excess)
+        if worst.excess > 1:
+            verdict, words, mistake = Verdict.WRONG, *_explain(subject, cases, answers, answer)
+        else:
+            verdict, words, mistake = _manners(cases, answers, answer)
+            note = _at_kinks(cases, answers)
+    comparison = Comparison("complex step", verdict, worst, _TOLERANCE_FROM, note)
+    return Row(
+        name=subject.name,
+        identifier=subject.identifier,
+        formula=subject.formula,
+        computed_by=computed_by,
+        dtype="float64",
+        comparisons=(comparison,),
+        words=words,
+        mistake=mistake,
+    )
+
+
+def _first_failure(cases, answers) -> tuple[Verdict, str, str]:
+    """Of a function that gives nothing that could be compared."""
+    for case, answer in zip(cases, answers, strict=True):
+        if answer.failure:
+            return Verdict.ERROR, answer.failure, "failure"
+        words, mistake = _unusable(answer.value, case.truth)
+        if words:
+            return Verdict.WRONG, words, mistake
+    return Verdict.PASS, "", ""
+
+
+def _unusable(value: np.ndarray, truth: np.ndarray) -> tuple[str, str]:
+    """What keeps an array from being compared, and its name in the catalogue."""
+    if value.shape != truth.shape:
+        words = f"returned shape {value.shape}, expected {truth.shape}"
+        return words + _right_otherwise(value, truth), "wrong shape"
+    if value.dtype != truth.dtype:
+        return f"returned {value.dtype}, expected {truth.dtype} as its arguments are", "wrong dtype"
+    if not np.all(np.isfinite(value)):
+        bad = np.argwhere(~np.isfinite(value))
+        where = tuple(map(int, bad[0]))
+        words = (
+            f"returned {value[where]} at {where}; {len(bad)} of {value.size} entries are not finite"
+        )
+        return words, "not finite"
+    return "", ""
+
+
+def _right_otherwise(value: np.ndarray, truth: np.ndarray) -> str:
+    """Are the numbers right, in another shape?"""
+    orders = {"in another shape: reshape them": truth, "transposed": truth.T}
+    if truth.ndim == 3:
+        orders["channels first"] = truth.transpose(2, 0, 1)
+        orders["with height and width exchanged"] = truth.swapaxes(0, 1)
+    for order, array in orders.items():
+        if value.size == truth.size and np.allclose(
+            value.ravel(), array.ravel(), rtol=1e-8, atol=0
+        ):
+            return f"; the numbers are right, {order}"
+    return ""
+
+
+def worst_in(case: Case, value: np.ndarray) -> Entry:
+    """The entry that is furthest from what is right."""
+    if case.kinks is None:
+        return worst_entry(value, case.truth, case.tolerance)
+    low, high, sums, right_sums = case.kinks
+    entry = worst_entry(value, np.clip(value, low, high), case.tolerance)
+    if sums is None or entry.excess > 1:
+        return entry
+    return worst_entry(sums(value), right_sums, case.tolerance)
+
+
+def worst_entry(given: np.ndarray, expected: np.ndarray, tolerance: float) -> Entry:
+    index = np.unravel_index(np.argmax(np.abs(given - expected)), given.shape)
+    where = tuple(map(int, index))
+    return Entry(where, float(given[index]), float(expected[index]), tolerance)
+
+
+def _explain(subject, cases, answers, answer) -> tuple[str, str]:
+    """(words, mistake) on a gradient that is wrong."""
+    wrong = [worst_in(case, a.value).excess > 1 for case, a in zip(cases, answers, strict=True)]
+    smooth = [case.kinks is None for case in cases]
+    at_kinks_only = not any(w and s for w, s in zip(wrong, smooth, strict=True))
+    samples = [
+        Sample(case.problem, a.value, case.truth)
+        for case, a, is_smooth in zip(cases, answers, smooth, strict=True)
+        if is_smooth != at_kinks_only
+    ]
+    if diagnosis := diagnose(subject, samples):
+        return diagnosis.words, diagnosis.mistake
+    first = wrong.index(True)
+    case = cases[first]
+    words = locate(answers[first].value, case.truth, case.tolerance, case.problem.arguments)
+    if subject.isolations:
+        words += "; " + _first_wrong_term(subject, answer)
+    return words, ""
+
+
+def _first_wrong_term(subject: Subject, answer) -> str:
+    """The objective with one term at a time, from the pixels on: which is the first to fail?"""
+    right = ""
+    for name, problem in subject.isolations(np.random.default_rng(0)):
+        case = _smooth_case(subject, problem, 1.0)
+        given = answer(problem)
+        if given.failure or _unusable(given.value, case.truth)[0]:
+            return f"with {name}: {given.failure or _unusable(given.value, case.truth)[0]}"
+        if worst_in(case, given.value).excess > 1:
+            return f"wrong with {name}" + (f", still right with {right}" if right else "")
+        right = name
+    return "each term alone is right: it is their sum that is wrong"
+
+
+def _manners(cases, answers, answer) -> tuple[Verdict, str, str]:
+    """Of a function whose numbers are right."""
+    if changed := sorted({name for a in answers for name in a.changed}):
+        words = f"right, but it changes its argument {', '.join(changed)} in place: work on a copy"
+        return Verdict.WRONG, words, "argument changed"
+    again = answer(cases[0].problem)
+    if again.failure or not np.array_equal(again.value, answers[0].value):
+        words = "called again with the same arguments it gives another result: what does it keep?"
+        return Verdict.WRONG, words, "keeps state"
+    if all(np.max(np.abs(case.truth)) <= case.tolerance for case in cases):
+        return Verdict.INCONCLUSIVE, "the gradient is zero, to rounding: nothing was shown", ""
+    return Verdict.PASS, "", ""
+
+
+def _at_kinks(cases, answers) -> str:
+    """Which of the permitted gradients was taken where there is no derivative."""
+    for case, answer in zip(cases, answers, strict=True):
+        if case.kinks is None:
+            continue
+        free = case.kinks.low != case.kinks.high
+        differs = free & (np.abs(answer.value - case.truth) > case.tolerance)
+        return f"at {np.count_nonzero(free)} kinks within the subgradients" + (
+            ", another than the package's" if np.any(differs) else ""
+        )
+    return ""

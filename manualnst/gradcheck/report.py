@@ -1,0 +1,78 @@
+"""What a check found, as data."""
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+import numpy as np
+
+
+class Verdict(StrEnum):
+    PASS = "PASS"
+    KINK = "KINK"  # a difference met a kink: it says nothing about the gradient
+    INCONCLUSIVE = "INCONCLUSIVE"  # too small to judge
+    ERROR = "ERROR"  # there is no gradient to judge
+    WRONG = "WRONG"
+
+
+_SEVERITY = list(Verdict)
+
+
+def worst_of(verdicts) -> Verdict:
+    return max(verdicts, key=_SEVERITY.index, default=Verdict.INCONCLUSIVE)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One number that was compared."""
+
+    index: tuple[int, ...] | str  # of the gradient's entry, or the name of a direction
+    given: float
+    expected: float
+    tolerance: float
+
+    @property
+    def error(self) -> float:
+        return abs(self.given - self.expected)
+
+    @property
+    def excess(self) -> float:
+        """Over 1 where it is wrong."""
+        if not self.tolerance or not np.isfinite(self.error):
+            return np.inf if self.error != 0 else 0.0
+        return self.error / self.tolerance
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A gradient against one oracle."""
+
+    oracle: str
+    verdict: Verdict
+    worst: Entry | None = None
+    tolerance_from: str = ""
+    note: str = ""
+
+    @property
+    def severity(self) -> int:
+        return _SEVERITY.index(self.verdict)
+
+
+@dataclass(frozen=True)
+class Row:
+    """All that is known of one gradient."""
+
+    name: str
+    identifier: str
+    formula: str
+    computed_by: str  # a backend, or a student's file
+    dtype: str
+    comparisons: tuple[Comparison, ...]
+    words: str = ""  # what is wrong, for the one who made it
+    mistake: str = ""  # its name in the catalogue
+
+    @property
+    def verdict(self) -> Verdict:
+        return worst_of(c.verdict for c in self.comparisons)
+
+    def as_json(self) -> dict:
+        return {"verdict": self.verdict} | asdict(self)

@@ -1,0 +1,434 @@
+"""[C2] and [C3], and the ways to get them wrong."""
+
+import numpy as np
+
+from ... import ops
+from ...backends import get_backend
+from .subject import Mistake, Problem, Subject, numbers
+
+_NUMPY = get_backend("numpy")
+
+
+def _sizes(shape) -> dict[str, int]:
+    H, W, C, K = shape
+    return {"C": C, "K": K, "H": H, "W": W}
+
+
+def backward(dL_dy: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """[C2] by the package: what the mistakes below vary."""
+    return ops.conv3x3_backward(dL_dy, w, backend=_NUMPY)
+
+
+def correlate(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+    """[C1] without bias."""
+    return ops.conv3x3_forward(x, w, np.zeros(w.shape[3], x.dtype), backend=_NUMPY)[0]
+
+
+def backward_w(dL_dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return ops.conv3x3_backward_params(dL_dy, x, backend=_NUMPY)[0]
+
+
+def _draw_input(rng, shape) -> Problem:
+    H, W, C, K = shape
+    return Problem({"dL_dy": numbers(rng, H, W, K), "w": numbers(rng, 3, 3, C, K)}, _sizes(shape))
+
+
+def _input_loss(problem, x, backend):
+    dL_dy, w = (array.astype(x.dtype) for array in problem.arguments.values())
+    b = np.zeros(w.shape[3], x.dtype)
+    return np.sum(dL_dy * ops.conv3x3_forward(x, w, b, backend=backend)[0])
+
+
+def _padded(mode):
+    """With the border continued in some way instead of by zeros."""
+
+    def wrong(dL_dy, w):
+        return backward(np.pad(dL_dy, ((1, 1), (1, 1), (0, 0)), mode), w)[1:-1, 1:-1]
+
+    return wrong
+
+
+def _shifted(array: np.ndarray, down: int, right: int) -> np.ndarray:
+    """Moved by so many rows and columns, zeros following."""
+    moved = np.zeros_like(array)
+    H, W = array.shape[:2]
+    moved[max(down, 0) : H + min(down, 0), max(right, 0) : W + min(right, 0)] = array[
+        max(-down, 0) : H + min(-down, 0), max(-right, 0) : W + min(-right, 0)
+    ]
+    return moved
+
+
+def _tap(dL_dy, w, u, v):
+    one = np.zeros_like(w)
+    one[u, v] = w[u, v]
+    return backward(dL_dy, one)
+
+
+def _inside_only(array: np.ndarray) -> np.ndarray:
+    kept = np.zeros_like(array)
+    kept[1:-1, 1:-1] = array[1:-1, 1:-1]
+    return kept
+
+
+def _misread_channels(w):
+    """The filters (3, 3, C, K) read as (3, 3, K, C) without moving a number."""
+    return w.reshape(3, 3, w.shape[3], w.shape[2]).swapaxes(2, 3)
+
+
+_SHIFTS = {
+    "one row down": (1, 0),
+    "one row up": (-1, 0),
+    "one column to the right": (0, 1),
+    "one column to the left": (0, -1),
+    "one row and column, down and right": (1, 1),
+    "one row and column, up and left": (-1, -1),
+}
+
+_INPUT_MISTAKES = (
+    Mistake(
+        "kernel not turned",
+        "the filters are not turned by 180°: y[i] took x[i+u−1], so x[p] went to y[p−u+1]",
+        lambda dL_dy, w: backward(dL_dy, w[::-1, ::-1]),
+    ),
+    Mistake(
+        "kernel turned vertically only",
+        "the filters are mirrored top to bottom only; turn them left to right as well",
+        lambda dL_dy, w: backward(dL_dy, w[:, ::-1]),
+    ),
+    Mistake(
+        "kernel turned horizontally only",
+        "the filters are mirrored left to right only; turn them top to bottom as well",
+        lambda dL_dy, w: backward(dL_dy, w[::-1]),
+    ),
+    Mistake(
+        "rows and columns of the kernel exchanged",
+        "rows and columns of the filters are exchanged (transposed instead of turned?)",
+        lambda dL_dy, w: backward(dL_dy, w.swapaxes(0, 1)),
+    ),
+    Mistake(
+        "kernel transposed and not turned",
+        "the filters are transposed, rows for columns, where they should be turned by 180°",
+        lambda dL_dy, w: backward(dL_dy, w.swapaxes(0, 1)[::-1, ::-1]),
+    ),
+    Mistake(
+        "channels reshaped instead of exchanged",
+        "input and output channels of the filters were reshaped to (3, 3, K, C) instead of being "
+        "transposed, which mixes them",
+        lambda dL_dy, w: backward(dL_dy, _misread_channels(w)),
+    ),
+    Mistake(
+        "channels reshaped and kernel not turned",
+        "the filters are neither turned by 180° nor are their channels transposed, only reshaped",
+        lambda dL_dy, w: backward(dL_dy, _misread_channels(w)[::-1, ::-1]),
+    ),
+    Mistake(
+        "border wraps around",
+        "the border wraps around (np.roll, or a Fourier transform?): beyond it are zeros",
+        _padded("wrap"),
+    ),
+    Mistake(
+        "border repeated",
+        "the border of dL_dy is repeated outwards: beyond it are zeros",
+        _padded("edge"),
+    ),
+    Mistake(
+        "border mirrored",
+        "dL_dy is mirrored at the border: beyond it are zeros",
+        _padded("reflect"),
+    ),
+    Mistake(
+        "border left out",
+        "the border's gradient is zero: with zero padding the border gets its share too",
+        lambda dL_dy, w: _inside_only(backward(dL_dy, w)),
+    ),
+    Mistake(
+        "border of dL_dy left out",
+        "the border of dL_dy is not used (no padding?): every entry of dL_dy counts",
+        lambda dL_dy, w: backward(_inside_only(dL_dy), w),
+    ),
+    *(
+        Mistake(
+            f"padding off by one: {name}",
+            f"the result is moved {name}: the padding is off by one",
+            lambda dL_dy, w, shift=shift: _shifted(
+                backward(np.pad(dL_dy, ((1, 1), (1, 1), (0, 0))), w), *shift
+            )[1:-1, 1:-1],
+        )
+        for name, shift in _SHIFTS.items()
+    ),
+    *(
+        Mistake(
+            f"result moved: {name}",
+            f"the result is moved {name}, and cut",
+            lambda dL_dy, w, shift=shift: _shifted(backward(dL_dy, w), *shift),
+        )
+        for name, shift in _SHIFTS.items()
+    ),
+    Mistake(
+        "centre tap only",
+        "only the centre of each filter is used, as in a 1 × 1 convolution",
+        lambda dL_dy, w: _tap(dL_dy, w, 1, 1),
+    ),
+    Mistake(
+        "first output channel only",
+        "only the first output channel of dL_dy is used: the gradient sums over all of them",
+        lambda dL_dy, w: backward(dL_dy[:, :, :1], w[..., :1]),
+    ),
+    Mistake(
+        "output channels summed before the filters",
+        "the output channels of dL_dy were added up before the filters were applied",
+        lambda dL_dy, w: backward(
+            np.broadcast_to(dL_dy.sum(axis=2, keepdims=True), dL_dy.shape).copy(), w
+        ),
+    ),
+    Mistake(
+        "height and width exchanged",
+        "height and width of dL_dy are exchanged",
+        lambda dL_dy, w: backward(
+            dL_dy.reshape(dL_dy.shape[1], dL_dy.shape[0], -1).swapaxes(0, 1).copy(), w
+        ),
+    ),
+)
+
+INPUT = Subject(
+    name="conv3x3_backward",
+    identifier="C2",
+    formula="dL_dx[p,q] = Σ dL_dy[p−u+1, q−v+1] w[u,v]",
+    gives="dL_dx",
+    describe="""y[i,j,k] = b[k] + Σ x[i+u−1, j+v−1, c] w[u,v,c,k] over u, v ∈ {0, 1, 2} and c,
+    where x is zero outside. dL_dy (H, W, K), w (3, 3, C, K) → dL_dx (H, W, C)""",
+    draw=_draw_input,
+    variable=lambda problem: np.zeros(
+        (*problem.arguments["dL_dy"].shape[:2], problem.arguments["w"].shape[2])
+    ),
+    loss=_input_loss,
+    own=lambda problem, backend: ops.conv3x3_backward(
+        problem.arguments["dL_dy"], problem.arguments["w"], backend=backend
+    ),
+    summands=lambda problem: 9 * problem.sizes["K"],
+    right=backward,
+    parts=lambda dL_dy, w: {
+        f"the filters' tap w[{u},{v}]": _tap(dL_dy, w, u, v) for u, v in np.ndindex(3, 3)
+    },
+    mistakes=_INPUT_MISTAKES,
+    hints={
+        "1/9": "the nine taps add up; there is no mean",
+        "1/K": "the output channels add up; there is no mean",
+    },
+    is_linear=True,
+)
+
+
+def _draw_filters(rng, shape) -> Problem:
+    H, W, C, K = shape
+    return Problem({"dL_dy": numbers(rng, H, W, K), "x": numbers(rng, H, W, C)}, _sizes(shape))
+
+
+def _filters_loss(problem, w, backend):
+    dL_dy, x = (array.astype(w.dtype) for array in problem.arguments.values())
+    b = np.zeros(w.shape[3], w.dtype)
+    return np.sum(dL_dy * ops.conv3x3_forward(x, w, b, backend=backend)[0])
+
+
+def _filters_with_border(mode):
+    """dL_dw when x is continued beyond its border in some way instead of by zeros."""
+
+    def wrong(dL_dy, x):
+        around = ((1, 1), (1, 1), (0, 0))
+        return backward_w(np.pad(dL_dy, around), np.pad(x, around, mode))
+
+    return wrong
+
+
+_FILTER_MISTAKES = (
+    Mistake(
+        "kernel turned",
+        "the result is turned by 180°: x and dL_dy are exchanged, or the filters turned as in [C2]",
+        lambda dL_dy, x: backward_w(dL_dy, x)[::-1, ::-1],
+    ),
+    Mistake(
+        "mirrored top to bottom",
+        "the result is mirrored top to bottom",
+        lambda dL_dy, x: backward_w(dL_dy, x)[::-1],
+    ),
+    Mistake(
+        "mirrored left to right",
+        "the result is mirrored left to right",
+        lambda dL_dy, x: backward_w(dL_dy, x)[:, ::-1],
+    ),
+    Mistake(
+        "rows and columns exchanged",
+        "rows and columns of the filters are exchanged",
+        lambda dL_dy, x: backward_w(dL_dy, x).swapaxes(0, 1),
+    ),
+    Mistake(
+        "channels reshaped instead of exchanged",
+        "the result (3, 3, K, C) was reshaped to (3, 3, C, K) instead of being transposed",
+        lambda dL_dy, x: (
+            backward_w(dL_dy, x).swapaxes(2, 3).reshape(3, 3, x.shape[2], dL_dy.shape[2])
+        ),
+    ),
+    Mistake(
+        "border wraps around",
+        "x wraps around at its border (np.roll?): beyond it are zeros",
+        _filters_with_border("wrap"),
+    ),
+    Mistake(
+        "border repeated",
+        "the border of x is repeated outwards: beyond it are zeros",
+        _filters_with_border("edge"),
+    ),
+    Mistake(
+        "border left out",
+        "the border of dL_dy is not used: with zero padding every entry of dL_dy counts",
+        lambda dL_dy, x: backward_w(_inside_only(dL_dy), x),
+    ),
+    Mistake(
+        "border of x left out",
+        "the border of x is not used: every entry of x counts",
+        lambda dL_dy, x: backward_w(dL_dy, _inside_only(x)),
+    ),
+    Mistake(
+        "x forgotten",
+        "x is missing: the result is that of an x full of ones",
+        lambda dL_dy, x: backward_w(dL_dy, np.ones_like(x)),
+    ),
+    Mistake(
+        "dL_dy forgotten",
+        "dL_dy is missing: the result is that of a dL_dy full of ones",
+        lambda dL_dy, x: backward_w(np.ones_like(dL_dy), x),
+    ),
+    Mistake(
+        "same for all taps",
+        "all nine taps are those of the centre: x is to be shifted for each",
+        lambda dL_dy, x: np.broadcast_to(
+            backward_w(dL_dy, x)[1, 1], (3, 3, x.shape[2], dL_dy.shape[2])
+        ).copy(),
+    ),
+    Mistake(
+        "centre tap only",
+        "only the tap of the centre is there",
+        lambda dL_dy, x: _inside_only(backward_w(dL_dy, x)),
+    ),
+    *(
+        Mistake(
+            f"padding off by one: {name}",
+            f"x is moved {name}: the padding is off by one",
+            lambda dL_dy, x, shift=shift: backward_w(
+                np.pad(dL_dy, ((1, 1), (1, 1), (0, 0))),
+                _shifted(np.pad(x, ((1, 1), (1, 1), (0, 0))), *shift),
+            ),
+        )
+        for name, shift in _SHIFTS.items()
+    ),
+)
+
+FILTERS = Subject(
+    name="conv3x3_backward_w",
+    identifier="C3",
+    formula="dL_dw[u,v] = Σ dL_dy[i,j] x[i+u−1, j+v−1]",
+    gives="dL_dw",
+    describe="y as in conv3x3_backward. dL_dy (H, W, K), x (H, W, C) → dL_dw (3, 3, C, K)",
+    draw=_draw_filters,
+    variable=lambda problem: np.zeros((3, 3, problem.sizes["C"], problem.sizes["K"])),
+    loss=_filters_loss,
+    own=lambda problem, backend: ops.conv3x3_backward_params(
+        *problem.arguments.values(), backend=backend
+    )[0],
+    summands=lambda problem: problem.sizes["H"] * problem.sizes["W"],
+    right=backward_w,
+    mistakes=_FILTER_MISTAKES,
+    hints={"1/M": "the filters' gradient is a sum over positions, not their mean"},
+    is_linear=True,
+)
+
+
+def _draw_bias(rng, shape) -> Problem:
+    H, W, _, K = shape
+    return Problem({"dL_dy": numbers(rng, H, W, K)}, {"K": K, "H": H, "W": W})
+
+
+def _bias_loss(problem, b, backend):
+    dL_dy = problem.arguments["dL_dy"].astype(b.dtype)
+    H, W, K = dL_dy.shape
+    x, w = np.zeros((H, W, 1), b.dtype), np.zeros((3, 3, 1, K), b.dtype)
+    return np.sum(dL_dy * ops.conv3x3_forward(x, w, b, backend=backend)[0])
+
+
+def _bias_own(problem, backend):
+    [dL_dy] = problem.arguments.values()
+    x = np.zeros((*dL_dy.shape[:2], 1), dL_dy.dtype)
+    return ops.conv3x3_backward_params(dL_dy, x, backend=backend)[1]
+
+
+def _for_every_channel(reduce):
+    def wrong(dL_dy):
+        return np.array([reduce(dL_dy[:, :, k], dL_dy) for k in range(dL_dy.shape[2])], dtype=float)
+
+    return wrong
+
+
+_BIAS_MISTAKES = (
+    Mistake(
+        "one position only",
+        "it is dL_dy of the first position: b is added at every position, so they add up",
+        _for_every_channel(lambda of_channel, dL_dy: of_channel[0, 0]),
+    ),
+    Mistake(
+        "first row only",
+        "only the first row was added up: b is added at every position",
+        _for_every_channel(lambda of_channel, dL_dy: of_channel[0].sum()),
+    ),
+    Mistake(
+        "first column only",
+        "only the first column was added up: b is added at every position",
+        _for_every_channel(lambda of_channel, dL_dy: of_channel[:, 0].sum()),
+    ),
+    Mistake(
+        "border left out",
+        "the border of dL_dy was not added up: b is added at every position",
+        _for_every_channel(lambda of_channel, dL_dy: of_channel[1:-1, 1:-1].sum()),
+    ),
+    Mistake(
+        "channels added up",
+        "the channels were added up as well: each has its own b",
+        _for_every_channel(lambda of_channel, dL_dy: dL_dy.sum()),
+    ),
+    Mistake(
+        "absolute values",
+        "the absolute values were added up",
+        _for_every_channel(lambda of_channel, dL_dy: np.abs(of_channel).sum()),
+    ),
+    Mistake(
+        "largest",
+        "it is the largest entry of each channel, not their sum",
+        _for_every_channel(lambda of_channel, dL_dy: of_channel.max()),
+    ),
+    Mistake(
+        "number of positions",
+        "it is the number of positions: the derivative of y, not multiplied with dL_dy",
+        _for_every_channel(lambda of_channel, dL_dy: of_channel.size),
+    ),
+    Mistake(
+        "channels reshaped instead of kept",
+        "dL_dy was reshaped to (K, M), which mixes positions and channels",
+        lambda dL_dy: dL_dy.reshape(dL_dy.shape[2], -1).sum(axis=1),
+    ),
+)
+
+BIAS = Subject(
+    name="conv3x3_backward_b",
+    identifier="C3",
+    formula="dL_db = Σ dL_dy[i,j]",
+    gives="dL_db",
+    describe="y as in conv3x3_backward. dL_dy (H, W, K) → dL_db (K,)",
+    draw=_draw_bias,
+    variable=lambda problem: np.zeros(problem.sizes["K"]),
+    loss=_bias_loss,
+    own=_bias_own,
+    right=lambda dL_dy: dL_dy.sum(axis=(0, 1)),
+    summands=lambda problem: problem.sizes["H"] * problem.sizes["W"],
+    mistakes=_BIAS_MISTAKES,
+    hints={"1/M": "the positions add up; there is no mean"},
+    is_linear=True,
+)
