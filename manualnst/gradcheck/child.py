@@ -87,7 +87,6 @@ def _supervise(worker: int, parent: int) -> NoReturn:
         status = _reap(worker)
         crowded = _is_crowded()
     if status is None:
-        os.kill(worker, signal.SIGKILL)
         status = signal.SIGUSR1 if crowded else signal.SIGKILL
     _kill_all(worker)
     _end_as(status)

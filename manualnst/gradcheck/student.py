@@ -250,19 +250,19 @@ class _Process:
             return "cut the connection to the checker"
         if code >= 0:
             return f"ended the process with code {code}"
-        name = signal.Signals(-code).name
+        names = {number.value: number.name for number in signal.Signals}
+        name = names.get(-code, f"signal {-code}")  # those for real time have no names
         return _SIGNALS.get(name, f"crashed ({name})")
 
     def end(self) -> None:
         """Kill the child and what it has started."""
         self._epitaph = self._epitaph or ({"failure": "its process has been ended"}, b"")
-        if self._popen.poll() is None:
-            self._popen.terminate()  # the supervisor takes everything with it
-            try:
-                self._popen.wait(_END_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._popen.kill()
-                self._popen.wait(_END_SECONDS)
+        # Politely, the supervisor takes everything with it; with it killed, the worker dies too.
+        for stop in (self._popen.terminate, self._popen.kill):
+            if self._popen.poll() is None:
+                stop()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._popen.wait(_END_SECONDS)
         for thread in self._threads:
             thread.join(1.0)
         # What escaped may hold a pipe open, and a thread then still reads it.
@@ -400,13 +400,19 @@ def _array(header: dict[str, Any], numbers: bytes) -> np.ndarray | None:
 
 def _checked_functions(header: dict[str, Any]) -> dict[str, list[str] | None]:
     found = header.get("functions")
-    if not isinstance(found, dict) or not all(map(_is_parameters, found.values())):
+    if not (
+        isinstance(found, dict)
+        and _are_names(list(found))
+        and all(names is None or _are_names(names) for names in found.values())
+    ):
         raise InputError("the file's process sent something that is no list of functions")
-    return {name: parameters for name, parameters in found.items() if name.isidentifier()}
+    return found
 
 
-def _is_parameters(value: Any) -> bool:
-    return value is None or (isinstance(value, list) and all(isinstance(n, str) for n in value))
+def _are_names(values: Any) -> bool:
+    return isinstance(values, list) and all(
+        isinstance(name, str) and name.isidentifier() for name in values
+    )
 
 
 def _failure(header: dict[str, Any]) -> str:

@@ -341,6 +341,7 @@ def test_the_surroundings_are_bare(file, monkeypatch, work):
             "arguments": sys.argv[1:],
             "environment": dict(os.environ),
             "stdin": sys.stdin.read(),
+            "isolated": sys.flags.isolated,
             "package": [m.__name__ for m in modules if m.__name__.split(".")[0] == "manualnst"],
             "open": len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0,
             "session": os.getsid(0) == os.getpid(),
@@ -356,7 +357,7 @@ def test_the_surroundings_are_bare(file, monkeypatch, work):
             assert len(list(work.iterdir())) == 1
     seen = json.loads(value.tobytes())
     assert seen["folder"] == [] and Path(seen["cwd"]).parent == work
-    assert seen["stdin"] == "" and seen["arguments"] == seen["package"] == []
+    assert seen["stdin"] == "" and seen["isolated"] and seen["arguments"] == seen["package"] == []
     assert not {"A_SECRET", "PYTHONPATH"} & set(seen["environment"])
     assert seen["environment"]["OPENBLAS_NUM_THREADS"] == "1"
     assert seen["environment"]["HOME"] == seen["cwd"] and seen["session"]
@@ -476,6 +477,7 @@ DEATHS = {
     "os.abort()": "crashed (SIGABRT)",
     "os.kill(os.getpid(), 9)": "was killed (SIGKILL): out of memory?",
     "os.kill(os.getpid(), 24)": "used too much processor time (SIGXCPU)",
+    "os.kill(os.getpid(), 40)": "crashed (signal 40)",
     "os.kill(0, 15)": "crashed (SIGTERM)",
     "os.closerange(0, 1000)": "ended the process with code 1",
     "[garble(fd) for fd in range(3, 100)]": "sent the checker something that is no answer",
@@ -602,13 +604,14 @@ def test_the_end_of_the_checker_is_the_end_of_all(file, tmp_path, work, number):
     def f(x):
         if os.fork() == 0: os.setsid()
         open({str(tmp_path / "running")!r}, "w")
-        while True: pass
+        import time
+        time.sleep(60)
     """
     path = file(text).path
     command = [sys.executable, "-c", CHECKER, str(path), str(work)]
-    checker = subprocess.Popen(command, stderr=subprocess.PIPE)
+    checker = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
     wait_until((tmp_path / "running").exists)
-    checker.send_signal(number)
+    os.killpg(checker.pid, number)  # as a terminal does it for Ctrl-C
     checker.communicate(timeout=20)
     if number == signal.SIGINT:
         assert not processes_in(work)
@@ -745,7 +748,9 @@ def test_forged_text_is_cleaned():
     assert outcome.changed == ("a?", "1", "None")
 
 
-@pytest.mark.parametrize("functions", [None, [], {"f": 1}, {"f": [1]}, {"f": "x"}])
+@pytest.mark.parametrize(
+    "functions", [None, [], {"f": 1}, {"f": [1]}, {"f": "x"}, {"f": ["\x1b"]}, {"\x1b": None}]
+)
 def test_forged_functions_are_refused(functions):
     with pytest.raises(InputError):
         student._checked_functions({"functions": functions})
