@@ -10,13 +10,13 @@ In this order, and what first fits on all inputs is told:
 What fits none of these is not guessed at: manualnst.gradcheck.location says where it is wrong.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from .factors import close, name_factor, number
+from .factors import close, is_plain, name_factor, number
 from .subjects import Mistake, Problem, Subject
 
 # Relative: far above rounding, far below what a mistake does; then once more for those who
@@ -31,12 +31,20 @@ class Sample(NamedTuple):
     truth: np.ndarray
 
 
+class Known(NamedTuple):
+    """What a function is known to be got wrong by; of a stranger's, nothing."""
+
+    mistakes: tuple[Mistake, ...] = ()
+    hints: Mapping[str, str] = {}
+    parts: Callable | None = None
+
+
 class Diagnosis(NamedTuple):
     mistake: str
     words: str
 
 
-def diagnose(subject: Subject, samples: Sequence[Sample]) -> Diagnosis | None:
+def diagnose(subject: Subject | Known, samples: Sequence[Sample]) -> Diagnosis | None:
     """`samples` are of the right shape and finite, and at least one of them is wrong."""
     for tolerance in _FITS:
         if diagnosis := _Fit(subject, samples, tolerance).diagnosis():
@@ -92,7 +100,7 @@ _HINTS = {
 
 
 class _Fit:
-    def __init__(self, subject: Subject, samples: Sequence[Sample], tolerance: float):
+    def __init__(self, subject: Subject | Known, samples: Sequence[Sample], tolerance: float):
         self._subject = subject
         self._samples = samples
         self._tolerance = tolerance
@@ -107,7 +115,7 @@ class _Fit:
             or self._by_norm()
             or self._by_parts()
             or self._by_mistake_and_factor()
-            or self._by_varying_factor()
+            or self._by_odd_factor()
         )
 
     def _by_factor(self) -> Diagnosis | None:
@@ -115,7 +123,9 @@ class _Fit:
         name = self._name(factors) if factors else None
         if name == "0":
             return Diagnosis("zero", "yours is zero everywhere")
-        return Diagnosis(f"× {name}", self._factor_words(name, factors[0])) if name else None
+        if name is None or (name == number(factors[0]) and not is_plain(factors[0])):
+            return None
+        return Diagnosis(f"× {name}", self._factor_words(name, factors[0]))
 
     def _factor_words(self, name: str, factor: float) -> str:
         if number(factor) == name:
@@ -138,8 +148,7 @@ class _Fit:
             self._same(s.given, s.truth + c) for s, c in zip(self._samples, constants, strict=True)
         ):
             return None
-        words = f"yours is the true gradient plus a constant ({constants[0]:.4g})"
-        return Diagnosis("constant added", words)
+        return Diagnosis("constant added", "yours is the true gradient plus a constant")
 
     def _by_precision(self) -> Diagnosis | None:
         if not all(close(s.given, s.truth, _FEW_DIGITS) for s in self._samples):
@@ -159,9 +168,11 @@ class _Fit:
         if factors is None:
             return None
         for name, values in self._norms():
-            constant = number(factors[0] * values[0])
-            if close(np.multiply(factors, values), factors[0] * values[0], self._tolerance):
-                times = "" if constant == "1" else f"{constant} × "
+            constant = factors[0] * values[0]
+            if is_plain(constant) and close(
+                np.multiply(factors, values), constant, self._tolerance
+            ):
+                times = "" if number(constant) == "1" else f"{number(constant)} × "
                 words = f"yours is {times}the true gradient divided by {name}"
                 return Diagnosis(f"divided by {name}", words)
         return None
@@ -207,12 +218,13 @@ class _Fit:
                 return Diagnosis(f"{mistake.name}, × {name}", words)
         return None
 
-    def _by_varying_factor(self) -> Diagnosis | None:
+    def _by_odd_factor(self) -> Diagnosis | None:
         factors = self._factors(lambda sample: sample.truth)
         if factors is None:
             return None
-        listed = ", ".join(f"{factor:.4g}" for factor in factors[:4])
-        words = f"yours is a multiple of the true gradient, another for each input ({listed} …)"
+        if name := self._name(factors):
+            return Diagnosis(f"× {name}", self._factor_words(name, factors[0]))
+        words = "yours is a multiple of the true gradient, but another one for each input"
         return Diagnosis("a factor that varies", words)
 
     def _mistakes(self):

@@ -44,9 +44,9 @@ def _monomial(constant: float, powers: dict[str, int]) -> str:
     if powers.get("H") == powers.get("W"):
         powers["M"] = powers.pop("H", 0)
         powers.pop("W", None)
-    fraction = Fraction(constant).limit_denominator(1000)
-    if not close(float(fraction), constant, 1e-6):
-        above, below = [number(constant)], []
+    fraction = _fraction(constant)
+    if fraction is None:
+        above, below = [f"{abs(constant):.6g}"], []
     else:
         above = [str(abs(fraction.numerator))] * (abs(fraction.numerator) != 1)
         below = [str(fraction.denominator)] * (fraction.denominator != 1)
@@ -60,6 +60,18 @@ def _monomial(constant: float, powers: dict[str, int]) -> str:
 
 
 def number(value: float) -> str:
-    """As a fraction of small numbers, where it is one."""
-    fraction = Fraction(value).limit_denominator(1000)
-    return str(fraction) if close(float(fraction), value, 1e-6) else f"{value:.6g}"
+    """As a whole number, one over one, or a fraction of small numbers, where it is that."""
+    return str(_fraction(value) or f"{value:.6g}")
+
+
+def is_plain(value: float) -> bool:
+    return _fraction(value) is not None
+
+
+def _fraction(value: float) -> Fraction | None:
+    if not value or not np.isfinite(value):
+        return None
+    candidates = [Fraction(round(value)), Fraction(value).limit_denominator(20)]
+    if abs(value) < 1:
+        candidates.append(Fraction(1, round(1 / value)))
+    return next((f for f in candidates if f and close(float(f), value, 1e-6)), None)

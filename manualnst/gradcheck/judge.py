@@ -10,12 +10,8 @@ from .diagnosis import Sample, diagnose
 from .location import locate
 from .oracles import gradient_by_complex_step
 from .report import Comparison, Entry, Row, Verdict
-from .rounding import ROOM, UNIT, rounding
+from .rounding import OTHER_ORDER, ROOM, UNIT, rounding
 from .subjects import Kinks, Problem, Subject
-
-# Another order of operations than ours may lose three digits more to rounding, and be right.
-_OTHER_ORDER = 1000
-_TOLERANCE_FROM = f"what rounding does in double precision at these inputs, × {_OTHER_ORDER}"
 
 
 class Answer(NamedTuple):
@@ -40,7 +36,7 @@ def cases_of(subject: Subject, seed: int = 0, scale: float = 1.0) -> list[Case]:
     rng = np.random.default_rng(seed)
     cases = [_smooth_case(subject, subject.draw(rng, shape), scale) for shape in subject.shapes]
     if subject.draw_kinks:
-        cases.append(case_at_kinks(subject, rng, _OTHER_ORDER * UNIT["float64"]))
+        cases.append(case_at_kinks(subject, rng, OTHER_ORDER * UNIT["float64"]))
     return cases
 
 
@@ -65,7 +61,7 @@ def _tolerance(subject: Subject, problem: Problem) -> float:
     by_rounding = rounding(
         lambda p: subject.right(**p.arguments), problem, summands, UNIT["float64"]
     )
-    return _OTHER_ORDER * by_rounding
+    return OTHER_ORDER * by_rounding
 
 
 def judge(
@@ -86,7 +82,7 @@ def judge(
         else:
             verdict, words, mistake = _manners(cases, answers, answer)
             note = _at_kinks(cases, answers)
-    comparison = Comparison("complex step", verdict, worst, _TOLERANCE_FROM, note)
+    comparison = Comparison("complex step", verdict, worst, "rounding × 1000", note)
     return Row(
         name=subject.name,
         identifier=subject.identifier,
@@ -172,7 +168,8 @@ def _explain(subject, cases, answers, answer) -> tuple[str, str]:
         return diagnosis.words, diagnosis.mistake
     first = wrong.index(True)
     case = cases[first]
-    words = locate(answers[first].value, case.truth, case.tolerance, case.problem.arguments)
+    is_wrong = ~(np.abs(answers[first].value - case.truth) <= case.tolerance)
+    words = locate(is_wrong, case.problem.arguments)
     if subject.isolations:
         words += "; " + _first_wrong_term(subject, answer)
     return words, ""

@@ -5,13 +5,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 
-def locate(given: np.ndarray, truth: np.ndarray, tolerance: float, arguments: Mapping) -> str:
-    """The smallest place that holds all wrong entries."""
-    wrong = ~(np.abs(given - truth) <= tolerance)
+def locate(wrong: np.ndarray, arguments: Mapping) -> str:
+    """The smallest place that holds all entries that are wrong."""
     count = f"{np.count_nonzero(wrong)} of {wrong.size} entries are wrong"
     holding = [
         (np.count_nonzero(place), words)
-        for words, place in _places(truth.shape, arguments)
+        for words, place in _places(wrong.shape, arguments)
         if np.all(place[wrong]) and not np.all(place)
     ]
     return f"{count}, all of them {min(holding)[1]}" if holding else count

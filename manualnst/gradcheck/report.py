@@ -5,11 +5,14 @@ from enum import StrEnum
 
 import numpy as np
 
+from . import show
+
 
 class Verdict(StrEnum):
     PASS = "PASS"
     KINK = "KINK"  # a difference met a kink: it says nothing about the gradient
     INCONCLUSIVE = "INCONCLUSIVE"  # too small to judge
+    MISSING = "MISSING"  # not filled in
     ERROR = "ERROR"  # there is no gradient to judge
     WRONG = "WRONG"
 
@@ -49,7 +52,7 @@ class Comparison:
     oracle: str
     verdict: Verdict
     worst: Entry | None = None
-    tolerance_from: str = ""
+    tolerance_from: str = ""  # of rounding.TOLERANCES
     note: str = ""
 
     @property
@@ -76,3 +79,27 @@ class Row:
 
     def as_json(self) -> dict:
         return {"verdict": self.verdict} | asdict(self)
+
+
+class Report:
+    """What `check_gradient` found: true if the gradient is right."""
+
+    def __init__(self, row: Row, entries: tuple[Entry, ...], shape: tuple[int, ...]):
+        self.row = row
+        self.entries = entries  # all that were compared, the worst first
+        self.shape = shape  # of the gradient
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.row.verdict
+
+    def __bool__(self) -> bool:
+        return self.verdict == Verdict.PASS
+
+    def __str__(self) -> str:
+        return show.report_as_text(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        return show.report_as_html(self)

@@ -17,6 +17,19 @@ UNIT = {"float32": 2.0**-24, "float64": 2.0**-53}
 _TRIALS = 4
 # The largest of thousands of errors is within six times their size; the oracle rounds as well.
 ROOM = 16
+# Another order of operations than ours may lose three digits more to rounding, and be right.
+OTHER_ORDER = 1000
+
+# Where a tolerance comes from: the words of a table, and what they mean.
+TOLERANCES = {
+    "rounding": f"{ROOM} × how far rounding moves this very result at these inputs, simulated",
+    "rounding × 1000": f"{ROOM} × {OTHER_ORDER} × that: another order of operations is as good",
+    "rounding / h": "the rounding of the losses over the step, and that of the gradient",
+    "h against 2h": "how much the difference changes from h to 2h, and rounding / h",
+    "a copy": f"{ROOM} roundings of one number, as nothing is computed",
+    "order": "the remainder is of order 2 for a right gradient, of order 1 for a wrong one",
+    "measured": "truncation and rounding of the best of many steps, both measured",
+}
 
 
 def rounding(result: Callable, problem: Problem, summands: int, unit: float) -> float:

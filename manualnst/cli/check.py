@@ -1,0 +1,285 @@
+"""`manualnst check`: the package's own derivatives proven, or somebody's judged."""
+
+import argparse
+import json
+import secrets
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..files import check_writable_folder, write_atomically
+from .console import complain, say
+
+if TYPE_CHECKING:
+    from ..gradcheck.report import Row
+    from ..gradcheck.student import StudentFile
+
+_NOT_RIGHT = 1
+_FORBIDDEN = ("manualnst", "torch", "jax", "tensorflow", "autograd")  # while grading
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    parser = subparsers.add_parser(
+        "check",
+        help="prove the derivatives, or check your own",
+        description="Without FILE: prove the package's own derivatives, on every backend and in "
+        "both precisions. With FILE: judge the gradients that it defines, and tell what is wrong "
+        "with them; it is run in a process of its own, with limits. The exit code is 0 if all are "
+        "right, 1 if not, 2 if they could not be judged.",
+    )
+    parser.add_argument("file", nargs="?", metavar="FILE", help="a Python file with gradients")
+    parser.add_argument(
+        "--template",
+        action="store_true",
+        help="write FILE, to be filled in (without FILE, to standard output)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="NAMES",
+        help="these equations or functions alone, as E6 or gram_backward,C2",
+    )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="also a full-size VGG-19, and how many planted mistakes are caught (minutes)",
+    )
+    parser.add_argument(
+        "--pair",
+        nargs=2,
+        metavar=("F", "GRADIENT"),
+        help="any function of FILE, from an array to a number, and its gradient",
+    )
+    parser.add_argument(
+        "--at",
+        metavar="X",
+        default="x",
+        help="where: an array of FILE, or a function that gives one (default: x); or a shape as "
+        "3,5,4, of normal numbers",
+    )
+    parser.add_argument(
+        "--grade",
+        metavar="RESULTS",
+        help="write scores for Gradescope, as JSON; nothing of the right gradients is told",
+    )
+    parser.add_argument(
+        "--no-hints", action="store_true", help="in RESULTS, tell only which are wrong"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="for each function of FILE (default: 10)"
+    )
+    parser.add_argument(
+        "--memory", type=int, default=2048, metavar="MB", help="for FILE (default: 2048)"
+    )
+    parser.add_argument("--seed", type=int, help="of the inputs (default: 0; while grading, new)")
+    parser.add_argument("--json", action="store_true", help="all that was found, as JSON")
+    parser.add_argument(
+        "--plot", metavar="PICTURE", help="draw the oracles' errors against their step"
+    )
+    parser.set_defaults(handler=_check)
+
+
+def _check(args: argparse.Namespace) -> int:
+    if args.template:
+        return _write_template(args)
+    if args.plot:
+        return _plot(args)
+    if args.file is None:
+        for option in ("pair", "grade"):
+            if getattr(args, option):
+                raise InputError(f"--{option} needs a FILE: manualnst check mine.py --{option} …")
+        return _prove(args)
+    if args.grade:
+        return _grade(args)
+    return _judge_pair(args) if args.pair else _judge(args)
+
+
+def _write_template(args) -> int:
+    from ..gradcheck.template import template
+
+    if args.file is None:
+        for line in template("mine.py").splitlines():
+            say(line)
+        return 0
+    _refuse_existing(args.file, args.overwrite)
+    text = template(Path(args.file).name)
+    write_atomically(args.file, lambda path: path.write_text(text, encoding="utf-8"))
+    say(f"{args.file}: fill in what you like, then: python -m manualnst check {args.file}")
+    return 0
+
+
+def _refuse_existing(path: str, overwrite: bool) -> None:
+    check_writable_folder(path)
+    if Path(path).exists() and not overwrite:
+        raise InputError(f"{path} exists; give another name, or --overwrite to replace it")
+
+
+def _plot(args) -> int:
+    from ..gradcheck.steps import error_by_step
+    from ..plots import draw_errors_by_step
+
+    _refuse_existing(args.plot, args.overwrite)
+    draw_errors_by_step(error_by_step(), args.plot)
+    say(args.plot)
+    return 0
+
+
+# The package's own.
+
+
+def _prove(args) -> int:
+    from ..backends import NAMES
+    from ..gradcheck.proof import DTYPES, provable_by, prove
+    from ..gradcheck.rounding import TOLERANCES
+    from ..gradcheck.show import ROW_HEADING
+    from ..gradcheck.subjects import FULL_VGG, SUBJECTS
+
+    start = time.monotonic()
+    subjects = _chosen(args.only, SUBJECTS + (FULL_VGG if args.full else ()))
+    rows = []
+    _tell(args, ROW_HEADING)
+    for subject in subjects:
+        _tell(args, f"[{subject.identifier}] {subject.name}: {subject.formula}")
+        for backend in filter(lambda name: provable_by(subject, name), NAMES):
+            for dtype in DTYPES:
+                rows.append(prove(subject, backend, dtype))
+                _tell_row(args, rows[-1])
+    sources = {c.tolerance_from for row in rows for c in row.comparisons}
+    for source in filter(sources.__contains__, TOLERANCES):
+        _tell(args, f"tolerance from {source}: {TOLERANCES[source]}")
+    power = _measure_power(args) if args.full else None
+    return _finish(args, rows, time.monotonic() - start, power)
+
+
+def _chosen(only: list[str] | None, subjects) -> list:
+    """Those of these names or identifiers; all of them without any."""
+    if not only:
+        return list(subjects)
+    names = [name for names in only for name in names.split(",")]
+    known = {key for subject in subjects for key in (subject.name, subject.identifier)}
+    for name in names:
+        if name not in known:
+            raise InputError(f"--only {name}: unknown; there are {', '.join(sorted(known))}")
+    return [s for s in subjects if s.name in names or s.identifier in names]
+
+
+def _tell(args, line: str) -> None:
+    if not args.json:
+        say(line)
+
+
+def _tell_row(args, row: "Row") -> None:
+    from ..gradcheck.show import row_as_text
+
+    _tell(args, row_as_text(row))
+
+
+def _measure_power(args) -> dict:
+    from ..gradcheck.power import measure_power
+    from ..gradcheck.subjects import EXERCISES
+
+    power = measure_power(_chosen(args.only, EXERCISES.values()))
+    _tell(
+        args,
+        f"planted mistakes: caught {power.caught} of {power.planted}, diagnosed by name "
+        f"{power.diagnosed} of {power.planted}",
+    )
+    return power._asdict()
+
+
+def _finish(args, rows: list["Row"], seconds: float, power: dict | None = None) -> int:
+    """The summary, and the exit code."""
+    from ..gradcheck.report import Verdict, worst_of
+
+    judged = [row.verdict for row in rows if row.verdict != Verdict.MISSING]
+    right = judged.count(Verdict.PASS)
+    verdict = worst_of(judged)
+    if args.json:
+        found = {"verdict": verdict, "seconds": seconds, "rows": [row.as_json() for row in rows]}
+        say(json.dumps(found | ({"power": power} if power else {}), default=float))
+    else:
+        say(f"{right} of {len(judged)} right ({seconds:.1f} s)")
+    all_caught = power is None or power["caught"] == power["planted"]
+    return 0 if verdict == Verdict.PASS and all_caught else _NOT_RIGHT
+
+
+# Somebody's.
+
+
+def _open(args, *, grading: bool = False) -> "StudentFile":
+    from ..gradcheck.student import Limits, StudentFile
+
+    if args.seconds <= 0 or args.memory <= 0:
+        raise InputError("--seconds and --memory must be larger than 0")
+    limits = Limits(args.seconds, args.memory << 20)
+    forbidden = _FORBIDDEN if grading else ()
+    return StudentFile(args.file, limits, forbidden=forbidden, prints=not grading)
+
+
+def _judge(args) -> int:
+    from ..gradcheck.exam import examine, misspelt
+    from ..gradcheck.subjects import EXERCISES
+
+    start = time.monotonic()
+    file = _open(args)
+    subjects = _chosen(args.only, EXERCISES.values())
+    rows = []
+    for row in examine(file, [subject.name for subject in subjects], args.seed or 0):
+        rows.append(row)
+        _tell_student(args, row)
+    for line in misspelt(file):
+        complain(f"{args.file}: {line}")
+    if not rows:
+        wanted = ", ".join(subject.name for subject in subjects)
+        raise InputError(
+            f"{args.file} has none of the functions {wanted}; `manualnst check FILE --template` "
+            "writes a file to start from, and --pair F GRADIENT checks any other"
+        )
+    return _finish(args, rows, time.monotonic() - start)
+
+
+def _tell_student(args, row: "Row") -> None:
+    from ..gradcheck.show import entry_as_text
+
+    [comparison] = row.comparisons
+    words = row.words or comparison.note
+    _tell(
+        args, f"{row.verdict:<12} {row.name} [{row.identifier}]" + (f": {words}" if words else "")
+    )
+    if comparison.worst and comparison.worst.excess > 1:
+        _tell(args, f"{'':<12} worst {entry_as_text(comparison.worst)}")
+
+
+def _judge_pair(args) -> int:
+    from ..gradcheck.exam import examine_pair
+
+    report = examine_pair(_open(args), *args.pair, args.at, args.seed or 0)
+    if args.json:
+        say(json.dumps(report.row.as_json(), default=float))
+    else:
+        for line in str(report).splitlines():
+            say(line)
+    return 0 if report else _NOT_RIGHT
+
+
+def _grade(args) -> int:
+    from ..gradcheck.exam import examine
+    from ..gradcheck.grading import failure_of_all, grade
+    from ..gradcheck.subjects import EXERCISES
+
+    start = time.monotonic()
+    check_writable_folder(args.grade)
+    names = [subject.name for subject in _chosen(args.only, EXERCISES.values())]
+    seed = secrets.randbits(32) if args.seed is None else args.seed
+    hints = not args.no_hints
+    try:
+        rows = list(examine(_open(args, grading=True), names, seed))
+        seconds = time.monotonic() - start
+        results = grade(rows, names, hints=hints, seconds=seconds, seed=seed)
+    except InputError as error:  # handed in, but it cannot be run: that is a result too
+        results = failure_of_all(names, str(error))
+    write_atomically(args.grade, lambda path: path.write_text(json.dumps(results, indent=1)))
+    say(f"{args.grade}: {results['output']}")
+    return 0
