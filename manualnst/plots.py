@@ -1,7 +1,7 @@
-"""A picture of how the losses fell, drawn with nothing but Pillow."""
+"""Plots with a log axis for their values (losses, errors), drawn with nothing but Pillow."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +12,11 @@ from .images import resize
 _HEIGHT, _WIDTH = 540, 960
 _SCALE = 2  # drawn that much larger and then shrunk, which smooths the lines
 _MARGIN, _LEFT, _TOP, _BOTTOM = 20, 70, 60, 64
-_TITLE_SIZE, _TEXT_SIZE, _EXPONENT_SIZE = 20, 15, 11
+_TITLE_SIZE, _TEXT_SIZE, _LABEL_SIZE, _EXPONENT_SIZE = 20, 15, 13, 11
+_CAPTION_LINE = 22  # what each line of the caption takes of the plot's height
+_DOT = 5  # the radius of a mark
 _SWATCH = 28  # the length of the line in front of a name in the legend
+_GAP = 10  # between a dot and its label
 
 _INK, _GREY, _GRID = (30, 30, 30), (110, 110, 110), (226, 226, 226)
 _TOTAL = "total"  # this series is drawn thick and dark
@@ -30,6 +33,8 @@ _COLOURS = [
     (127, 127, 127),
 ]
 
+_Points = Sequence[tuple[float, float]]
+
 
 @dataclass(frozen=True)
 class _Frame:
@@ -37,10 +42,11 @@ class _Frame:
 
     left: float
     right: float
+    top: float
     x_range: tuple[float, float]
     log_range: tuple[float, float]  # of log10(y)
 
-    top, bottom = _TOP, _HEIGHT - _BOTTOM
+    bottom = _HEIGHT - _BOTTOM
 
     def x(self, value: float) -> float:
         low, high = self.x_range
@@ -72,6 +78,18 @@ class _Pen:
     ) -> None:
         self._draw.text((x * _SCALE, y * _SCALE), text, colour, _font(size), anchor)
 
+    def label(self, x: float, y: float, text: str) -> None:
+        """Ending at x, with a white rim: lines may pass behind it."""
+        self._draw.text(
+            (x * _SCALE, y * _SCALE),
+            text,
+            _INK,
+            _font(_LABEL_SIZE),
+            "rm",
+            stroke_width=3 * _SCALE,
+            stroke_fill="white",
+        )
+
 
 def _font(size: int):
     return ImageFont.load_default(size * _SCALE)
@@ -87,14 +105,53 @@ def draw_curve(series: dict[str, Sequence[float]], *, title: str, x_label: str) 
     The series called "total" is drawn thick. What a log axis cannot show (zero, negative
     values, NaN, infinity) is left out: single values as gaps, whole series altogether.
     """
-    shown = {name: values for name, values in series.items() if any(map(_drawable, values))}
-    frame = _frame(shown)
+    points = {name: list(enumerate(values, start=1)) for name, values in series.items()}
+    return _draw_plot(points, title=title, x_label=x_label)
+
+
+def draw_errors(
+    series: dict[str, _Points],
+    *,
+    title: str,
+    caption: Sequence[str],
+    x_label: str,
+    marked: Collection[str],
+) -> np.ndarray:
+    """A picture like that of `draw_curve`, of (step h > 0, error), both on log axes.
+
+    The lines of the caption stand below the title. Of the series in `marked` the least error
+    has a dot, and a label that tells it.
+    """
+    # Along exponents a log axis is an ordinary one.
+    points = {name: [(math.log10(h), e) for h, e in errors] for name, errors in series.items()}
+    return _draw_plot(
+        points, title=title, x_label=x_label, caption=caption, marked=marked, x_is_exponent=True
+    )
+
+
+def _draw_plot(
+    series: dict[str, _Points],
+    *,
+    title: str,
+    x_label: str,
+    caption: Sequence[str] = (),
+    marked: Collection[str] = (),
+    x_is_exponent: bool = False,
+) -> np.ndarray:
+    shown = {name: points for name, points in series.items() if _runs(points)}
+    frame = _frame(shown, _TOP + _CAPTION_LINE * len(caption))
     pen = _Pen()
     pen.text(_LEFT, _TOP / 2, title, _INK, "lm", _TITLE_SIZE)
+    for i, line in enumerate(caption):
+        pen.text(_LEFT, _TOP + _CAPTION_LINE * i, line, _GREY, "lm")
     _draw_y_axis(pen, frame)
-    _draw_x_axis(pen, frame, x_label)
-    for name, colour in _colours(shown).items():
+    _draw_x_axis(pen, frame, x_label, x_is_exponent)
+    colours = _colours(shown)
+    for name, colour in colours.items():
         _draw_series(pen, frame, shown[name], colour, _line_width(name))
+    for name, colour in colours.items():
+        if name in marked:
+            _mark_least(pen, frame, shown[name], colour)
     _draw_legend(pen, frame, shown)
     pixels = np.divide(np.asarray(pen.image), 255, dtype=np.float32)
     return resize(pixels, _HEIGHT, _WIDTH)
@@ -104,22 +161,24 @@ def _drawable(value: float) -> bool:
     return math.isfinite(value) and value > 0
 
 
-def _frame(shown: dict[str, Sequence[float]]) -> _Frame:
+def _frame(shown: dict[str, _Points], top: float) -> _Frame:
     legend = max(map(_text_width, shown), default=0) + _SWATCH + 3 * _MARGIN
-    count = max(map(len, shown.values()), default=1)
-    logs = [math.log10(v) for values in shown.values() for v in values if _drawable(v)] or [0]
+    xs = [x for points in shown.values() for x, _ in points] or [1]
+    first, last = min(xs), max(xs)
+    logs = [math.log10(y) for points in shown.values() for _, y in points if _drawable(y)] or [0]
     low, high = min(logs), max(logs)
     # At least a decade: noise in a constant must not look like a landscape.
     margin = max(0.04 * (high - low), (1 - (high - low)) / 2)
     return _Frame(
         left=_LEFT,
         right=_WIDTH - legend,
-        x_range=(1, count) if count > 1 else (0.5, 1.5),
+        top=top,
+        x_range=(first, last) if first < last else (first - 0.5, first + 0.5),
         log_range=(low - margin, high + margin),
     )
 
 
-def _colours(shown: dict[str, Sequence[float]]) -> dict[str, tuple]:
+def _colours(shown: dict[str, _Points]) -> dict[str, tuple]:
     """Name → colour in the order of drawing: the thick total below the others."""
     others = [name for name in shown if name != _TOTAL]
     colours = {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(others)}
@@ -146,17 +205,25 @@ def _draw_y_axis(pen: _Pen, frame: _Frame) -> None:
 
 
 def _draw_power(pen: _Pen, x: float, y: float, digit: int, exponent: int) -> None:
-    """digit·10^exponent, right-aligned at x; plain where that is as short."""
+    """digit·10^exponent, right-aligned at x."""
+    base, raised = _power(digit, exponent)
+    pen.text(x - _raised_width(raised), y, base, _GREY, "rm")
+    if raised:
+        pen.text(x, y - 5, raised, _GREY, "rm", _EXPONENT_SIZE)
+
+
+def _power(digit: int, exponent: int) -> tuple[str, str]:
+    """digit·10^exponent as a text on the line and one above it; plain where that is as short."""
     if -2 <= exponent <= 3:
-        pen.text(x, y, f"{digit * 10.0**exponent:g}", _GREY, "rm")
-        return
-    exponent_text = str(exponent)
-    pen.text(x, y - 5, exponent_text, _GREY, "rm", _EXPONENT_SIZE)
-    base = "10" if digit == 1 else f"{digit}·10"
-    pen.text(x - _text_width(exponent_text, _EXPONENT_SIZE) - 1, y, base, _GREY, "rm")
+        return f"{digit * 10.0**exponent:g}", ""
+    return "10" if digit == 1 else f"{digit}·10", str(exponent)
 
 
-def _draw_x_axis(pen: _Pen, frame: _Frame, label: str) -> None:
+def _raised_width(text: str) -> float:
+    return _text_width(text, _EXPONENT_SIZE) + 1 if text else 0
+
+
+def _draw_x_axis(pen: _Pen, frame: _Frame, label: str, is_exponent: bool) -> None:
     low, high = frame.x_range
     step = _nice_step((high - low) / 8)
     first = math.ceil(low / step) * step
@@ -164,7 +231,12 @@ def _draw_x_axis(pen: _Pen, frame: _Frame, label: str) -> None:
     for value in range(first, math.floor(high) + 1, step):
         x = frame.x(value)
         pen.line([(x, frame.bottom), (x, frame.bottom + 5)], _GREY, 1)
-        pen.text(x, frame.bottom + 17, str(value), _GREY, "mm")
+        if is_exponent:
+            base, raised = _power(1, value)
+            width = _text_width(base) + _raised_width(raised)
+            _draw_power(pen, x + width / 2, frame.bottom + 17, 1, value)
+        else:
+            pen.text(x, frame.bottom + 17, str(value), _GREY, "mm")
     pen.text((frame.left + frame.right) / 2, _HEIGHT - 18, label, _INK, "mm")
 
 
@@ -176,30 +248,39 @@ def _nice_step(least: float) -> int:
     return step
 
 
-def _draw_series(
-    pen: _Pen, frame: _Frame, values: Sequence[float], colour: tuple, width: float
-) -> None:
-    for run in _runs(values):
-        points = [(frame.x(i), frame.y(value)) for i, value in run]
-        if len(points) > 1:
-            pen.line(points, colour, width)
-        if len(points) == 1 or len(values) <= 30:
-            for x, y in points:
-                pen.dot(x, y, colour, width + 1)
+def _draw_series(pen: _Pen, frame: _Frame, points: _Points, colour: tuple, width: float) -> None:
+    for run in _runs(points):
+        places = [(frame.x(x), frame.y(y)) for x, y in run]
+        if len(places) > 1:
+            pen.line(places, colour, width)
+        if len(places) == 1 or len(points) <= 30:
+            for place in places:
+                pen.dot(*place, colour, width + 1)
 
 
-def _runs(values: Sequence[float]) -> list[list[tuple[int, float]]]:
-    """The stretches of (position from 1, value) without a gap."""
-    runs: list[list[tuple[int, float]]] = [[]]
-    for i, value in enumerate(values, start=1):
-        if _drawable(value):
-            runs[-1].append((i, value))
+def _runs(points: _Points) -> list[list[tuple[float, float]]]:
+    """The stretches of points without a gap."""
+    runs: list[list[tuple[float, float]]] = [[]]
+    for x, y in points:
+        if _drawable(y):
+            runs[-1].append((x, y))
         elif runs[-1]:
             runs.append([])
     return [run for run in runs if run]
 
 
-def _draw_legend(pen: _Pen, frame: _Frame, shown: dict[str, Sequence[float]]) -> None:
+def _mark_least(pen: _Pen, frame: _Frame, points: _Points, colour: tuple) -> None:
+    exponent, least = min((p for p in points if _drawable(p[1])), key=lambda p: p[1])
+    x, y = frame.x(exponent), frame.y(least)
+    pen.label(x - _GAP, y, f"{_short(least)} at h = {_short(10.0**exponent)}")
+    pen.dot(x, y, colour, _DOT)
+
+
+def _short(value: float) -> str:
+    return f"{value:.2g}".replace("e-0", "e-")
+
+
+def _draw_legend(pen: _Pen, frame: _Frame, shown: dict[str, _Points]) -> None:
     x = frame.right + _MARGIN
     for i, (name, colour) in enumerate(_colours(shown).items()):
         y = frame.top + 10 + 26 * i

@@ -1,13 +1,22 @@
 import numpy as np
 import pytest
 
-from manualnst.plots import draw_curve
+from manualnst.plots import draw_curve, draw_errors
 
 INK, BLUE, ORANGE = np.array([30, 30, 30]), np.array([0, 114, 178]), np.array([213, 94, 0])
 
 
 def draw(series):
-    pixels = draw_curve(series, title="loss", x_label="evaluation")
+    return checked(draw_curve(series, title="loss", x_label="evaluation"))
+
+
+def draw_steps(series, caption=(), marked=()):
+    return checked(
+        draw_errors(series, title="error", caption=caption, x_label="step", marked=marked)
+    )
+
+
+def checked(pixels):
     assert pixels.shape == (540, 960, 3) and pixels.dtype == np.float32
     assert pixels.min() >= 0 and pixels.max() == 1
     return pixels
@@ -74,3 +83,60 @@ def test_a_series_without_any_value_above_zero_is_left_out():
 )
 def test_extremes_are_drawn_too(series):
     draw(series)
+
+
+# Errors by step
+
+STEPS = np.geomspace(1e-30, 1, 61)
+
+
+def power(exponent, steps=STEPS):
+    return list(zip(steps, steps**exponent, strict=True))
+
+
+def test_both_axes_are_logarithmic_and_large_steps_are_right():
+    series = {"two points, to the second": power(2), "five": power(-1)}
+    slopes = []
+    for colour in (BLUE, ORANGE):
+        rows, columns = where(draw_steps(series), colour)
+        slope, offset = np.polyfit(columns, rows, 1)
+        assert np.abs(rows - (slope * columns + offset)).max() < 5  # a straight line
+        slopes.append(-slope)  # rows are counted downwards
+    assert slopes[1] < 0 < slopes[0]
+    assert slopes[0] / slopes[1] == pytest.approx(-2, rel=0.02)
+
+
+def test_the_least_error_has_a_dot_and_a_label():
+    errors = np.maximum(1e-18 / STEPS, STEPS**2)  # least at 1e-6
+    series = {"two points, to the second": list(zip(STEPS, errors, strict=True))}
+    plain, marked = draw_steps(series), draw_steps(series, marked=series)
+    rows, columns = where(plain, BLUE)
+    bottom = rows.argmax()
+    changed = np.abs(marked - plain).max(axis=2)[60:476, 71:] > 0.5
+    changed_rows, changed_columns = np.nonzero(changed)
+    assert abs(changed_rows.mean() - rows[bottom]) < 8
+    assert columns[bottom] - 150 < changed_columns.min() < columns[bottom] - 60  # the label
+    assert 3 <= changed_columns.max() - columns[bottom] <= 9  # the dot
+    assert len(where(marked, INK)[0]) > 20 > len(where(plain, INK)[0])
+
+
+def test_only_what_is_to_be_marked_is_marked():
+    series = {"two": power(2), "five": power(-1)}
+    plain = draw_steps(series)
+    both = draw_steps(series, marked=["two", "five"])
+    one = draw_steps(series, marked=["two"])
+    assert not np.array_equal(one, plain) and not np.array_equal(one, both)
+    np.testing.assert_array_equal(plain, draw_steps(series, marked=["three"]))
+
+
+def test_a_caption_moves_the_plot_down():
+    series = {"two points, to the second": power(2)}
+    tops = [where(draw_steps(series, caption), BLUE)[0].min() for caption in ((), ("a", "b"))]
+    assert 30 < tops[1] - tops[0] < 50
+
+
+@pytest.mark.parametrize(
+    "points", [[], [(1.0, 0.0)], [(0.1, np.nan), (1e-5, np.inf)], [(1e-300, 1.0)], [(1.0, 1e-300)]]
+)
+def test_extreme_errors_are_drawn_too(points):
+    draw_steps({"two": points}, marked=["two"])
