@@ -14,20 +14,21 @@ Elsewhere less holds. macOS: what leaves both group and session of the process s
 number of processes is not bounded, and the limit on address space may be ignored. Windows: only
 the limit on time holds; what the student's code starts stays behind.
 
-What does not hold anywhere: this is a fence against accidents and against fooling the checker,
-not a prison. The code runs as the same user: it can read, change and delete that user's files,
-use the network, kill this process and others, write many small files, and take the limits on
-memory and processor time once in each of its processes. Code that kills or stops the supervisor
-(see child.py) and cancels its own death signal can stay behind. Forbidden modules can be had by
-whoever removes their guard from sys.meta_path, and the package's source can be read as a file.
-`Outcome.changed` is the child's own word. For hostile students, run the checker in a container.
+What does not hold anywhere: this is a fence against accidents and against fooling the checker, not
+a prison. The code runs as the same user: it can read, change and delete that user's files, use the
+network, kill this process and others, write many small files, and take the limits on memory and
+processor time once in each of its processes. Code that kills or stops the supervisor (see child.py)
+and cancels its own death signal can stay behind. A plain fork bomb is ended at once; one whose
+processes each open a session of their own takes the processors from the supervisor too, which may
+count and kill them only when they no longer fork. Forbidden modules can be had by whoever removes
+their guard from sys.meta_path, and the package's source can be read as a file. `Outcome.changed` is
+the child's own word. For hostile students, run the checker in a container.
 """
 
 import codecs
 import contextlib
 import io
 import json
-import math
 import os
 import pickle
 import queue
@@ -390,11 +391,9 @@ def _array(header: dict[str, Any], numbers: bytes) -> np.ndarray | None:
         return None
     if not all(type(n) is int and 0 <= n <= MAX_ARRAY for n in shape):
         return None
-    if math.prod(shape) * np.dtype(kind).itemsize != len(numbers):
-        return None
     try:
         return np.frombuffer(numbers, kind).reshape(shape).copy()
-    except ValueError:  # many positions of no numbers
+    except ValueError:  # another number of numbers
         return None
 
 
