@@ -6,9 +6,8 @@ what backward(dL_dy) must be.
 
 import numpy as np
 
+from manualnst.gradcheck.oracles import gradient_by_complex_step, two_point
 from manualnst.vgg import Preprocessing, Weights, convolution_names
-
-TINY = 1e-30  # step of the complex step: no subtraction, so it can be as small as one likes
 
 
 def random_array(seed: int, shape, dtype=np.float64) -> np.ndarray:
@@ -29,26 +28,11 @@ def assert_close(actual, expected, tolerance: float) -> None:
     assert error <= tolerance, f"relative error {error:.3g} > {tolerance:.3g}"
 
 
-def gradient_by_complex_step(loss, x) -> np.ndarray:
-    """dL_dx, one entry at a time, to machine precision: Im L(x + i h e) / h."""
-    gradient = np.zeros(x.shape)
-    for index in np.ndindex(x.shape):
-        moved = x.astype(complex)
-        moved[index] += 1j * TINY
-        gradient[index] = loss(moved).imag / TINY
-    return gradient
-
-
-def slope_by_central_difference(loss, x, direction, step=1e-5) -> float:
-    """d/dt L(x + t · direction) at 0, as textbooks do it."""
-    return (loss(x + step * direction) - loss(x - step * direction)) / (2 * step)
-
-
 def check_gradient(loss, dL_dx, x) -> None:
     """Both oracles against a gradient at x (float64)."""
     assert_close(dL_dx, gradient_by_complex_step(loss, x), 1e-12)
     direction = random_array(99, x.shape)
-    expected = slope_by_central_difference(loss, x, direction)
+    expected = two_point(loss, x, direction, 1e-5)
     scale = np.sqrt(np.sum(dL_dx**2) * np.sum(direction**2))
     assert abs(np.sum(dL_dx * direction) - expected) <= 1e-7 * max(scale, abs(expected))
 

@@ -17,7 +17,7 @@ LAYERS = [
     ["__main__"],
     ["cli"],
     ["__init__"],
-    ["stylize"],
+    ["gradcheck", "stylize"],
     ["run"],
     ["inputs", "result"],
     ["settings"],

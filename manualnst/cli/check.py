@@ -117,11 +117,12 @@ def _refuse_existing(path: str, overwrite: bool) -> None:
 
 
 def _plot(args) -> int:
-    from ..gradcheck.steps import error_by_step
-    from ..plots import draw_errors_by_step
+    from ..gradcheck.steps import draw_error_by_step
+    from ..images import check_output_suffix, save_picture
 
+    check_output_suffix(args.plot)
     _refuse_existing(args.plot, args.overwrite)
-    draw_errors_by_step(error_by_step(), args.plot)
+    save_picture(args.plot, draw_error_by_step())
     say(args.plot)
     return 0
 

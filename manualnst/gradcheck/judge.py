@@ -31,10 +31,10 @@ class Case(NamedTuple):
     kinks: Kinks | None = None
 
 
-def cases_of(subject: Subject, seed: int = 0, scale: float = 1.0) -> list[Case]:
+def cases_of(subject: Subject, seed: int = 0) -> list[Case]:
     """The inputs that a function is tried on: of all shapes, and at kinks where there are some."""
     rng = np.random.default_rng(seed)
-    cases = [_smooth_case(subject, subject.draw(rng, shape), scale) for shape in subject.shapes]
+    cases = [smooth_case(subject, subject.draw(rng, shape)) for shape in subject.shapes]
     if subject.draw_kinks:
         cases.append(case_at_kinks(subject, rng, OTHER_ORDER * UNIT["float64"]))
     return cases
@@ -47,8 +47,7 @@ def case_at_kinks(subject: Subject, rng: np.random.Generator, unit: float) -> Ca
     return Case(problem, truth, ROOM * unit * float(np.max(np.abs(truth))), kinks)
 
 
-def _smooth_case(subject: Subject, problem: Problem, scale: float) -> Case:
-    problem = problem.map(lambda array: array * scale)
+def smooth_case(subject: Subject, problem: Problem) -> Case:
     numpy = get_backend("numpy")
     truth = gradient_by_complex_step(
         lambda x: subject.loss(problem, x, numpy), subject.variable(problem)
@@ -179,7 +178,7 @@ def _first_wrong_term(subject: Subject, answer) -> str:
     """The objective with one term at a time, from the pixels on: which is the first to fail?"""
     right = ""
     for name, problem in subject.isolations(np.random.default_rng(0)):
-        case = _smooth_case(subject, problem, 1.0)
+        case = smooth_case(subject, problem)
         given = answer(problem)
         if given.failure or _unusable(given.value, case.truth)[0]:
             return f"with {name}: {given.failure or _unusable(given.value, case.truth)[0]}"

@@ -10,14 +10,14 @@ import numpy as np
 TINY = 1e-30
 
 
-def complex_step(f: Callable, x: np.ndarray, d: np.ndarray) -> float:
+def complex_step(f: Callable, x: np.ndarray, d: np.ndarray, h: float = TINY) -> float:
     """Im f(x + i h d) / h.
 
     The Taylor series of an analytic f is f(x) + i h f′d − h² f″d²/2 …: its imaginary part is
     h f′d up to h³. Nothing is subtracted, so h can be so small that nothing but rounding is left.
     A ReLU decides by the real part, which does not move.
     """
-    return f(x + 1j * TINY * d).imag / TINY
+    return f(x + 1j * h * d).imag / h
 
 
 def two_point(f: Callable, x: np.ndarray, d: np.ndarray, h: float) -> float:

@@ -15,8 +15,9 @@ from .report import Comparison, Entry, Report, Row, Verdict
 from .rounding import OTHER_ORDER, UNIT, rounding
 from .subjects import Problem
 
-_ALL_ENTRIES = 400  # looked at one by one; of more, some, and directions that move all at once
-_SOME_ENTRIES, _DIRECTIONS = 200, 8
+_ALL_ENTRIES = 400  # looked at one by one; of more, some
+_SOME_ENTRIES = 200
+_DIRECTIONS = 8  # that move all entries at once
 _TRIED = 3  # directions in which the complex step has to prove itself
 _KNOWN = 1e-3  # a slope that is known to less than this share of the gradient is not judged
 
@@ -123,7 +124,7 @@ class _Pair:
         for flat in chosen:
             index = tuple(map(int, np.unravel_index(flat, shape)))
             yield index, oracles.unit_direction(shape, index)
-        for n in range(_DIRECTIONS if some else 0):
+        for n in range(_DIRECTIONS):
             yield f"direction {n}", self._rng.standard_normal(shape)
 
     def _try_complex_step(self) -> float | None:
@@ -187,10 +188,11 @@ class _Pair:
 
     def _explain(self, entries) -> tuple[str, str]:
         """(mistake, words); only where every entry is known."""
+        entries = [entry for entry in entries if not isinstance(entry.index, str)]
         if len(entries) != self._x.size:
             wrong = sum(e.excess > 1 for e in entries)
             where = self._find_wrong_entry()
-            return "", f"{wrong} of {len(entries)} slopes that were tried are wrong, as at {where}"
+            return "", f"{wrong} of {len(entries)} entries that were tried are wrong, as at {where}"
         truth = np.empty(self._x.shape)
         for entry in entries:
             truth[entry.index] = entry.expected

@@ -31,16 +31,14 @@ _SLOPE_ROOM = 0.1
 def prove(subject: Subject, backend_name: str, dtype: str) -> Row:
     """One row: the worst that each oracle has to say, over some inputs."""
     rng = np.random.default_rng(0)
-    backend = get_backend(backend_name)
     found: dict[str, Comparison] = {}
     for shape in subject.shapes[: _INPUTS[backend_name]]:
-        problem = subject.draw(rng, shape)
-        for comparison in _Proof(subject, problem, backend, dtype).comparisons():
+        for comparison in prove_once(subject, subject.draw(rng, shape), backend_name, dtype):
             known = found.get(comparison.oracle)
             if known is None or _rank(comparison) > _rank(known):
                 found[comparison.oracle] = comparison
     if subject.draw_kinks:
-        comparison = _at_kinks(subject, rng, backend, dtype)
+        comparison = _at_kinks(subject, rng, get_backend(backend_name), dtype)
         found[comparison.oracle] = comparison
     return Row(
         name=subject.name,
@@ -50,6 +48,13 @@ def prove(subject: Subject, backend_name: str, dtype: str) -> Row:
         dtype=dtype,
         comparisons=tuple(found.values()),
     )
+
+
+def prove_once(
+    subject: Subject, problem: Problem, backend_name: str, dtype: str
+) -> Iterator[Comparison]:
+    """What every oracle has to say of one set of inputs."""
+    return _Proof(subject, problem, get_backend(backend_name), dtype).comparisons()
 
 
 def _at_kinks(subject: Subject, rng, backend: ModuleType, dtype: str) -> Comparison:
@@ -157,8 +162,8 @@ class _Proof:
             indices = [indices[n] for n in self._rng.choice(len(indices), count, replace=False)]
         for index in indices:
             yield tuple(map(int, index)), oracles.unit_direction(self._x.shape, index)
-        for n in range(_DIRECTIONS):
-            yield f"direction {n}", self._rng.standard_normal(self._x.shape)
+        for n, d in enumerate(self._directions()):
+            yield f"direction {n}", d
 
     def _entry_count(self) -> int:
         if self._x.size > _LARGEST_FOR_LOOPS:
@@ -218,8 +223,15 @@ class _Proof:
         )
 
     def _taylor(self) -> Comparison:
-        d = self._rng.standard_normal(self._x.shape)
-        d *= np.linalg.norm(self._x) / np.linalg.norm(d) or 1.0
+        """In the kindest of some directions: where the second and third derivative cancel at one
+        of the steps, the slope there is anything; a wrong gradient leaves 1 in all of them."""
+        return min((self._taylor_along(d) for d in self._directions()), key=_rank)
+
+    def _directions(self) -> list[np.ndarray]:
+        return [self._rng.standard_normal(self._x.shape) for _ in range(_DIRECTIONS)]
+
+    def _taylor_along(self, d) -> Comparison:
+        d = d * (np.linalg.norm(self._x) / np.linalg.norm(d) or 1.0)
         slope = float(np.sum(self._own * d))
         steps = _TAYLOR_STEPS
         remainders = oracles.taylor_remainders(self._loss, self._x, d, slope, steps)

@@ -93,10 +93,11 @@ def report_as_html(report: "Report") -> str:
 
 def _picture(report: "Report") -> str:
     """Every entry of a map as a square: white where it is right, red where it is wrong."""
-    if len(report.shape) not in (2, 3) or len(report.entries) != np.prod(report.shape):
+    entries = [entry for entry in report.entries if not isinstance(entry.index, str)]
+    if len(report.shape) not in (2, 3) or len(entries) != np.prod(report.shape):
         return ""
     excess = np.zeros(report.shape)
-    for entry in report.entries:
+    for entry in entries:
         excess[entry.index] = entry.excess
     if excess.ndim == 3:
         excess = excess.max(axis=2)

@@ -7,7 +7,7 @@ import numpy as np
 from ..backends import get_backend
 from ..plots import draw_errors
 from .branches import Branches
-from .oracles import TINY, complex_step, five_point, two_point
+from .oracles import complex_step, five_point, two_point
 from .rounding import UNIT
 from .subjects import EXERCISES
 
@@ -72,13 +72,9 @@ def _slope_and_oracles() -> tuple[float, dict[str, Callable[[float], float]]]:
     def held(x):
         return subject.loss(problem, x, Branches(backend, recorder.taken))
 
-    def complex_step_of(h):
-        stretch = h / TINY  # along a direction so much longer, the oracle's own step is h
-        return complex_step(free, x, stretch * d) / stretch
-
     # The last lies on top in the plot: where two lines coincide, the knee of two points is seen.
     return slope, {
-        COMPLEX_STEP: complex_step_of,
+        COMPLEX_STEP: lambda h: complex_step(free, x, d, h),
         FIVE_POINT: lambda h: five_point(held, x, d, h),
         TWO_POINT: lambda h: two_point(free, x, d, h),
     }
