@@ -20,16 +20,19 @@ _RUNGS = 0.1 * 2.0 ** -np.arange(20)  # steps, in the size of x
 # So small that f is straight but for its noise; one of them larger than a single-precision ulp.
 _NOISE_STEPS = 2.0 ** np.array([-40, -30, -20])
 _NOISE_POINTS = 12
-_CERTAIN = 100  # times its noise: a jump of slopes that can be relied on
+_CERTAIN = 10  # times its noise: a distance of slopes that can be relied on
+_SAME = 0.25  # a distance that changes by less from step to step is a kink's
+_IN_A_ROW = 3  # so many steps, to the smallest, make it a kink at x itself
 
 
 class Slope(NamedTuple):
-    """d/dt f(x + t d): between low and high where x lies on a kink."""
+    """d/dt f(x + t d): somewhere between low and high where there is a kink at x or near it."""
 
     low: float
     high: float
     tolerance: float
-    kink: str = ""  # where the nearest one is, if it matters
+    kink: str = ""  # where it is
+    is_known: bool = True  # at x itself all slopes between low and high are right
 
 
 class Ladder:
@@ -57,36 +60,37 @@ class Ladder:
         steps = _RUNGS * self._size / np.max(np.abs(d))
         after = np.array([self._f(self._x + h * d) for h in steps])
         before = np.array([self._f(self._x - h * d) for h in steps])
-        one_sided = (after - self._at_x) / steps, (self._at_x - before) / steps
-        rung = self._rung_of_a_kink(one_sided[0] - one_sided[1], steps)
-        if rung is not None:
-            return self._on_a_kink(d, one_sided, steps, rung)
+        one_sided = np.array([after - self._at_x, self._at_x - before]) / steps
+        certain, kinks = self._kinks(one_sided[0] - one_sided[1], steps)
+        smallest = int(np.max(np.flatnonzero(certain), initial=0))
+        if np.count_nonzero(kinks[: smallest + 1][-_IN_A_ROW:]) == _IN_A_ROW:
+            return self._at_kink(d, one_sided, steps, smallest, is_known=True)
         central = (after - before) / (2 * steps)
         five = (4 * central[1:] - central[:-1]) / 3  # the five-point stencil of steps h and 2h
-        truncation, rounding = np.abs(np.diff(five)), 1.5 * self._noise / steps[2:]
-        best = int(np.argmin(np.nan_to_num(truncation + rounding, nan=np.inf)))
-        kink = ""
-        if truncation[best] > _CERTAIN * rounding[best]:
-            kink = self._between(d, steps[best + 2]) or "near x"
-        slope, tolerance = float(five[best + 1]), float(2 * (truncation + rounding)[best])
-        return Slope(slope, slope, tolerance, kink)
+        errors = np.abs(np.diff(five)) + 1.5 * self._noise / steps[2:]
+        best = int(np.argmin(np.nan_to_num(errors, nan=np.inf)))
+        if kinks[best + 2]:
+            return self._at_kink(d, one_sided, steps, best + 2, is_known=False)
+        slope, tolerance = float(five[best + 1]), float(2 * errors[best])
+        return Slope(slope, slope, tolerance)
 
-    def _rung_of_a_kink(self, jumps: np.ndarray, steps: np.ndarray) -> int | None:
-        """The one-sided slopes of a smooth f approach each other as h does 0; at a kink they keep
-        their distance. The smallest step at which that is certain; None if there is no kink."""
-        certain = np.flatnonzero(np.abs(jumps) > _CERTAIN * self._noise / steps)
-        last = certain[-4:]
-        if len(last) < 4 or last[-1] - last[0] != 3:
-            return None
-        ratios = jumps[last[1:]] / jumps[last[:-1]]
-        return int(last[-1]) if np.all(ratios > 0.75) else None
+    def _kinks(self, jumps: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """From one-sided slopes: where their distance is certain, and where it is a kink's.
 
-    def _on_a_kink(self, d, one_sided, steps, rung: int) -> Slope:
-        ends = [float(2 * side[rung] - side[rung - 1]) for side in one_sided]  # to h = 0
-        change = max(abs(side[rung] - side[rung - 1]) for side in one_sided)
+        Those of a smooth f approach each other as h does 0; with a kink within h they do not.
+        """
+        certain = np.abs(jumps) > _CERTAIN * self._noise / steps
+        kinks = np.zeros(len(jumps), bool)
+        with np.errstate(all="ignore"):
+            kinks[1:] = certain[1:] & (np.abs(jumps[1:] / jumps[:-1] - 1) < _SAME)
+        return certain, kinks
+
+    def _at_kink(self, d, one_sided, steps, rung: int, is_known: bool) -> Slope:
+        ends = 2 * one_sided[:, rung] - one_sided[:, rung - 1]  # to h = 0
+        change = np.max(np.abs(one_sided[:, rung] - one_sided[:, rung - 1]))
         tolerance = float(2 * change + 4 * self._noise / steps[rung])
-        where = self._between(d, steps[rung]) or "at x"
-        return Slope(min(ends), max(ends), tolerance, where)
+        where = self._between(d, steps[rung]) or ("at x" if is_known else "near x")
+        return Slope(float(ends.min()), float(ends.max()), tolerance, where, is_known)
 
     def _between(self, d, h: float) -> str:
         """The branch that differs between x − h d and x + h d, if they are told."""

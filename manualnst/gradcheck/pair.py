@@ -86,12 +86,12 @@ class _Probe(NamedTuple):
 
     def entry(self, gradient) -> Entry:
         given = float(np.sum(gradient * self.direction))
-        low, high, tolerance, _ = self.slope
-        return Entry(self.label, given, float(np.clip(given, low, high)), tolerance)
+        expected = float(np.clip(given, self.slope.low, self.slope.high))
+        return Entry(self.label, given, expected, self.slope.tolerance)
 
     def is_unknown(self, scale: float) -> bool:
         known = _KNOWN * scale * np.linalg.norm(self.direction)
-        return self.slope.tolerance > known and self.slope.low == self.slope.high
+        return not self.slope.is_known or (self.slope.tolerance > known and not self.slope.kink)
 
 
 class _Pair:
@@ -171,7 +171,7 @@ class _Pair:
         if all(max(abs(e.given), abs(e.expected)) <= e.tolerance for e in entries):
             return Verdict.INCONCLUSIVE, "the gradient cannot be told from zero here"
         unknown = [p for p in self._probes if p.is_unknown(scale)]
-        kinks = [p for p in self._probes if p.slope.kink]
+        kinks = [p for p in self._probes if p.slope.kink and not isinstance(p.label, str)]
         if unknown:
             note = f"{len(unknown)} of {len(self._probes)} slopes cannot be measured well enough"
             hidden = [p for p in unknown if p.slope.kink]
@@ -192,7 +192,12 @@ class _Pair:
         if len(entries) != self._x.size:
             wrong = sum(e.excess > 1 for e in entries)
             where = self._find_wrong_entry()
-            return "", f"{wrong} of {len(entries)} entries that were tried are wrong, as at {where}"
+            return "", f"wrong at {where}; of {len(entries)} entries tried at random, {wrong} are"
+        if all(entry.excess <= 1 for entry in entries):
+            return "", (
+                "each entry is a subgradient, but together they are not (do equal maxima each get "
+                "the whole gradient?)"
+            )
         truth = np.empty(self._x.shape)
         for entry in entries:
             truth[entry.index] = entry.expected

@@ -1,0 +1,255 @@
+"""`manualnst check` as people use it."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from manualnst.cli import main
+from manualnst.gradcheck.subjects import EXERCISES
+
+MINE = """
+import numpy as np
+
+def content_backward(F, P):
+    return F - P
+
+def gram_backward(dL_dG, F):
+    f = F.reshape(-1, F.shape[2])
+    return 2 * (f @ (dL_dG + dL_dG.T)).reshape(F.shape)
+
+def relu_backward(dL_dy, x):
+    raise NotImplementedError("later")
+
+def tv_backward(x):
+    return oops
+
+def loss(x):
+    return np.sum(x**3)
+
+def right(x):
+    return 3 * x**2
+
+def wrong(x):
+    return x**2
+
+x = np.linspace(-1, 2, 12).reshape(3, 4)
+
+def elsewhere():
+    return np.ones((2, 2))
+
+text = "no array"
+"""
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    (tmp_path / "mine.py").write_text(MINE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(capsys, *arguments):
+    """The one line on standard error of a command that is refused."""
+    assert main(["check", *arguments]) == 2
+    output = capsys.readouterr()
+    assert not output.out
+    [line] = output.err.splitlines()
+    return line
+
+
+def test_the_packages_own_pass(capsys):
+    assert main(["check", "--only", "E6,gram_backward"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("[E6] style_backward: dE_dF = F (G − A)/(N²M²)") for line in lines)
+    assert any("naive  float32" in line for line in lines)
+    assert lines[-1].startswith("8 of 8 right")
+
+
+def test_what_was_found_as_json(capsys):
+    assert main(["check", "--only", "R2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["verdict"] == "PASS"
+    row = found["rows"][0]
+    assert row["identifier"] == "R2" and row["dtype"] == "float32"
+    compared = row["comparisons"][0]
+    assert {"oracle", "verdict", "tolerance_from", "note", "worst"} == set(compared)
+    assert {"index", "given", "expected", "tolerance"} == set(compared["worst"])
+
+
+def test_something_broken_ends_with_one(capsys, monkeypatch):
+    from manualnst.backends import numpy_backend
+
+    backward = numpy_backend.relu_backward
+    monkeypatch.setattr(numpy_backend, "relu_backward", lambda *given: 2 * backward(*given))
+    assert main(["check", "--only", "R2"]) == 1
+    assert "WRONG" in capsys.readouterr().out
+
+
+def test_full_measures_the_power(capsys, monkeypatch):
+    monkeypatch.setattr("manualnst.gradcheck.subjects.FULL_VGG", ())
+    assert main(["check", "--full", "--only", "A2"]) == 0
+    assert "planted mistakes: caught 41 of 41, diagnosed by name 4" in capsys.readouterr().out
+
+
+def test_a_template_can_be_filled_in(desk, capsys):
+    assert main(["check", "--template", "sheet.py"]) == 0
+    text = (desk / "sheet.py").read_text(encoding="utf-8")
+    assert all(f"def {name}(" in text for name in EXERCISES)
+    assert main(["check", "sheet.py"]) == 1
+    output = capsys.readouterr().out
+    assert output.count("not filled in") == len(EXERCISES)
+    assert "exists" in refused(capsys, "--template", "sheet.py")
+    assert main(["check", "--template", "sheet.py", "--overwrite"]) == 0
+    capsys.readouterr()
+    assert main(["check", "--template"]) == 0
+    assert "def objective_backward(" in capsys.readouterr().out
+
+
+def test_each_function_is_judged(desk, capsys):
+    assert main(["check", "mine.py"]) == 1
+    content, gram, worst, tv, relu, summary = capsys.readouterr().out.splitlines()
+    assert content.split()[:2] == ["PASS", "content_backward"]
+    assert "gram_backward [G1]: yours is 2.0000 × the true gradient at every entry" in gram
+    assert "worst at [" in worst
+    assert tv.split()[:2] == ["ERROR", "tv_backward"] and "'oops' is not defined" in tv
+    assert relu.split()[0] == "MISSING"
+    assert summary.startswith("1 of 3 right")
+
+
+def test_any_subset_that_is_right_ends_with_zero(desk):
+    assert main(["check", "mine.py", "--only", "E2"]) == 0
+
+
+def test_a_misspelt_name_is_told(desk, capsys):
+    (desk / "mine.py").write_text(
+        "def grams_backward(a, b): pass\ndef content_backward(F, P): return F - P"
+    )
+    assert main(["check", "mine.py"]) == 0
+    assert "did you mean gram_backward?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("def content_backward(F P): pass", "line 1: "),
+        ("import nowhere_to_be_found", "No module named 'nowhere_to_be_found'"),
+        ("x = 1 / 0", "division by zero"),
+        ("def mine(x): return x", "has none of the functions content_backward"),
+    ],
+)
+def test_a_file_that_cannot_be_judged_is_one_line(desk, capsys, source, words):
+    (desk / "mine.py").write_text(source)
+    line = refused(capsys, "mine.py")
+    assert line.startswith("manualnst: ") and words in line
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("def content_backward(F): return F", "takes (F), expected (F, P)"),
+        ("def content_backward(F, P): pass", "None"),
+        ("def content_backward(F, P): return F[0] - P[0]", "returned shape (5, 4), expected"),
+        ("def content_backward(F, P): return (F - P).T", "numbers are right, transposed"),
+        ("def content_backward(F, P): return (F - P).astype('f')", "returned float32, expected"),
+        ("def content_backward(F, P): return (F - P) / 0", "not finite"),
+        ("def content_backward(F, P):\n F -= P\n return F", "changes its argument F in place"),
+        ("n = 0\ndef content_backward(F, P):\n global n\n n += 1\n return (F - P) * (n < 7 or 2)",
+         "called again"),
+    ],
+)  # fmt: skip
+def test_bad_functions_are_one_line_each_and_the_others_are_judged(desk, capsys, source, words):
+    good = "\ndef conv3x3_backward_b(dL_dy): return dL_dy.sum(axis=(0, 1))"
+    (desk / "mine.py").write_text(source + good)
+    assert main(["check", "mine.py"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert words in lines[0]
+    assert lines[-2].split()[:2] == ["PASS", "conv3x3_backward_b"]
+
+
+def test_arguments_may_be_named_in_another_order(desk):
+    (desk / "mine.py").write_text("def content_backward(P, F): return F - P")
+    assert main(["check", "mine.py"]) == 0
+
+
+@pytest.mark.parametrize("at", [[], ["--at", "elsewhere"], ["--at", "2,3,4"]])
+def test_any_pair_of_a_file(desk, capsys, at):
+    assert main(["check", "mine.py", "--pair", "loss", "right", *at]) == 0
+    assert capsys.readouterr().out.startswith("PASS")
+    assert main(["check", "mine.py", "--pair", "loss", "wrong", *at]) == 1
+    assert "0.3333 × the true gradient" in capsys.readouterr().out
+
+
+def test_a_pair_that_cannot_be_judged_is_refused(desk, capsys):
+    assert "there is no lost" in refused(capsys, "mine.py", "--pair", "lost", "right")
+    assert "there is no y" in refused(capsys, "mine.py", "--pair", "loss", "right", "--at", "y")
+    assert "--at wants" in refused(capsys, "mine.py", "--pair", "loss", "right", "--at", "text")
+    assert "--pair needs a FILE" in refused(capsys, "--pair", "loss", "right")
+
+
+def grades(desk, *arguments):
+    assert main(["check", "mine.py", "--grade", "results.json", *arguments]) == 0
+    text = (desk / "results.json").read_text()
+    return json.loads(text), text
+
+
+def test_scores_are_gradescopes_and_tell_no_gradient(desk, capsys):
+    results, text = grades(desk)
+    assert results["score"] == 1
+    tests = {test["name"].split()[1]: test for test in results["tests"]}
+    assert set(tests) == set(EXERCISES)
+    for test in tests.values():
+        assert set(test) == {"name", "score", "max_score", "status", "output", "visibility"}
+    assert (tests["content_backward"]["score"], tests["content_backward"]["status"]) == (
+        1,
+        "passed",
+    )
+    assert tests["gram_backward"]["score"] == 0
+    assert "2.0000 × the true gradient" in tests["gram_backward"]["output"]
+    assert tests["style_backward"]["output"] == "not handed in"
+    assert isinstance(results["extra_data"]["seed"], int)
+    assert "worst" not in text and "expected" not in text
+
+
+def test_scores_without_hints_and_for_some(desk):
+    results, _ = grades(desk, "--no-hints", "--only", "G1,E2")
+    assert [test["output"] for test in results["tests"]] == ["PASS", "WRONG"]
+
+
+def test_a_file_that_cannot_be_run_scores_nothing(desk):
+    (desk / "mine.py").write_text("def content_backward(F, P:")
+    results, _ = grades(desk)
+    assert results["score"] == 0 and "line 1" in results["output"]
+
+
+def test_while_grading_the_package_is_out_of_reach(desk):
+    (desk / "mine.py").write_text(
+        "def content_backward(F, P):\n import manualnst.losses\n return F - P\n"
+    )
+    results, _ = grades(desk, "--only", "E2")
+    assert results["score"] == 0
+    assert "may not be used" in results["tests"][0]["output"]
+
+
+def test_the_plot_is_drawn_and_not_over_another(desk, capsys):
+    assert main(["check", "--plot", "errors.png"]) == 0
+    with Image.open("errors.png") as picture:
+        assert np.asarray(picture).std() > 0
+    capsys.readouterr()
+    assert "exists" in refused(capsys, "--plot", "errors.png")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--only", "E9"], "--only E9: unknown; there are"),
+        (["missing.py"], "missing.py"),
+        (["mine.py", "--seconds", "0"], "larger than 0"),
+        (["--grade", "results.json"], "--grade needs a FILE"),
+        (["mine.py", "--grade", "nowhere/results.json"], "nowhere"),
+        (["--plot", "errors.txt"], "errors.txt"),
+    ],
+)
+def test_bad_options_are_one_line(desk, capsys, arguments, words):
+    assert words in refused(capsys, *arguments)

@@ -1,0 +1,186 @@
+"""`check_gradient`: any function, its gradient, and no step or tolerance to choose."""
+
+import numpy as np
+import pytest
+
+import manualnst
+from manualnst.errors import InputError
+from manualnst.gradcheck import check_gradient
+
+X = np.random.default_rng(0).standard_normal((4, 5))
+WEIGHTS = np.arange(1.0, 21.0).reshape(4, 5)
+
+
+def squares(x):
+    return np.sum(x**2)
+
+
+def relu(x):
+    """Drops imaginary parts: the complex step is of no use."""
+    return float(np.sum(np.maximum(x.real, 0) * WEIGHTS))
+
+
+def relu_gradient(x):
+    return (x > 0) * WEIGHTS
+
+
+RIGHT = {
+    "a polynomial": (squares, lambda x: 2 * x, X),
+    "an array in the place of a function": (squares, 2 * X, X),
+    "transcendental": (lambda x: np.sum(np.sin(3 * x)), lambda x: 3 * np.cos(3 * x), X),
+    "not analytic": (lambda x: np.sum(np.abs(x) ** 3), lambda x: 3 * x * np.abs(x), X),
+    "no complex numbers": (lambda x: float(np.sum(np.exp(x))), np.exp, X),
+    "tiny": (lambda x: 1e-30 * squares(x), lambda x: 2e-30 * x, X),
+    "huge": (lambda x: 1e30 * squares(x), lambda x: 2e30 * x, X * 1e6),
+    "beside the end of its domain": (lambda x: np.sum(np.log(x)), lambda x: 1 / x, np.abs(X) / 1e3),
+    "a norm": (np.linalg.norm, lambda x: x / np.linalg.norm(x), X),
+    "a maximum": (lambda x: float(np.max(x)), lambda x: 1.0 * (x == x.max()), X),
+    "a number": (lambda x: x**2, lambda x: 2 * x, 3.0),
+    "many entries": (lambda x: np.sum(x**3), lambda x: 3 * x**2, np.linspace(-1, 2, 3000)),
+    "single precision inside": (lambda x: squares(x.astype(np.float32)), lambda x: 2 * x, X),
+}
+
+
+@pytest.mark.parametrize("case", RIGHT)
+def test_right_gradients_pass(case):
+    report = check_gradient(*RIGHT[case])
+    assert report, str(report)
+    assert report.verdict == "PASS"
+
+
+WRONG = {
+    "half": (squares, lambda x: x, r"0\.5000 × the true gradient at every entry.*square"),
+    "a mean": (squares, lambda x: 2 * x / 20, r"mean over all 20 entries"),
+    "the sign": (squares, lambda x: -2 * x, r"-1\.0000 ×.*sign"),
+    "normalised": (squares, lambda x: x / np.linalg.norm(x), "divided by its own norm"),
+    "mirrored": (squares, lambda x: 2 * x[:, ::-1], "2"),
+    "one entry": (squares, lambda x: 2 * x + np.eye(4, 5), "4 of 20 entries are wrong"),
+    "few digits": (squares, lambda x: 2 * x + 1e-6 * x**2, "digits only"),
+    "no square": (lambda x: float(np.sum(x**4)), lambda x: 4 * x**2, "wrong"),
+    "tiny": (lambda x: 1e-30 * squares(x), lambda x: 1e-30 * x, r"0\.5000"),
+    "zero": (squares, lambda x: 0 * x, "zero everywhere"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_gradients_are_named(case):
+    f, gradient, words = WRONG[case]
+    report = check_gradient(f, gradient, X)
+    assert report.verdict == "WRONG" and not report
+    assert pytest.approx(1) != report.entries[0].given
+    import re
+
+    assert re.search(words, str(report)), str(report)
+
+
+def test_a_wrong_entry_among_many_is_found():
+    x = np.random.default_rng(1).standard_normal((50, 60))
+
+    def gradient(x):
+        wrong = 3 * x**2
+        wrong[17, 42] += 1e-3
+        return wrong
+
+    report = check_gradient(lambda x: np.sum(x**3), gradient, x)
+    assert report.verdict == "WRONG"
+    assert "wrong at [17, 42]" in str(report)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5, 1.0])
+def test_at_a_kink_every_subgradient_passes_and_nothing_else(slope):
+    x = X.copy()
+    x[1, 2] = x[3, 3] = 0.0
+    report = check_gradient(relu, lambda x: relu_gradient(x) + slope * (x == 0) * WEIGHTS, x)
+    assert report, str(report)
+    assert "at a kink, within the subgradients: 2, the first (1, 2)" in str(report)
+    assert not check_gradient(relu, lambda x: relu_gradient(x) - 0.1 * (x == 0), x)
+    assert not check_gradient(relu, lambda x: relu_gradient(x) + 1.1 * (x == 0) * WEIGHTS, x)
+
+
+def test_a_kink_is_told_by_its_layer_and_place():
+    x = X.copy()
+    x[1, 2] = 0.0
+    report = check_gradient(relu, relu_gradient, x, branches=lambda x: {"relu1": x > 0})
+    assert "relu1 at (1, 2)" in str(report)
+
+
+def test_equal_maxima_do_not_each_get_it_all():
+    x = np.array([1.0, 1.0, 0.0])
+    maximum = lambda x: float(np.max(x))  # noqa: E731
+    assert check_gradient(maximum, np.array([0.5, 0.5, 0.0]), x)
+    report = check_gradient(maximum, np.array([1.0, 1.0, 0.0]), x)
+    assert report.verdict == "WRONG"
+    assert "together they are not" in str(report)
+
+
+@pytest.mark.parametrize("distance", 10.0 ** -np.arange(1, 13))
+@pytest.mark.parametrize("noise", [0.0, 1e-7, 1e-4])
+def test_a_kink_nearby_makes_no_right_gradient_wrong(distance, noise):
+    """With noise no step can be so short that it does not meet the kink."""
+
+    def noisy_relu(x):
+        return relu(x) + noise * np.sin(1e9 * x.sum())
+
+    x = X.copy()
+    x[1, 2], x[3, 3] = distance, -distance
+    assert check_gradient(noisy_relu, relu_gradient, x).verdict != "WRONG"
+
+
+def test_what_kinks_hide_is_told_and_not_passed():
+    def noisy_relu(x):
+        return relu(x) + 1e-3 * np.sin(1e9 * x.sum())
+
+    x = X.copy()
+    x[1, 2] = 1e-2
+    report = check_gradient(noisy_relu, relu_gradient, x)
+    assert report.verdict in ("KINK", "INCONCLUSIVE")
+    assert "slopes cannot be measured well enough" in str(report)
+
+
+@pytest.mark.parametrize("f", [lambda x: 1.0, lambda x: 1e10 + float(1e-12 * squares(x))])
+def test_a_gradient_too_small_to_judge_is_inconclusive(f):
+    report = check_gradient(f, lambda x: 0 * x, X)
+    assert report.verdict == "INCONCLUSIVE"
+    assert not report
+
+
+def test_the_report_shows_itself():
+    report = check_gradient(squares, lambda x: 2 * x + np.eye(4, 5), X)
+    lines = str(report).splitlines()
+    assert lines[0].startswith("WRONG: 4 of 20 entries are wrong")
+    assert lines[2].split()[:3] == ["entry", "given", "expected"]
+    page = report._repr_html_()
+    assert "WRONG" in page and "data:image/png;base64," in page
+    assert "<script" not in page
+    assert report.row.as_json()["verdict"] == "WRONG"
+
+
+@pytest.mark.parametrize(
+    ("f", "gradient", "x", "words"),
+    [
+        (squares, lambda x: 2 * x[0], X, r"shape \(5,\), but x has \(4, 5\)"),
+        (squares, lambda x: None, X, "the gradient is None"),
+        (squares, lambda x: x + np.nan, X, "the gradient must have entries, all of them finite"),
+        (squares, lambda x: "2x", X, "real numbers"),
+        (lambda x: x**2, lambda x: 2 * x, X, r"f must return one number, got float64 of shape"),
+        (lambda x: None, lambda x: 2 * x, X, "f must return one number"),
+        (lambda x: np.nan, lambda x: 2 * x, X, "f is nan at x"),
+        (squares, lambda x: 2 * x, X * np.inf, "x must have entries, all of them finite"),
+        (squares, lambda x: 2 * x, [], "x must have entries"),
+        (squares, lambda x: 2 * x, "x", "x must be an array of real numbers"),
+        (lambda x: squares(np.subtract(x, 1, out=x)), lambda x: 2 * x, X, "changes its argument"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused(f, gradient, x, words):
+    with pytest.raises(InputError, match=words):
+        check_gradient(f, gradient, x)
+
+
+def test_the_fixture_passes_and_fails(check_gradient):
+    assert check_gradient(squares, lambda x: 2 * x, X)
+    with pytest.raises(pytest.fail.Exception, match="0.5000 × the true gradient"):
+        check_gradient(squares, lambda x: x, X)
+
+
+def test_it_is_part_of_the_package():
+    assert manualnst.check_gradient is check_gradient
