@@ -1,6 +1,7 @@
 """The README's commands run, and its table of equations points at what is there."""
 
 import hashlib
+import inspect
 import re
 import shlex
 import threading
@@ -13,8 +14,10 @@ import numpy as np
 import pytest
 from proofs import small_weights
 
-from manualnst import __version__
+from manualnst import __version__, losses, ops
+from manualnst.backends import NAMES, get_backend
 from manualnst.cli import main
+from manualnst.gradcheck.subjects import SUBJECTS
 from manualnst.images import save_picture
 from manualnst.weights import catalogue
 
@@ -96,11 +99,12 @@ def test_every_command_runs(desk, mirror, capsys):
     }
 
 
-def test_the_python_example_runs(desk, capsys):
-    [example] = blocks("python")
-    exec(example, {})
+def test_the_python_examples_run(desk, capsys):
+    for example in blocks("python"):
+        exec(example, {})
     assert (desk / "photo-384.png").exists()
-    assert "100 steps" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "100 steps" in output and "PASS" in output
 
 
 def test_the_first_commands_are_those_that_are_promised():
@@ -116,13 +120,32 @@ def equations():
 
 @pytest.mark.parametrize("name", equations())
 def test_every_equation_is_derived_computed_and_tested(name):
-    _, derivation, function, test = equations()[name]
-    text = (ROOT / derivation).read_text(encoding="utf-8")
-    assert f"[{name}]" in text, f"{derivation} does not derive [{name}]"
+    _, derivation, file, function, kernel, test = equations()[name]
+    [chapter] = re.findall(r"\]\((.*)\)", derivation)
+    for path in (chapter, file):
+        text = (ROOT / path).read_text(encoding="utf-8")
+        assert f"[{name}]" in text, f"{path} does not derive [{name}]"
     package = (ROOT / "manualnst").rglob("*.py")
     defined = re.compile(rf"^(def|class) {function}\b|^{function} = ", re.MULTILINE)
     assert any(defined.search(path.read_text(encoding="utf-8")) for path in package)
+    assert kernel == "–" or all(hasattr(get_backend(backend), kernel) for backend in NAMES)
     assert (ROOT / test).exists()
+
+
+def test_every_operation_and_loss_and_kernel_has_a_row():
+    rows = equations().values()
+    functions, kernels = {row[3] for row in rows}, {row[4] for row in rows}
+    pairs = {name for name in losses.__all__ if name.endswith(("_forward", "_backward"))}
+    assert {*ops.__all__, *pairs} <= functions
+    oracle = get_backend("naive")
+    names = {n for n, f in inspect.getmembers(oracle, inspect.isfunction) if not n.startswith("_")}
+    assert names <= kernels
+
+
+def test_every_derivative_of_the_table_is_checked():
+    checked = {subject.identifier for subject in SUBJECTS}
+    derivatives = {name for name, row in equations().items() if row[3].find("_backward") >= 0}
+    assert derivatives | {"E7", "V1", "V2", "V3"} <= checked
 
 
 def test_every_equation_of_the_code_is_in_the_table():
