@@ -1,5 +1,6 @@
 """The objective: a picture x → its loss, the gradient, and every term of the loss.
 
+[E5]  the style loss is Σ_l w_l style_l, over the layers, and
 [E7]  L = scale · (α Σ_l a_l content_l + β Σ_l w_l style_l + γ total variation)
 
 The layer weights a_l and w_l are shares: each set is divided by its sum, so that five equal

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..gradcheck.student import StudentFile
 
 _NOT_RIGHT = 1
+_MAX_SECONDS, _MAX_MEMORY = 10**6, 10**6
 _FORBIDDEN = ("manualnst", "torch", "jax", "tensorflow", "autograd")  # while grading
 
 
@@ -82,18 +83,38 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
+    _refuse_what_does_not_go_together(args)
     if args.template:
         return _write_template(args)
     if args.plot:
         return _plot(args)
     if args.file is None:
-        for option in ("pair", "grade"):
-            if getattr(args, option):
-                raise InputError(f"--{option} needs a FILE: manualnst check mine.py --{option} …")
         return _prove(args)
     if args.grade:
         return _grade(args)
     return _judge_pair(args) if args.pair else _judge(args)
+
+
+def _refuse_what_does_not_go_together(args) -> None:
+    for option in ("pair", "grade"):
+        if args.file is None and getattr(args, option):
+            raise InputError(f"--{option} needs a FILE: manualnst check mine.py --{option} …")
+    for option in ("plot", "full"):
+        if args.file is not None and getattr(args, option):
+            raise InputError(f"--{option} is of the package's own derivatives; leave out the FILE")
+    if args.grade and (args.pair or args.json):
+        raise InputError(
+            "--grade is of the exercises, and writes JSON; leave out --pair and --json"
+        )
+    if args.no_hints and not args.grade:
+        raise InputError("--no-hints is for --grade RESULTS")
+    if args.seed is not None and args.seed < 0:
+        raise InputError(f"--seed {args.seed}: must be 0 or larger")
+    if not 0 < args.seconds <= _MAX_SECONDS or not 0 < args.memory <= _MAX_MEMORY:
+        raise InputError(
+            f"--seconds must be larger than 0 and at most {_MAX_SECONDS}, --memory at most "
+            f"{_MAX_MEMORY} MB"
+        )
 
 
 def _write_template(args) -> int:
@@ -212,8 +233,6 @@ def _finish(args, rows: list["Row"], seconds: float, power: dict | None = None) 
 def _open(args, *, grading: bool = False) -> "StudentFile":
     from ..gradcheck.student import Limits, StudentFile
 
-    if args.seconds <= 0 or args.memory <= 0:
-        raise InputError("--seconds and --memory must be larger than 0")
     limits = Limits(args.seconds, args.memory << 20)
     forbidden = _FORBIDDEN if grading else ()
     return StudentFile(args.file, limits, forbidden=forbidden, prints=not grading)
@@ -266,19 +285,24 @@ def _judge_pair(args) -> int:
 
 
 def _grade(args) -> int:
-    from ..gradcheck.exam import examine
+    from ..gradcheck.exam import examine, misspelt
     from ..gradcheck.grading import failure_of_all, grade
     from ..gradcheck.subjects import EXERCISES
 
     start = time.monotonic()
     check_writable_folder(args.grade)
+    if not Path(args.file).is_file():
+        raise InputError(f"{args.file}: there is no such file")
+    if Path(args.grade).resolve() == Path(args.file).resolve():
+        raise InputError(f"--grade {args.grade} would replace the file that is to be graded")
     names = [subject.name for subject in _chosen(args.only, EXERCISES.values())]
     seed = secrets.randbits(32) if args.seed is None else args.seed
     hints = not args.no_hints
     try:
-        rows = list(examine(_open(args, grading=True), names, seed))
+        file = _open(args, grading=True)
+        rows = list(examine(file, names, seed))
         seconds = time.monotonic() - start
-        results = grade(rows, names, hints=hints, seconds=seconds, seed=seed)
+        results = grade(rows, names, misspelt(file), hints=hints, seconds=seconds, seed=seed)
     except InputError as error:  # handed in, but it cannot be run: that is a result too
         results = failure_of_all(names, str(error))
     write_atomically(args.grade, lambda path: path.write_text(json.dumps(results, indent=1)))

@@ -25,6 +25,7 @@ import struct
 import sys
 import time
 import types
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -314,9 +315,9 @@ class _Student:
 
     def functions(self) -> Answer:
         found = {
-            name: _parameters(value)
+            name: _parameters(value) if _is_function(value) else _kind(value)
             for name, value in list(self._names.items())
-            if name.isidentifier() and not name.startswith("_") and callable(value)
+            if name.isidentifier() and not name.startswith("_")
         }
         return {"functions": found}, b""
 
@@ -335,6 +336,16 @@ class _Student:
         if name not in self._names:
             raise _Unfit(f"there is no {name} in {os.path.basename(self._path)}")
         return self._names[name]
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, type)
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "None"
+    return "a class" if isinstance(value, type) else f"a value of type {type(value).__name__}"
 
 
 def _parameters(function: Callable) -> list[str] | None:
@@ -409,6 +420,9 @@ if __name__ == "__main__":
         become_worker()
     sys.path.append(sys.argv[1])  # where the parent's NumPy is: not everywhere found without it
     import numpy  # after the fork: some BLAS libraries do not survive one
+
+    # A complex step through float(…) would warn; that it drops imaginary parts is seen elsewhere.
+    warnings.simplefilter("ignore", numpy.exceptions.ComplexWarning)
 
     np = types.SimpleNamespace(**vars(numpy))  # whatever the student's code puts in its place
     work()

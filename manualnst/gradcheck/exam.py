@@ -1,8 +1,10 @@
 """A file with somebody's functions: each is run in a process of its own, and judged here."""
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,12 +15,20 @@ from .report import Comparison, Report, Row, Verdict
 from .student import StudentFile
 from .subjects import EXERCISES, Problem, Subject
 
+_MOST_ENTRIES = 10**7
+# What Python says of a call with the wrong arguments.
+_WRONG_ARGUMENTS = re.compile(
+    r"TypeError: .*(takes \d+ positional|takes from \d+|missing \d+ required positional)"
+)
+
 
 def examine(file: StudentFile, names: Iterable[str], seed: int) -> Iterator[Row]:
     """One row for each exercise of these names that the file has, in the order of the course."""
     found = file.functions()
     for name in names:
-        if name in found:
+        if isinstance(found.get(name), str):
+            yield _not_callable(file, EXERCISES[name], found[name])
+        elif name in found:
             yield _examine_one(file, EXERCISES[name], found[name], seed)
 
 
@@ -37,31 +47,36 @@ def _examine_one(file, subject: Subject, parameters: list[str] | None, seed: int
     with file.open(subject.name) as function:
         cases = cases_of(subject, seed)
         expected = list(cases[0].problem.arguments)
-        if parameters is not None and not _takes(parameters, len(expected)):
-            words = f"takes ({', '.join(parameters)}), expected ({', '.join(expected)})"
-            return failed(subject, file.path.name, Verdict.ERROR, words)
-        by_name = parameters is not None and set(parameters) == set(expected)
+        # Their own order of ours is understood; else names do not matter.
+        by_name = parameters != expected and sorted(parameters or []) == sorted(expected)
+
+        failures = []
 
         def answer(problem: Problem) -> Answer:
             given = problem.arguments
             outcome = function(**given) if by_name else function(*given.values())
+            failures.append(outcome.failure)
             return Answer(*outcome)
 
         row = judge(subject, cases, answer, file.path.name)
-    if row.verdict == Verdict.ERROR and "NotImplementedError" in row.words:
-        return failed(subject, file.path.name, Verdict.MISSING, "not filled in")
+    if failures[0].startswith("NotImplementedError"):
+        return replace(row, comparisons=(Comparison("", Verdict.MISSING),), words="not filled in")
+    if _WRONG_ARGUMENTS.search(row.words) and parameters is not None:
+        words = f"takes ({', '.join(parameters)}), expected ({', '.join(expected)})"
+        return replace(row, words=words)
     return row
 
 
-def _takes(parameters: list[str], count: int) -> bool:
-    return len(parameters) == count or any(name.startswith("*") for name in parameters)
-
-
-def failed(subject: Subject, file: str, verdict: Verdict, words: str) -> Row:
-    """A row on a function that could not even be compared."""
-    comparison = Comparison("", verdict)
+def _not_callable(file: StudentFile, subject: Subject, kind: str) -> Row:
     return Row(
-        subject.name, subject.identifier, subject.formula, file, "", (comparison,), words, ""
+        name=subject.name,
+        identifier=subject.identifier,
+        formula=subject.formula,
+        computed_by=file.path.name,
+        dtype="",
+        comparisons=(Comparison("", Verdict.ERROR),),
+        words=f"is {kind}, not a function",
+        mistake="failure",
     )
 
 
@@ -75,6 +90,8 @@ def examine_pair(file: StudentFile, f: str, gradient: str, at: str, seed: int) -
 def _point(file: StudentFile, at: str, seed: int) -> np.ndarray:
     if re.fullmatch(r"\d+(,\d+)*,?", at):
         shape = [int(n) for n in at.strip(",").split(",")]
+        if math.prod(shape) > _MOST_ENTRIES:
+            raise InputError(f"--at {at}: more than {_MOST_ENTRIES} entries; give a smaller shape")
         return np.random.default_rng(seed).standard_normal(shape)
     outcome = file.constant(at)
     if outcome.failure:

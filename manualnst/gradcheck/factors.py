@@ -5,6 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 
+_SMALL, _LARGE = 20, 10_000  # denominators beside a numerator that is not 1; all others
+
 
 def close(a, b, tolerance: float) -> bool:
     """To this share of the larger one's largest entry."""
@@ -71,7 +73,14 @@ def is_plain(value: float) -> bool:
 def _fraction(value: float) -> Fraction | None:
     if not value or not np.isfinite(value):
         return None
-    candidates = [Fraction(round(value)), Fraction(value).limit_denominator(20)]
+    candidates = [Fraction(value).limit_denominator(_SMALL)]
     if abs(value) < 1:
         candidates.append(Fraction(1, round(1 / value)))
-    return next((f for f in candidates if f and close(float(f), value, 1e-6)), None)
+    return next(
+        (
+            f
+            for f in candidates
+            if f and max(abs(f.numerator), f.denominator) <= _LARGE and close(float(f), value, 1e-7)
+        ),
+        None,
+    )

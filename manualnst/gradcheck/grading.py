@@ -15,7 +15,13 @@ from .subjects import EXERCISES
 
 
 def grade(
-    rows: Sequence[Row], names: Iterable[str], *, hints: bool, seconds: float, seed: int
+    rows: Sequence[Row],
+    names: Iterable[str],
+    remarks: Sequence[str],
+    *,
+    hints: bool,
+    seconds: float,
+    seed: int,
 ) -> dict[str, Any]:
     """The results of these exercises; one without a row was not handed in."""
     by_name = {row.name: row for row in rows}
@@ -24,7 +30,7 @@ def grade(
     return {
         "score": score,
         "execution_time": round(seconds, 3),
-        "output": f"{score:g} of {len(tests)} derivatives are right",
+        "output": "; ".join([f"{score:g} of {len(tests)} derivatives are right", *remarks]),
         "visibility": "visible",
         "tests": tests,
         "extra_data": {"seed": seed},

@@ -13,6 +13,8 @@ from .report import Comparison, Entry, Row, Verdict
 from .rounding import OTHER_ORDER, ROOM, UNIT, rounding
 from .subjects import Kinks, Problem, Subject
 
+_LARGE = 1e3  # one of the problems is so much larger than the others
+
 
 class Answer(NamedTuple):
     """What the function returned for a problem, or one line on why there is nothing."""
@@ -34,7 +36,11 @@ class Case(NamedTuple):
 def cases_of(subject: Subject, seed: int = 0) -> list[Case]:
     """The inputs that a function is tried on: of all shapes, and at kinks where there are some."""
     rng = np.random.default_rng(seed)
-    cases = [smooth_case(subject, subject.draw(rng, shape)) for shape in subject.shapes]
+    problems = [subject.draw(rng, shape) for shape in subject.shapes]
+    if not problems[0].hidden:  # of a shape that was there already, and of another size
+        again = subject.draw(rng, subject.shapes[0])
+        problems.append(again.map(lambda array: _LARGE * array))
+    cases = [smooth_case(subject, problem) for problem in problems]
     if subject.draw_kinks:
         cases.append(case_at_kinks(subject, rng, OTHER_ORDER * UNIT["float64"]))
     return cases
@@ -76,11 +82,14 @@ def judge(
     if not words:
         entries = [worst_in(case, a.value) for case, a in zip(cases, answers, strict=True)]
         worst = max(entries, key=lambda entry: entry.excess)
-        if worst.excess > 1:
-            verdict, words, mistake = Verdict.WRONG, *_explain(subject, cases, answers, answer)
-        else:
-            verdict, words, mistake = _manners(cases, answers, answer)
-            note = _at_kinks(cases, answers)
+        verdict, words, mistake = _manners(cases, answers, answer(cases[0].problem))
+        if worst.excess > 1 and mistake != "keeps state":
+            wrong_at = entries.index(worst)
+            verdict, words, mistake = (
+                Verdict.WRONG,
+                *_explain(subject, cases, answers, answer, wrong_at),
+            )
+        note = _at_kinks(cases, answers) if verdict == Verdict.PASS else ""
     comparison = Comparison("complex step", verdict, worst, "rounding × 1000", note)
     return Row(
         name=subject.name,
@@ -153,8 +162,8 @@ def worst_entry(given: np.ndarray, expected: np.ndarray, tolerance: float) -> En
     return Entry(where, float(given[index]), float(expected[index]), tolerance)
 
 
-def _explain(subject, cases, answers, answer) -> tuple[str, str]:
-    """(words, mistake) on a gradient that is wrong."""
+def _explain(subject, cases, answers, answer, wrong_at: int) -> tuple[str, str]:
+    """(words, mistake) on a gradient that is wrong, most of all in the case `wrong_at`."""
     wrong = [worst_in(case, a.value).excess > 1 for case, a in zip(cases, answers, strict=True)]
     smooth = [case.kinks is None for case in cases]
     at_kinks_only = not any(w and s for w, s in zip(wrong, smooth, strict=True))
@@ -165,9 +174,10 @@ def _explain(subject, cases, answers, answer) -> tuple[str, str]:
     ]
     if diagnosis := diagnose(subject, samples):
         return diagnosis.words, diagnosis.mistake
-    first = wrong.index(True)
-    case = cases[first]
-    is_wrong = ~(np.abs(answers[first].value - case.truth) <= case.tolerance)
+    case = cases[wrong_at]
+    given = answers[wrong_at].value
+    right = np.clip(given, case.kinks.low, case.kinks.high) if case.kinks else case.truth
+    is_wrong = ~(np.abs(given - right) <= case.tolerance)
     words = locate(is_wrong, case.problem.arguments)
     if subject.isolations:
         words += "; " + _first_wrong_term(subject, answer)
@@ -180,23 +190,23 @@ def _first_wrong_term(subject: Subject, answer) -> str:
     for name, problem in subject.isolations(np.random.default_rng(0)):
         case = smooth_case(subject, problem)
         given = answer(problem)
-        if given.failure or _unusable(given.value, case.truth)[0]:
-            return f"with {name}: {given.failure or _unusable(given.value, case.truth)[0]}"
+        if failure := given.failure or _unusable(given.value, case.truth)[0]:
+            return f"with {name}: {failure}"
         if worst_in(case, given.value).excess > 1:
-            return f"wrong with {name}" + (f", still right with {right}" if right else "")
+            before = f"right with {right}, " if right else ""
+            return f"with one loss at a time: {before}wrong with {name}"
         right = name
     return "each term alone is right: it is their sum that is wrong"
 
 
-def _manners(cases, answers, answer) -> tuple[Verdict, str, str]:
-    """Of a function whose numbers are right."""
+def _manners(cases, answers, again: Answer) -> tuple[Verdict, str, str]:
+    """Of a function apart from its numbers; `again` is its second answer to the first case."""
+    if again.failure or np.any(np.abs(again.value - answers[0].value) > cases[0].tolerance):
+        words = "called again with the same arguments it gives another result: what does it keep?"
+        return Verdict.WRONG, words, "keeps state"
     if changed := sorted({name for a in answers for name in a.changed}):
         words = f"right, but it changes its argument {', '.join(changed)} in place: work on a copy"
         return Verdict.WRONG, words, "argument changed"
-    again = answer(cases[0].problem)
-    if again.failure or not np.array_equal(again.value, answers[0].value):
-        words = "called again with the same arguments it gives another result: what does it keep?"
-        return Verdict.WRONG, words, "keeps state"
     if all(np.max(np.abs(case.truth)) <= case.tolerance for case in cases):
         return Verdict.INCONCLUSIVE, "the gradient is zero, to rounding: nothing was shown", ""
     return Verdict.PASS, "", ""

@@ -7,6 +7,8 @@ import numpy as np
 
 def locate(wrong: np.ndarray, arguments: Mapping) -> str:
     """The smallest place that holds all entries that are wrong."""
+    if np.count_nonzero(wrong) == 1:
+        return f"1 of {wrong.size} entries is wrong"
     count = f"{np.count_nonzero(wrong)} of {wrong.size} entries are wrong"
     holding = [
         (np.count_nonzero(place), words)

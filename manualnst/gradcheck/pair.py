@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from .diagnosis import Known, Sample, diagnose
 from .ladder import Branches, Ladder, Slope
 from .location import locate
 from .report import Comparison, Entry, Report, Row, Verdict
-from .rounding import OTHER_ORDER, UNIT, rounding
+from .rounding import OTHER_ORDER, ROOM, UNIT, rounding
 from .subjects import Problem
 
 _ALL_ENTRIES = 400  # looked at one by one; of more, some
@@ -43,15 +44,21 @@ def check_gradient(
     to be told from rounding).
     """
     x = _finite("x", x)
-    given = _finite("the gradient", gradient(x.copy()) if callable(gradient) else gradient)
+    value = gradient(x.copy()) if callable(gradient) else gradient
+    given = _finite("the gradient", value)
     if given.shape != x.shape:
         raise InputError(f"the gradient has shape {given.shape}, but x has {x.shape}")
-    return _Pair(_checked(f), given, x, branches).report()
+    # A gradient in single precision is judged as one.
+    is_single = getattr(value, "dtype", None) == np.float32
+    room = ROOM * UNIT["float32"] * float(np.max(np.abs(given))) if is_single else 0.0
+    return _Pair(_checked(f), given, room, x, branches).report()
 
 
 def _finite(name: str, value) -> np.ndarray:
     if value is None:
         raise InputError(f"{name} is None; is a return statement missing?")
+    if np.iscomplexobj(value):
+        raise InputError(f"{name} is complex; a gradient is judged at real numbers")
     try:
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
@@ -64,12 +71,17 @@ def _finite(name: str, value) -> np.ndarray:
 
 
 def _checked(f: Callable) -> Callable:
-    """f, which has to return one number and to leave its argument alone."""
+    """f, which has to return one number and to leave its argument alone; NaN where it cannot."""
 
     def checked(x):
         argument = x.copy()
-        with np.errstate(all="ignore"):
-            value = np.asarray(f(argument))
+        try:
+            with np.errstate(all="ignore"):
+                value = np.asarray(f(argument))
+        except (ArithmeticError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            return np.nan  # as math.log(-1)
         if not np.array_equal(argument, x):
             raise InputError("f changes its argument in place; let it work on a copy")
         if value.size != 1 or value.dtype.kind not in "fiuc":
@@ -84,10 +96,12 @@ class _Probe(NamedTuple):
     direction: np.ndarray
     slope: Slope
 
-    def entry(self, gradient) -> Entry:
+    def entry(self, gradient, room: float) -> Entry:
+        """`room` is the tolerance that the gradient has of itself, for each entry."""
         given = float(np.sum(gradient * self.direction))
         expected = float(np.clip(given, self.slope.low, self.slope.high))
-        return Entry(self.label, given, expected, self.slope.tolerance)
+        tolerance = self.slope.tolerance + room * float(np.linalg.norm(self.direction))
+        return Entry(self.label, given, expected, tolerance)
 
     def is_unknown(self, scale: float) -> bool:
         known = _KNOWN * scale * np.linalg.norm(self.direction)
@@ -95,16 +109,17 @@ class _Probe(NamedTuple):
 
 
 class _Pair:
-    def __init__(self, f: Callable, given: np.ndarray, x: np.ndarray, branches: Branches | None):
-        self._f, self._given, self._x = f, given, x
+    def __init__(self, f: Callable, given: np.ndarray, room: float, x: np.ndarray, branches):
+        self._f, self._given, self._room, self._x = f, given, room, x
         self._rng = np.random.default_rng(0)
         self._ladder = Ladder(f, x, branches)
-        directions = dict(self._directions())
-        self._complex_tolerance = self._try_complex_step()
-        self._probes = [_Probe(label, d, self._slope(d)) for label, d in directions.items()]
+        self._floor = ROOM * UNIT["float64"] * float(np.max(np.abs(given)))
+        self._is_analytic = self._try_complex_step()
+        self._probes = [_Probe(label, d, self._slope(d)) for label, d in self._directions()]
 
     def report(self) -> Report:
-        entries = sorted((p.entry(self._given) for p in self._probes), key=lambda e: -e.excess)
+        entries = [probe.entry(self._given, self._room) for probe in self._probes]
+        entries.sort(key=lambda entry: -entry.excess)
         verdict, note = self._verdict(entries)
         mistake, words = self._explain(entries) if verdict == Verdict.WRONG else ("", "")
         comparison = Comparison(self._oracle(), verdict, entries[0], self._source(), note)
@@ -112,10 +127,10 @@ class _Pair:
         return Report(row, tuple(entries), self._x.shape)
 
     def _oracle(self) -> str:
-        return "complex step" if self._complex_tolerance else "ladder of differences"
+        return "complex step" if self._is_analytic else "ladder of differences"
 
     def _source(self) -> str:
-        return "rounding × 1000" if self._complex_tolerance else "measured"
+        return "rounding × 1000" if self._is_analytic else "measured"
 
     def _directions(self) -> Iterator[tuple[tuple[int, ...] | str, np.ndarray]]:
         shape, size = self._x.shape, self._x.size
@@ -127,50 +142,64 @@ class _Pair:
         for n in range(_DIRECTIONS):
             yield f"direction {n}", self._rng.standard_normal(shape)
 
-    def _try_complex_step(self) -> float | None:
-        """Its tolerance, if it agrees with differences where these are good; else None."""
+    def _try_complex_step(self) -> bool:
+        """Does it agree with the differences, in some directions that move all entries?"""
         directions = self._rng.standard_normal((_TRIED, *self._x.shape))
         try:
             slopes = [self._complex_step(d) for d in directions]
         except Exception:  # whatever a function may raise that was not written for it
-            return None
+            return False
+        if not any(slopes) or not np.all(np.isfinite(slopes)):
+            return False  # as of a function that drops imaginary parts
         ladders = [self._ladder.slope(d) for d in directions]
-        smooth = [(c, s) for c, s in zip(slopes, ladders, strict=True) if not s.kink]
-        if not any(c for c, _ in smooth):
-            return None  # as of a function that drops imaginary parts
-        if not all(abs(c - s.low) <= s.tolerance for c, s in smooth):
-            return None
-        largest = max(map(abs, [*slopes, np.max(np.abs(self._given))]))
-        moved = max(self._rounding_along(d) / np.linalg.norm(d) for d in directions)
-        return OTHER_ORDER * max(moved, UNIT["float64"] * largest)
+        return all(
+            s.low - s.tolerance <= c <= s.high + s.tolerance
+            for c, s in zip(slopes, ladders, strict=True)
+        )
 
     def _complex_step(self, d, x=None) -> float:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             return float(oracles.complex_step(self._f, self._x if x is None else x, d))
 
-    def _rounding_along(self, d) -> float:
+    def _tolerance(self, d) -> float:
+        """Of the complex step along d."""
         problem = Problem({"x": self._x}, {})
-        slope = lambda p: self._complex_step(d, p.arguments["x"])  # noqa: E731
-        return rounding(slope, problem, self._x.size, UNIT["float64"])
+        slope = partial(self._slope_of_problem, d)
+        by_rounding = rounding(slope, problem, self._x.size, UNIT["float64"])
+        return float(OTHER_ORDER * by_rounding + self._floor * np.linalg.norm(d))
+
+    def _slope_of_problem(self, d, problem: Problem) -> float:
+        return self._complex_step(d, problem.arguments["x"])
 
     def _slope(self, d) -> Slope:
-        if not self._complex_tolerance:
+        if not self._is_analytic:
             return self._ladder.slope(d)
-        slope, tolerance = self._complex_step(d), self._complex_tolerance * np.linalg.norm(d)
-        if abs(float(np.sum(self._given * d)) - slope) > tolerance:
+        slope, tolerance = self._complex_step(d), self._tolerance(d)
+        given = float(np.sum(self._given * d))
+        if abs(given - slope) > tolerance:
             by_differences = self._ladder.slope(d)
-            if by_differences.low < by_differences.high:  # a kink: another slope is as good
+            width = by_differences.high - by_differences.low
+            if width > 0 and self._jump_at_x(d) > width / 2:  # a kink: other slopes are as good
                 return by_differences
-        return Slope(slope, slope, float(tolerance))
+        return Slope(slope, slope, tolerance)
+
+    def _jump_at_x(self, d) -> float:
+        """How much the complex step changes from one side of x to the other, a hair away."""
+        hair = 4 * np.maximum(np.spacing(np.abs(self._x)), np.finfo(float).tiny) * np.sign(d)
+        return abs(self._complex_step(d, self._x + hair) - self._complex_step(d, self._x - hair))
 
     def _verdict(self, entries) -> tuple[Verdict, str]:
         if entries[0].excess > 1:
+            if self._complex_step_agrees():
+                words = "the complex step agrees with it, the differences do not"
+                return Verdict.INCONCLUSIVE, words
             return Verdict.WRONG, ""
         scale = max(max(abs(e.given), abs(e.expected)) for e in entries)
         if all(max(abs(e.given), abs(e.expected)) <= e.tolerance for e in entries):
             return Verdict.INCONCLUSIVE, "the gradient cannot be told from zero here"
-        unknown = [p for p in self._probes if p.is_unknown(scale)]
+        decisive = self._probes[: self._x.size]  # with all entries known, directions need not be
+        unknown = [p for p in decisive if p.is_unknown(scale)]
         kinks = [p for p in self._probes if p.slope.kink and not isinstance(p.label, str)]
         if unknown:
             note = f"{len(unknown)} of {len(self._probes)} slopes cannot be measured well enough"
@@ -184,15 +213,31 @@ class _Pair:
                 f"entries at a kink, within the subgradients: {len(kinks)}, the first {first.label}"
             )
             return Verdict.PASS, f"{note} ({first.slope.kink})"
-        return Verdict.PASS, ""
+        single = [e for e in entries if not isinstance(e.index, str)]
+        small = sum(0 < max(abs(e.given), abs(e.expected)) <= e.tolerance for e in single)
+        return Verdict.PASS, f"{small} entries are smaller than their tolerance" if small else ""
+
+    def _complex_step_agrees(self) -> bool:
+        """With the gradient, where it was not trusted because of the differences."""
+        if self._is_analytic:
+            return False
+        try:
+            return all(
+                abs(self._complex_step(p.direction) - float(np.sum(self._given * p.direction)))
+                <= self._tolerance(p.direction)
+                for p in self._probes
+            )
+        except Exception:  # as in _try_complex_step
+            return False
 
     def _explain(self, entries) -> tuple[str, str]:
         """(mistake, words); only where every entry is known."""
         entries = [entry for entry in entries if not isinstance(entry.index, str)]
         if len(entries) != self._x.size:
-            wrong = sum(e.excess > 1 for e in entries)
-            where = self._find_wrong_entry()
-            return "", f"wrong at {where}; of {len(entries)} entries tried at random, {wrong} are"
+            wrong = [list(e.index) for e in entries if e.excess > 1]
+            found = wrong[:1] or self._find_wrong_entry()
+            where = f"wrong at {found[0]}; " if found else ""
+            return "", f"{where}of {len(entries)} entries tried at random, {len(wrong)} are wrong"
         if all(entry.excess <= 1 for entry in entries):
             return "", (
                 "each entry is a subgradient, but together they are not (do equal maxima each get "
@@ -209,17 +254,21 @@ class _Pair:
             wrong[entry.index] = entry.excess > 1
         return "", locate(wrong, {"x": self._x})
 
-    def _find_wrong_entry(self) -> list[int]:
-        """By halves: the slope along the entries of the wrong half is wrong."""
+    def _find_wrong_entry(self) -> list[list[int]]:
+        """By halves: the slope along the entries of the wrong half is wrong. None, if it is lost
+        in the noise on the way."""
         suspects = np.arange(self._x.size)
         while len(suspects) > 1:
             half = suspects[: len(suspects) // 2]
-            d = np.zeros(self._x.size)
-            d[half] = self._rng.standard_normal(len(half))
-            d = d.reshape(self._x.shape)
-            is_wrong = _Probe("half", d, self._slope(d)).entry(self._given).excess > 1
-            suspects = half if is_wrong else suspects[len(half) :]
-        return [int(i) for i in np.unravel_index(suspects[0], self._x.shape)]
+            suspects = half if self._is_wrong_along(half) else suspects[len(half) :]
+        index = [int(i) for i in np.unravel_index(suspects[0], self._x.shape)]
+        return [index] if self._is_wrong_along(suspects) else []
+
+    def _is_wrong_along(self, entries: np.ndarray) -> bool:
+        d = np.zeros(self._x.size)
+        d[entries] = self._rng.standard_normal(len(entries))
+        d = d.reshape(self._x.shape)
+        return _Probe("entries", d, self._slope(d)).entry(self._given, self._room).excess > 1
 
 
 def _means(shape: tuple[int, ...]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The measured power of the checker: mistakes are planted, and counted when caught and named."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from .diagnosis import MISTREATMENTS
 from .factors import name_factor
 from .judge import Answer, Case, cases_of, judge
 from .report import Verdict
-from .subjects import Mistake, Subject
+from .subjects import Mistake, Problem, Subject
 
 _FACTORS = (2.0, 0.5, -1.0, 4.0, 0.25, 3.0)
 
@@ -28,7 +29,9 @@ def measure_power(subjects) -> Power:
     for subject in subjects:
         cases = cases_of(subject)
         for mistake in planted_mistakes(subject, cases[0]):
-            row = judge(subject, cases, lambda p, m=mistake: _answer(m, p), "planted")
+            if not any(_changes(subject, mistake, case) for case in cases):
+                continue  # in the objective, some mistakes of a step do no harm
+            row = judge(subject, cases, partial(_answer, subject, mistake), "planted")
             planted += 1
             caught += row.verdict == Verdict.WRONG
             diagnosed += row.mistake == mistake.name
@@ -38,13 +41,22 @@ def measure_power(subjects) -> Power:
     return Power(planted, caught, diagnosed, tuple(missed))
 
 
-def _answer(mistake: Mistake, problem) -> Answer:
-    return Answer(np.array(mistake.wrong(**problem.arguments), dtype=float))
+def _answer(subject: Subject, mistake: Mistake, problem: Problem) -> Answer:
+    """Where the shapes do not even allow the mistake, what is right."""
+    try:
+        return Answer(np.array(mistake.wrong(**problem.arguments), dtype=float))
+    except (IndexError, ValueError):
+        return Answer(subject.right(**problem.arguments))
+
+
+def _changes(subject: Subject, mistake: Mistake, case: Case) -> bool:
+    given = _answer(subject, mistake, case.problem).value
+    return given.shape != case.truth.shape or not np.allclose(given, case.truth, rtol=1e-9, atol=0)
 
 
 def planted_mistakes(subject: Subject, case: Case) -> Iterator[Mistake]:
-    """The subject's own; a wrong factor; a part lacking, turned or doubled; all that spoils a
-    right gradient. What leaves the gradient of `case` as it is, is none."""
+    """The subject's own; a wrong factor; a part lacking, turned or doubled; and all that spoils a
+    right gradient, as that of `case`."""
     yield from subject.mistakes
     right = subject.right
     yield Mistake("zero", "", lambda **a: 0 * right(**a))
@@ -69,6 +81,7 @@ def _with_part(subject: Subject, part: str, factor: float):
 
 def _applies(mistake: Mistake, truth: np.ndarray) -> bool:
     try:
-        return not np.allclose(mistake.wrong(truth), truth, rtol=1e-9, atol=0)
+        mistake.wrong(truth)
     except (IndexError, ValueError):
         return False
+    return True

@@ -23,7 +23,8 @@ OTHER_ORDER = 1000
 # Where a tolerance comes from: the words of a table, and what they mean.
 TOLERANCES = {
     "rounding": f"{ROOM} × how far rounding moves this very result at these inputs, simulated",
-    "rounding × 1000": f"{ROOM} × {OTHER_ORDER} × that: another order of operations is as good",
+    "rounding × 1000": f"{ROOM} × {OTHER_ORDER} × how far rounding moves this result, simulated "
+    "(another order of operations is as good)",
     "rounding / h": "the rounding of the losses over the step, and that of the gradient",
     "h against 2h": "how much the difference changes from h to 2h, and rounding / h",
     "a copy": f"{ROOM} roundings of one number, as nothing is computed",

@@ -104,8 +104,9 @@ class StudentFile:
         self._source = _read_source(self.path)
         self._relay = _Relay(printable(self.path.name)) if prints else None
 
-    def functions(self) -> dict[str, list[str] | None]:
-        """The parameters of every public callable at the top level; None where they are unknown."""
+    def functions(self) -> dict[str, list[str] | str | None]:
+        """Of every public name at the top level, the parameters if it is a function, None where
+        they are unknown; what it is, in words, if it is none."""
         with self._start() as process:
             header, _ = process.ask("functions")
         if "failure" in header:
@@ -397,15 +398,15 @@ def _array(header: dict[str, Any], numbers: bytes) -> np.ndarray | None:
         return None
 
 
-def _checked_functions(header: dict[str, Any]) -> dict[str, list[str] | None]:
+def _checked_functions(header: dict[str, Any]) -> dict[str, list[str] | str | None]:
     found = header.get("functions")
     if not (
         isinstance(found, dict)
         and _are_names(list(found))
-        and all(names is None or _are_names(names) for names in found.values())
+        and all(v is None or isinstance(v, str) or _are_names(v) for v in found.values())
     ):
         raise InputError("the file's process sent something that is no list of functions")
-    return found
+    return {k: _one_line(v) if isinstance(v, str) else v for k, v in found.items()}
 
 
 def _are_names(values: Any) -> bool:

@@ -257,8 +257,10 @@ def test_functions(file):
     assert found == {
         "sqrt": ["x"],
         "gram_backward": ["dL_dG", "F", "scale"],
-        "Thing": ["a"],
+        "Thing": "a class",
         "shift": ["a", "rest"],
+        "MEAN": "a value of type ndarray",
+        **dict.fromkeys(("np", "os", "sys"), "a value of type module"),
     }
 
 
@@ -758,7 +760,7 @@ def test_forged_text_is_cleaned():
 
 
 @pytest.mark.parametrize(
-    "functions", [None, [], {"f": 1}, {"f": [1]}, {"f": "x"}, {"f": ["\x1b"]}, {"\x1b": None}]
+    "functions", [None, [], {"f": 1}, {"f": [1]}, {"f": {}}, {"f": ["\x1b"]}, {"\x1b": None}]
 )
 def test_forged_functions_are_refused(functions):
     with pytest.raises(InputError):

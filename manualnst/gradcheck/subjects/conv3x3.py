@@ -75,6 +75,14 @@ def _misread_channels(w):
     return w.reshape(3, 3, w.shape[3], w.shape[2]).swapaxes(2, 3)
 
 
+def _assigned_windows(dL_dy, w):
+    H, W, _ = dL_dy.shape
+    padded = np.zeros((H + 2, W + 2, w.shape[2]))
+    for i, j in np.ndindex(H, W):
+        padded[i : i + 3, j : j + 3] = w @ dL_dy[i, j]
+    return padded[1:-1, 1:-1]
+
+
 _SHIFTS = {
     "one row down": (1, 0),
     "one row up": (-1, 0),
@@ -165,6 +173,27 @@ _INPUT_MISTAKES = (
         for name, shift in _SHIFTS.items()
     ),
     Mistake(
+        "input channels reversed",
+        "the input channels of the filters are reversed ([::-1] on one axis too many?)",
+        lambda dL_dy, w: backward(dL_dy, w[:, :, ::-1]),
+    ),
+    Mistake(
+        "output channels reversed",
+        "the output channels of the filters are reversed ([::-1] on one axis too many?)",
+        lambda dL_dy, w: backward(dL_dy, w[..., ::-1]),
+    ),
+    Mistake(
+        "all channels reversed",
+        "the channels of the filters are reversed as well: turn rows and columns only",
+        lambda dL_dy, w: backward(dL_dy, w[:, :, ::-1, ::-1]),
+    ),
+    Mistake(
+        "windows assigned instead of added",
+        "the 3 × 3 windows are assigned (=) where they are to be added (+=): each overwrites what "
+        "its neighbours wrote",
+        _assigned_windows,
+    ),
+    Mistake(
         "centre tap only",
         "only the centre of each filter is used, as in a 1 × 1 convolution",
         lambda dL_dy, w: _tap(dL_dy, w, 1, 1),
@@ -240,6 +269,12 @@ def _filters_with_border(mode):
     return wrong
 
 
+def _last_only(dL_dy):
+    kept = np.zeros_like(dL_dy)
+    kept[-1, -1] = dL_dy[-1, -1]
+    return kept
+
+
 _FILTER_MISTAKES = (
     Mistake(
         "kernel turned",
@@ -297,6 +332,11 @@ _FILTER_MISTAKES = (
         "dL_dy forgotten",
         "dL_dy is missing: the result is that of a dL_dy full of ones",
         lambda dL_dy, x: backward_w(np.ones_like(dL_dy), x),
+    ),
+    Mistake(
+        "last position only",
+        "only the last position is there: assigned (=) where it is to be added up (+=)?",
+        lambda dL_dy, x: backward_w(_last_only(dL_dy), x),
     ),
     Mistake(
         "same for all taps",
@@ -373,6 +413,11 @@ _BIAS_MISTAKES = (
         "one position only",
         "it is dL_dy of the first position: b is added at every position, so they add up",
         _for_every_channel(lambda of_channel, dL_dy: of_channel[0, 0]),
+    ),
+    Mistake(
+        "last position only",
+        "only the last position is there: assigned (=) where it is to be added up (+=)?",
+        _for_every_channel(lambda of_channel, dL_dy: of_channel[-1, -1]),
     ),
     Mistake(
         "first row only",

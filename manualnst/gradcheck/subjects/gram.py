@@ -60,6 +60,11 @@ _GRAM_MISTAKES = (
         lambda dL_dG, F: times(F, dL_dG + dL_dG.T - np.diag(np.diag(dL_dG))),
     ),
     Mistake(
+        "diagonal left out",
+        "the diagonal of dL_dG is left out: G_ii = Σ F_ki² has the derivative 2 F_ki",
+        lambda dL_dG, F: times(F, dL_dG + dL_dG.T - 2 * np.diag(np.diag(dL_dG))),
+    ),
+    Mistake(
         "upper triangle only",
         "only the upper triangle of dL_dG is used: every G_ij counts, G_ji too",
         lambda dL_dG, F: times(F, np.triu(dL_dG) + np.triu(dL_dG).T),

@@ -14,7 +14,7 @@ from .conv3x3 import INPUT
 from .conv3x3 import correlate as convolve
 from .gram import STYLE, gram
 from .pixels import PIXELS, draw_pixels, preprocessing
-from .pooling import AVERAGE_POOLING
+from .pooling import AVERAGE_POOLING, MAXIMUM_POOLING
 from .relu import RELU
 from .subject import Mistake, Problem, Subject
 from .total_variation import TOTAL_VARIATION
@@ -42,22 +42,25 @@ _NUMPY = get_backend("numpy")
 _RIGHT: Mapping[str, Callable] = {name: subject.right for name, subject in _STEPS.items()}
 
 
-def random_weights(rng, widths, last: str, pixels) -> Weights:
+def random_weights(rng, widths, last: str, pixels, gain: float) -> Weights:
     """VGG-19 to the convolution `last`, with so many filters in each block."""
     layers, channels = {}, 3
     names = convolution_names("vgg19")
     for name in names[: names.index(last) + 1]:
         filters = widths[int(name[4]) - 1]
-        w = rng.standard_normal((3, 3, channels, filters)) * np.sqrt(2 / (9 * channels))
+        # Large enough that some responses exceed 6, to tell a ReLU from one that is cut off there.
+        w = rng.standard_normal((3, 3, channels, filters)) * np.sqrt(gain / (9 * channels))
         layers[name] = w, 0.1 * rng.standard_normal(filters)
         channels = filters
     return Weights("vgg19", layers, preprocessing(*pixels))
 
 
-def _draw(rng, shape, content=_CONTENT, style=_STYLE, with_tv=True, last=_LAST) -> Problem:
+def _draw(
+    rng, shape, content=_CONTENT, style=_STYLE, with_tv=True, last=_LAST, gain=8.0
+) -> Problem:
     H, W, *widths = shape
     pixels = draw_pixels(rng)
-    weights = random_weights(rng, widths, last.replace("relu", "conv"), pixels)
+    weights = random_weights(rng, widths, last.replace("relu", "conv"), pixels, gain)
     x, content_picture, style_picture = rng.random((3, H, W, 3))
     network = Network(weights, backend=_NUMPY, dtype=np.float64)
     P, _ = network.forward(content_picture, content)
@@ -76,9 +79,9 @@ def _draw(rng, shape, content=_CONTENT, style=_STYLE, with_tv=True, last=_LAST) 
 
 def _sizes(arguments) -> dict[str, float]:
     """The weights, by which a term may be off."""
-    sizes = {f"weight of content {name}": w for name, (w, _) in arguments["content"].items()}
-    sizes |= {f"weight of style {name}": w for name, (w, _) in arguments["style"].items()}
-    return sizes | ({"tv_weight": arguments["tv_weight"]} if arguments["tv_weight"] else {})
+    losses = ((kind, layer) for kind in ("content", "style") for layer in arguments[kind])
+    weights = {f"(weight of {k} {layer})": arguments[k][layer][0] for k, layer in losses}
+    return weights | ({"tv_weight": arguments["tv_weight"]} if arguments["tv_weight"] else {})
 
 
 def _objective(problem: Problem, pool: str, dtype, backend) -> Objective:
@@ -123,22 +126,40 @@ def _add(gradient, at_tap):
     return at_tap if gradient is None else gradient + at_tap
 
 
-def walk(x, pixels, layers, content, style, tv_weight, *, steps=_RIGHT, combine=_add, late=False):
-    """dL_dx (H, W, 3); `late` adds a tap's gradient after its own layer was walked back."""
+def walk(
+    x,
+    pixels,
+    layers,
+    content,
+    style,
+    tv_weight,
+    *,
+    steps=_RIGHT,
+    combine=_add,
+    forward=None,
+    backward=None,
+    tapped=lambda name, F: F,
+    late=False,
+):
+    """dL_dx (H, W, 3). What may be varied: the `steps` of the way back, how a tap's gradient is
+    combined with what comes from deeper layers, the `forward` and `backward` of a layer, what is
+    `tapped` of it, and `late`: a ReLU's tap is added after the ReLU was walked back."""
+    forward, backward = forward or _forward, backward or _backward
     scale, shift, order = pixels
     inputs, y = [], scale * x[:, :, list(order)] + shift
     outputs = {}
     for name, parameters in layers:
         inputs.append(y)
-        y = outputs[name] = _forward(name, parameters, y)
+        y = outputs[name] = forward(name, parameters, y)
     gradient = None
     for (name, parameters), z in zip(reversed(layers), reversed(inputs), strict=True):
-        at_tap = _at_tap(name, outputs[name], content, style, steps)
-        if at_tap is not None and not late:
+        at_tap = _at_tap(name, tapped(name, outputs[name]), content, style, steps)
+        is_late = late and name.startswith("relu")
+        if at_tap is not None and not is_late:
             gradient = combine(gradient, at_tap)
         if gradient is not None:
-            gradient = _backward(name, parameters, gradient, z, steps)
-        if at_tap is not None and late:
+            gradient = backward(name, parameters, gradient, z, steps)
+        if at_tap is not None and is_late:
             gradient = combine(gradient, at_tap)
     if gradient is None:
         gradient = np.zeros_like(x)
@@ -162,6 +183,64 @@ def _backward(name, parameters, gradient, z, steps):
     if name.startswith("relu"):
         return steps["relu_backward"](gradient, z)
     return steps["avgpool_backward"](gradient, z.shape)
+
+
+def _max_pooling_forward(name, parameters, y):
+    if not name.startswith("pool"):
+        return _forward(name, parameters, y)
+    h, w = y.shape[0] // 2, y.shape[1] // 2
+    return y[: 2 * h, : 2 * w].reshape(h, 2, w, 2, -1).max(axis=(1, 3))
+
+
+def _max_pooling_backward(name, parameters, gradient, z, steps):
+    if not name.startswith("pool"):
+        return _backward(name, parameters, gradient, z, steps)
+    return MAXIMUM_POOLING.right(gradient, z)
+
+
+def _without_bias(name, parameters, y):
+    return convolve(y, parameters[0]) if parameters else _forward(name, parameters, y)
+
+
+def _without_relu(name, parameters, y):
+    return y if name.startswith("relu") else _forward(name, parameters, y)
+
+
+def _with_filters(change):
+    """A forward whose filters are changed."""
+
+    def forward(name, parameters, y):
+        if not parameters:
+            return _forward(name, parameters, y)
+        w, b = parameters
+        return convolve(y, change(w)) + b
+
+    return forward
+
+
+def _with_pixels(change):
+    """The walk with other pixel normalisation, forward and backward."""
+
+    def wrong(x, pixels, layers, content, style, tv_weight):
+        return walk(x, change(*pixels), layers, content, style, tv_weight)
+
+    return wrong
+
+
+def _with_weights(of_losses, of_tv=lambda weight: weight):
+    """The walk with other weights: of_losses(weight, number of layers with such a loss)."""
+
+    def wrong(x, pixels, layers, content, style, tv_weight):
+        content, style = (
+            {
+                name: (of_losses(weight, len(terms)), target)
+                for name, (weight, target) in terms.items()
+            }
+            for terms in (content, style)
+        )
+        return walk(x, pixels, layers, content, style, of_tv(tv_weight))
+
+    return wrong
 
 
 def _at_tap(name, F, content, style, steps):
@@ -250,6 +329,106 @@ _MISTAKES = (
         "averaged at the taps",
         "where a tap meets the gradient from deeper layers, the mean of both is taken, not the sum",
         partial(walk, combine=lambda g, at_tap: at_tap if g is None else (g + at_tap) / 2),
+    ),
+    Mistake(
+        "taps added late",
+        "at a ReLU the tap's gradient is added after the ReLU was walked back: it is of the ReLU's "
+        "output, so its mask applies",
+        partial(walk, late=True),
+    ),
+    Mistake(
+        "maps before a ReLU overwritten by it",
+        "the maps before a ReLU are those after it: did an in-place ReLU overwrite them?",
+        partial(walk, tapped=lambda name, F: np.maximum(F, 0) if name.startswith("conv") else F),
+    ),
+    Mistake(
+        "F > 0 in both losses",
+        "both losses are masked where F > 0: that is the ReLU's derivative, applied there; a tap "
+        "before a ReLU has no such condition",
+        partial(
+            walk,
+            steps=_RIGHT
+            | {
+                "content_backward": lambda F, P: (F - P) * (F > 0),
+                "style_backward": lambda F, A: STYLE.right(F, A) * (F > 0),
+            },
+        ),
+    ),
+    Mistake(
+        "max pooling in the place of average pooling",
+        "the poolings take the maximum: here they are averages",
+        partial(walk, forward=_max_pooling_forward, backward=_max_pooling_backward),
+    ),
+    Mistake(
+        "max pooling forward, average pooling backward",
+        "forward the poolings take the maximum, backward the average: here they are averages",
+        partial(walk, forward=_max_pooling_forward),
+    ),
+    Mistake(
+        "bias forgotten in the forward",
+        "in the forward the biases are missing: no gradient goes through them, but the maps do "
+        "depend on them",
+        partial(walk, forward=_without_bias),
+    ),
+    Mistake(
+        "ReLU forgotten in the forward",
+        "in the forward the ReLUs are missing",
+        partial(walk, forward=_without_relu),
+    ),
+    Mistake(
+        "filters turned in the forward",
+        "in the forward the filters are turned by 180°: [C1] is a cross-correlation",
+        partial(walk, forward=_with_filters(lambda w: w[::-1, ::-1])),
+    ),
+    Mistake(
+        "filters transposed in the forward",
+        "in the forward rows and columns of the filters are exchanged",
+        partial(walk, forward=_with_filters(lambda w: w.swapaxes(0, 1))),
+    ),
+    Mistake(
+        "scale of the pixels forgotten",
+        "the scale of the pixels is missing, forward and backward",
+        _with_pixels(lambda scale, shift, order: (np.ones(3), shift, order)),
+    ),
+    Mistake(
+        "shift of the pixels forgotten",
+        "the shift of the pixels is missing in the forward",
+        _with_pixels(lambda scale, shift, order: (scale, 0 * shift, order)),
+    ),
+    Mistake(
+        "order of the channels forgotten",
+        "the channels are never brought into the network's order (RGB/BGR), forward and backward",
+        _with_pixels(lambda scale, shift, order: (scale, shift, (0, 1, 2))),
+    ),
+    Mistake(
+        "always BGR",
+        "the channels are always brought into the order BGR, whatever `order` says",
+        _with_pixels(lambda scale, shift, order: (scale, shift, (2, 1, 0))),
+    ),
+    Mistake(
+        "weights squared",
+        "the weights of the losses are squared: applied twice?",
+        _with_weights(lambda weight, count: weight**2),
+    ),
+    Mistake(
+        "all weights squared",
+        "all weights are squared, that of the total variation too: applied twice?",
+        _with_weights(lambda weight, count: weight**2, lambda weight: weight**2),
+    ),
+    Mistake(
+        "weights forgotten",
+        "the weights of the losses are missing",
+        _with_weights(lambda weight, count: 1.0),
+    ),
+    Mistake(
+        "all weights forgotten",
+        "the weights are missing, that of the total variation too",
+        _with_weights(lambda weight, count: 1.0, lambda weight: 1.0),
+    ),
+    Mistake(
+        "averaged over the layers",
+        "the losses of each kind are averaged over their layers: the weights are as they are",
+        _with_weights(lambda weight, count: weight / count),
     ),
     Mistake(
         "total variation of the normalised pixels",
@@ -347,7 +526,7 @@ def _vgg(formula: str, shape: tuple[int, ...], pool: str) -> Subject:
         pool,
         formula=formula,
         describe="",
-        draw=partial(_draw, content=("relu4_2",), style=style, last="relu5_1"),
+        draw=partial(_draw, content=("relu4_2",), style=style, last="relu5_1", gain=2.0),
         shapes=(shape,),
         branches=_branches("relu5_1"),
     )

@@ -6,6 +6,7 @@ from ... import ops
 from ...vgg import Preprocessing
 from .subject import Mistake, Problem, Subject, numbers
 
+_PERMUTATIONS = ((1, 2, 0), (2, 1, 0), (2, 0, 1))
 ORDERS = {"RGB": (0, 1, 2), "BGR": (2, 1, 0)}
 
 
@@ -16,13 +17,15 @@ def preprocessing(scale, shift, order) -> Preprocessing:
 
 
 def draw_pixels(rng) -> tuple[np.ndarray, np.ndarray, tuple[int, ...]]:
-    """scale, shift, order: BGR, as most weights want it."""
-    return rng.uniform(0.5, 3.0, 3), rng.uniform(-1.0, 1.0, 3), ORDERS["BGR"]
+    """scale, shift, order, of a network that wants RGB or BGR."""
+    order = ORDERS[("RGB", "BGR")[rng.integers(2)]]
+    return rng.uniform(0.5, 3.0, 3), rng.uniform(-1.0, 1.0, 3), order
 
 
 def _draw(rng, shape) -> Problem:
     H, W, _, _ = shape
-    scale, _, order = draw_pixels(rng)
+    scale, _, _ = draw_pixels(rng)
+    order = _PERMUTATIONS[W % 3]  # each comes up, also those that are not their own inverse
     return Problem(
         {"dL_dz": numbers(rng, H, W, 3), "scale": scale, "order": order}, {"H": H, "W": W}
     )
@@ -53,6 +56,25 @@ _MISTAKES = (
         "channels not brought back",
         "the channels are still in the order of z (BGR): x is RGB",
         lambda dL_dz, scale, order: scale * dL_dz,
+    ),
+    Mistake(
+        "order in the place of its inverse",
+        "the channels are picked by `order` once more: to bring them back, its inverse is needed "
+        "(for BGR they are the same): dL_dx[:, :, order] = …",
+        lambda dL_dz, scale, order: (scale * dL_dz)[:, :, list(order)],
+    ),
+    Mistake(
+        "always BGR",
+        "the channels are always reversed, whatever `order` says",
+        lambda dL_dz, scale, order: (scale * dL_dz)[:, :, ::-1],
+    ),
+    *(
+        Mistake(
+            f"scale of channel {c} for all",
+            f"all channels have the scale of one, scale[{c}]",
+            lambda dL_dz, scale, order, c=c: _back(dL_dz, order) * scale[c],
+        )
+        for c in range(3)
     ),
     Mistake(
         "scale of another channel",
@@ -113,7 +135,7 @@ PIXELS = Subject(
     formula="dL_dx[π(c)] = scale[c] dL_dz[c]",
     gives="dL_dx",
     describe="""z[:, :, c] = scale[c] · x[:, :, order[c]] + shift[c]. dL_dz (H, W, 3), scale (3,),
-    order the three channel numbers, (2, 1, 0) for BGR → dL_dx (H, W, 3)""",
+    order any permutation of the channels, as (2, 1, 0) for BGR → dL_dx (H, W, 3)""",
     draw=_draw,
     variable=lambda problem: np.zeros(problem.arguments["dL_dz"].shape),
     loss=_loss,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ... import ops
-from .subject import Kinks, Mistake, Problem, Subject, numbers
+from .subject import SHAPES, Kinks, Mistake, Problem, Subject, numbers
 
 _CORNERS = {
     "top left": (0, 0),
@@ -76,6 +76,14 @@ def _exchanged(dL_dy, x_shape):
     return spread(dL_dy.reshape(w, h, C).swapaxes(0, 1), x_shape) / 4
 
 
+def _three_by_three(dL_dy, x_shape):
+    dL_dx = np.zeros((x_shape[0] + 2, x_shape[1] + 2, x_shape[2]))
+    h, w = dL_dy.shape[:2]
+    for u, v in np.ndindex(3, 3):
+        dL_dx[u : u + 2 * h : 2, v : v + 2 * w : 2] += dL_dy / 9
+    return dL_dx[: x_shape[0], : x_shape[1]]
+
+
 _AVERAGE_MISTAKES = (
     Mistake(
         "all of it to the first corner",
@@ -109,6 +117,11 @@ _AVERAGE_MISTAKES = (
         _exchanged,
     ),
     Mistake(
+        "windows of 3 × 3",
+        "each entry of dL_dy is spread over 3 × 3 entries with the factor 1/9: windows are 2 × 2",
+        _three_by_three,
+    ),
+    Mistake(
         "averaged over the channels",
         "every channel gets the mean over the channels: each channel is pooled by itself",
         lambda dL_dy, x_shape: (
@@ -125,6 +138,7 @@ AVERAGE_POOLING = Subject(
     describe="""y[i,j,c] = ¼ Σ x[2i+u, 2j+v, c] over u, v ∈ {0, 1}; of an odd H or W the last row or
     column is dropped. dL_dy (H // 2, W // 2, C), x_shape = (H, W, C) → dL_dx (H, W, C)""",
     draw=_draw_average,
+    shapes=SHAPES,
     variable=lambda problem: np.zeros(problem.arguments["x_shape"]),
     loss=lambda problem, x, backend: np.sum(
         problem.arguments["dL_dy"] * ops.avgpool_forward(x, backend=backend)[0]
@@ -176,7 +190,24 @@ def _corner_sum(x) -> np.ndarray:
 
 
 def _repeated_maximum(x):
-    return spread(np.max([_corner(x, u, v) for u, v in _ALL_CORNERS], axis=0), x.shape)
+    return spread(_largest(x), x.shape)
+
+
+def _largest(x) -> np.ndarray:
+    """Of each window: (H // 2, W // 2, C)."""
+    return np.max([_corner(x, u, v) for u, v in _ALL_CORNERS], axis=0)
+
+
+def _windows_misread(dL_dy, x):
+    h, w, C = dL_dy.shape
+    even = x[: 2 * h, : 2 * w]
+    runs = even.reshape(h, w, 4, C)
+    winner = runs.argmax(axis=2)[:, :, None]
+    gradient = np.zeros_like(runs)
+    np.put_along_axis(gradient, winner, dL_dy[:, :, None], axis=2)
+    dL_dx = np.zeros_like(x)
+    dL_dx[: 2 * h, : 2 * w] = gradient.reshape(even.shape)
+    return dL_dx
 
 
 def _to_the(score):
@@ -232,11 +263,37 @@ _MAXIMUM_MISTAKES = (
         _winner_over_channels,
     ),
     Mistake(
+        "one winner among all channels",
+        "of each window only the largest entry of all channels gets its gradient: every channel "
+        "has its own",
+        lambda dL_dy, x: (
+            _to_the(lambda corner: corner)(dL_dy, x)
+            * (x == spread(_largest(x).max(axis=2, keepdims=True) + 0 * dL_dy, x.shape))
+        ),
+    ),
+    Mistake(
+        "negative maxima get nothing",
+        "where the largest entry of a window is negative, none gets the gradient (is it compared "
+        "with 0?)",
+        lambda dL_dy, x: _to_the(lambda corner: corner)(dL_dy * (_largest(x) > 0), x),
+    ),
+    Mistake(
+        "windows reshaped without transposing",
+        "the windows were reshaped to (H // 2, W // 2, 4, C) without transposing: they are runs of "
+        "four entries, and not 2 × 2",
+        _windows_misread,
+    ),
+    Mistake(
+        "windows aligned to the end",
+        "of an odd height or width the first row or column was dropped: it is the last",
+        lambda dL_dy, x: _to_the(lambda corner: corner)(dL_dy[::-1, ::-1], x[::-1, ::-1])[
+            ::-1, ::-1
+        ],
+    ),
+    Mistake(
         "multiplied by the output",
         "dL_dy is multiplied by the maximum: the slope at the winner is 1",
-        lambda dL_dy, x: _to_the(lambda corner: corner)(
-            dL_dy * np.max([_corner(x, u, v) for u, v in _ALL_CORNERS], axis=0), x
-        ),
+        lambda dL_dy, x: _to_the(lambda corner: corner)(dL_dy * _largest(x), x),
     ),
     Mistake(
         "dL_dy forgotten",
@@ -270,8 +327,10 @@ MAXIMUM_POOLING = Subject(
     formula="dL_dx = dL_dy at the winner, else 0",
     gives="dL_dx",
     describe="""y[i,j,c] = max x[2i+u, 2j+v, c] over u, v ∈ {0, 1}; of an odd H or W the last row or
-    column is dropped. dL_dy (H // 2, W // 2, C), x (H, W, C) → dL_dx (H, W, C)""",
+    column is dropped; of equal maxima one gets the gradient, or they share it.
+    dL_dy (H // 2, W // 2, C), x (H, W, C) → dL_dx (H, W, C)""",
     draw=_draw_maximum,
+    shapes=SHAPES,
     variable=lambda problem: problem.arguments["x"],
     loss=lambda problem, x, backend: np.sum(
         problem.arguments["dL_dy"] * ops.maxpool_forward(x, backend=backend)[0]

@@ -8,9 +8,9 @@ from .subject import Kinks, Mistake, Problem, Subject, numbers
 
 def _draw(rng, shape) -> Problem:
     H, W, C, _ = shape
-    return Problem(
-        {"dL_dy": numbers(rng, H, W, C), "x": numbers(rng, H, W, C)}, {"C": C, "H": H, "W": W}
-    )
+    # Of all sizes: a mask of x > 0.01, or a ReLU that is cut off at 6, must show.
+    x = numbers(rng, H, W, C) * rng.choice([1e-9, 1e-3, 1.0, 8.0], (H, W, C))
+    return Problem({"dL_dy": numbers(rng, H, W, C), "x": x}, {"C": C, "H": H, "W": W})
 
 
 def _draw_kinks(rng):
@@ -26,6 +26,10 @@ def _draw_kinks(rng):
 def _own(problem, backend):
     dL_dy, x = problem.arguments.values()
     return ops.relu_backward(dL_dy, ops.relu_forward(x, backend=backend)[1], backend=backend)
+
+
+def _sigmoid(x):
+    return (1 + np.tanh(x / 2)) / 2
 
 
 _MISTAKES = (
@@ -80,9 +84,32 @@ _MISTAKES = (
         lambda dL_dy, x: dL_dy * np.where(x > 0, 1, 0.01),
     ),
     Mistake(
-        "threshold 1",
-        "the mask is that of x > 1: the kink is at 0",
-        lambda dL_dy, x: dL_dy * (x > 1),
+        "cut off at 6",
+        "where x > 6 the slope is 0, as that of ReLU6; here it is 1",
+        lambda dL_dy, x: dL_dy * ((x > 0) & (x < 6)),
+    ),
+    Mistake(
+        "slope of a sigmoid",
+        "the slope is σ(x)(1 − σ(x)), as that of a sigmoid; that of a ReLU is 0 or 1",
+        lambda dL_dy, x: dL_dy * _sigmoid(x) * _sigmoid(-x),
+    ),
+    Mistake(
+        "slope of a softplus",
+        "the slope is σ(x), as that of a softplus; that of a ReLU is 0 or 1",
+        lambda dL_dy, x: dL_dy * _sigmoid(x),
+    ),
+    Mistake(
+        "slope of a hyperbolic tangent",
+        "the slope is 1 − tanh²(x); that of a ReLU is 0 or 1",
+        lambda dL_dy, x: dL_dy * (1 - np.tanh(x) ** 2),
+    ),
+    *(
+        Mistake(
+            f"threshold {threshold:g}",
+            f"the mask is that of x > {threshold:g}: the kink is at 0",
+            lambda dL_dy, x, threshold=threshold: dL_dy * (x > threshold),
+        )
+        for threshold in (1.0, 0.5, 0.1, 0.01, 1e-6)
     ),
     Mistake(
         "mask of the mean over the channels",
@@ -101,7 +128,8 @@ RELU = Subject(
     identifier="R2",
     formula="dL_dx = dL_dy where x > 0, else 0",
     gives="dL_dx",
-    describe="y = max(x, 0). dL_dy and x (H, W, C) → dL_dx (H, W, C)",
+    describe="""y = max(x, 0); at x = 0 any slope from 0 to 1 will do.
+    dL_dy and x (H, W, C) → dL_dx (H, W, C)""",
     draw=_draw,
     variable=lambda problem: problem.arguments["x"],
     loss=lambda problem, x, backend: np.sum(
@@ -110,6 +138,8 @@ RELU = Subject(
     own=_own,
     right=lambda dL_dy, x: dL_dy * (x > 0),
     summands=lambda problem: 1,
+    parts=lambda dL_dy, x: {"the gradient where x > 0": dL_dy * (x > 0)},
+    extras=lambda dL_dy, x: {"the gradient where x < 0, which is 0,": dL_dy * (x < 0)},
     mistakes=_MISTAKES,
     draw_kinks=_draw_kinks,
     branches=("relu",),

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-# (H, W, C, K): odd, even, wide, high, and with logarithms so independent that a factor like
-# N² M can be told from its values at these shapes.
+# (H, W, C, K): odd, even, wide, high, square, and with logarithms so independent that a factor
+# like N² M can be told from its values at these shapes.
 SHAPES = (
     (3, 5, 4, 2),
     (5, 4, 3, 5),
@@ -16,7 +16,9 @@ SHAPES = (
     (2, 3, 5, 4),
     (7, 2, 3, 3),
     (6, 5, 4, 6),
+    (4, 4, 1, 1),
 )
+FLAT = (1, 6, 3, 2)  # for what is not pooled
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,13 +83,14 @@ class Subject:
     right: Callable[..., np.ndarray]  # as the student might write it: called with the arguments
     summands: Callable[[Problem], int]  # of the longest sum in it, for its rounding
     parts: Callable[..., Mapping[str, np.ndarray]] | None = None  # which add up to the truth
+    extras: Callable[..., Mapping[str, np.ndarray]] | None = None  # terms that do not belong there
     mistakes: tuple[Mistake, ...] = ()
     hints: Mapping[str, str] = field(default_factory=dict)  # factor → what it may come from
     is_linear: bool = False  # the loss, in the variable
     isolations: Callable[[np.random.Generator], list[tuple[str, Problem]]] | None = None
     draw_kinks: Callable[[np.random.Generator], tuple[Problem, Kinks]] | None = None
     branches: tuple[str, ...] = ()  # the layers of the loss that choose: ReLU, maximum
-    shapes: tuple[tuple[int, int, int, int], ...] = SHAPES
+    shapes: tuple[tuple[int, ...], ...] = (*SHAPES, FLAT)
 
 
 def numbers(rng: np.random.Generator, *shape: int) -> np.ndarray:

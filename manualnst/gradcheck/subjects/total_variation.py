@@ -53,6 +53,29 @@ def _with_border(mode: str, **options):
     return wrong
 
 
+# As the gradient is usually written: the difference to the neighbour before is that of the far
+# pixel of a pair, x[1:] or x[:, 1:]; that to the one after, of the near pixel.
+_STATEMENTS = {
+    "the far pixels below": (0, -1),
+    "the near pixels above": (0, 1),
+    "the far pixels to the right": (1, -1),
+    "the near pixels to the left": (1, 1),
+}
+
+
+def _assigning(names):
+    def wrong(x):
+        gradient = np.zeros_like(x)
+        for name, (axis, side) in _STATEMENTS.items():
+            written = [slice(None)] * 3
+            written[axis] = slice(1, None) if side < 0 else slice(None, -1)
+            part = 2 * _toward(x, axis, side)[tuple(written)]
+            gradient[tuple(written)] = part + (0 if name in names else gradient[tuple(written)])
+        return gradient
+
+    return wrong
+
+
 def _right(x):
     return np.sum(list(_parts(x).values()), axis=0)
 
@@ -91,6 +114,21 @@ _MISTAKES = (
         "both pixels of a pair with one sign",
         "both pixels of a pair get the difference with the same sign: the nearer one needs minus",
         lambda x: 2 * (_toward(x, 0, -1) - _toward(x, 0, 1) + _toward(x, 1, -1) - _toward(x, 1, 1)),
+    ),
+    *(
+        Mistake(
+            f"assigned instead of added: {name}",
+            f"the differences of {name} are assigned (=) where they are to be added (+=): what was "
+            "there is lost",
+            _assigning({name}),
+        )
+        for name in list(_STATEMENTS)[1:]
+    ),
+    Mistake(
+        "assigned instead of added",
+        "all differences are assigned (=) where they are to be added (+=): the later overwrite the "
+        "earlier",
+        _assigning(_STATEMENTS),
     ),
     Mistake(
         "border wraps around",
