@@ -90,7 +90,7 @@ def test_something_broken_ends_with_one(capsys, monkeypatch):
 def test_full_measures_the_power(capsys, monkeypatch):
     monkeypatch.setattr("manualnst.gradcheck.subjects.FULL_VGG", ())
     assert main(["check", "--full", "--only", "A2"]) == 0
-    assert "planted mistakes: caught 41 of 41, diagnosed by name 4" in capsys.readouterr().out
+    assert "planted mistakes: caught 45 of 45, diagnosed by name 4" in capsys.readouterr().out
 
 
 def test_a_template_can_be_filled_in(desk, capsys):
@@ -166,6 +166,38 @@ def test_bad_functions_are_one_line_each_and_the_others_are_judged(desk, capsys,
     lines = capsys.readouterr().out.splitlines()
     assert words in lines[0]
     assert lines[-2].split()[:2] == ["PASS", "conv3x3_backward_b"]
+
+
+def test_a_function_that_gives_up_half_way_is_not_just_missing(desk, capsys):
+    (desk / "mine.py").write_text(
+        "def content_backward(F, P):\n if F.shape[0] == 4: raise NotImplementedError('four')\n"
+        " return F - P"
+    )
+    assert main(["check", "mine.py"]) == 1
+    assert capsys.readouterr().out.startswith("ERROR")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def content_backward(F, P, eps=1e-8): return F - P",
+        "def content_backward(F, P, *, out=None): return F - P",
+        "def content_backward(F, P, /): return F - P",
+        "def content_backward(*maps): return maps[0] - maps[1]",
+        "import numpy as np\ncontent_backward = np.subtract",
+        "import functools\ncontent_backward = functools.partial(lambda F, P, k: k * (F - P), k=1)",
+    ],
+)
+def test_any_signature_that_can_be_called_will_do(desk, source):
+    (desk / "mine.py").write_text(source)
+    assert main(["check", "mine.py"]) == 0
+
+
+@pytest.mark.parametrize("value", ["None", "3.0", "type('T', (), {})"])
+def test_what_is_no_function_is_told(desk, capsys, value):
+    (desk / "mine.py").write_text(f"content_backward = {value}")
+    assert main(["check", "mine.py"]) == 1
+    assert "not a function" in capsys.readouterr().out
 
 
 def test_arguments_may_be_named_in_another_order(desk):
@@ -247,6 +279,14 @@ def test_the_plot_is_drawn_and_not_over_another(desk, capsys):
         (["missing.py"], "missing.py"),
         (["mine.py", "--seconds", "0"], "larger than 0"),
         (["--grade", "results.json"], "--grade needs a FILE"),
+        (["mine.py", "--grade", "mine.py"], "would replace the file"),
+        (["missing.py", "--grade", "results.json"], "there is no such file"),
+        (["mine.py", "--grade", "r.json", "--pair", "loss", "right"], "leave out --pair"),
+        (["mine.py", "--no-hints"], "--no-hints is for --grade"),
+        (["mine.py", "--full"], "leave out the FILE"),
+        (["mine.py", "--seed", "-1"], "must be 0 or larger"),
+        (["mine.py", "--seconds", "nan"], "larger than 0"),
+        (["mine.py", "--pair", "loss", "right", "--at", "99999,99999"], "smaller shape"),
         (["mine.py", "--grade", "nowhere/results.json"], "nowhere"),
         (["--plot", "errors.txt"], "errors.txt"),
     ],

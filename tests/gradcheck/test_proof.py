@@ -66,7 +66,7 @@ BROKEN = {
     "gram_backward": ("gram_backward", lambda right: right * np.float32(1.001)),
     "style_backward": ("gram_backward", lambda right: right * (right > 0)),
     "tv_backward": ("total_variation_backward", lambda right: right * 0.999),
-    "objective_backward": ("total_variation_backward", lambda right: right * 0.999),
+    "objective_backward": ("total_variation_backward", lambda right: right * 0.5),
 }
 
 
