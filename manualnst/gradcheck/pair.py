@@ -113,7 +113,8 @@ class _Pair:
         self._f, self._given, self._room, self._x = f, given, room, x
         self._rng = np.random.default_rng(0)
         self._ladder = Ladder(f, x, branches)
-        self._floor = ROOM * UNIT["float64"] * float(np.max(np.abs(given)))
+        self._largest = float(np.max(np.abs(given)))
+        self._floor = ROOM * UNIT["float64"] * self._largest
         self._is_analytic = self._try_complex_step()
         self._probes = [_Probe(label, d, self._slope(d)) for label, d in self._directions()]
 
@@ -177,7 +178,7 @@ class _Pair:
             return self._ladder.slope(d)
         slope, tolerance = self._complex_step(d), self._tolerance(d)
         given = float(np.sum(self._given * d))
-        if tolerance > _KNOWN * max(abs(slope), abs(given)):  # does rounding decide a kink?
+        if tolerance > _KNOWN * self._largest * np.linalg.norm(d):  # does rounding decide a kink?
             by_differences = self._ladder.slope(d)
             return by_differences if by_differences.kink else Slope(slope, slope, tolerance)
         if abs(given - slope) > tolerance:
