@@ -33,7 +33,7 @@ class Network:
         self.dtype = np.dtype(dtype)
         self._preprocessing = weights.preprocessing
         self._filters = {
-            name: (np.ascontiguousarray(w, dtype), np.ascontiguousarray(b, dtype))
+            name: (_constant(w, dtype), _constant(b, dtype))
             for name, (w, b) in weights.layers.items()
         }
         self._pool = POOLINGS[pool]
@@ -84,6 +84,13 @@ class Network:
             return _with_backward(ops.relu_forward(x, backend=self.backend), ops.relu_backward)
         pool_forward, pool_backward = self._pool
         return _with_backward(pool_forward(x, backend=self.backend), pool_backward)
+
+
+def _constant(parameters: np.ndarray, dtype) -> np.ndarray:
+    """A copy that cannot be changed, so that a backend may remember what it makes of it."""
+    copied = np.array(parameters, dtype, order="C")
+    copied.flags.writeable = False
+    return copied
 
 
 def _with_backward(output_and_cache, backward):

@@ -8,6 +8,7 @@ terms name the arrays of the numpy backend that are alive together.
 import math
 from collections.abc import Callable, Iterable
 
+from .backends import winograd
 from .network import map_shapes
 from .vgg import Weights
 
@@ -17,7 +18,7 @@ _OPTIMIZER_BYTES_PER_NUMBER = {"lbfgs": 8 * 31, "adam": 4 * 9, "momentum": 4 * 6
 # The optimiser's own work in a step, measured on a processor of 2024; scipy's has one thread.
 _OPTIMIZER_SECONDS_PER_NUMBER = {"lbfgs": 2e-7, "adam": 1e-8, "momentum": 5e-9}
 _PICTURES_KEPT = 6  # content, style, best, current, gradient, checkpoint copy
-_TEMPORARIES = 1.1  # strips, Gram matrices and the like
+_TEMPORARIES = 1.3  # strips, Gram matrices and the like
 _BLAS_BYTES = 32 << 20  # OpenBLAS' work buffers
 
 
@@ -33,17 +34,28 @@ def peak_bytes(
     evaluation = max(evaluation_numbers(weights, set(taps), *size) for size in sizes) * itemsize
     numbers = 3 * sizes[0][0] * sizes[0][1]
     optimiser = numbers * (_OPTIMIZER_BYTES_PER_NUMBER[optimizer] + _PICTURES_KEPT * itemsize)
-    return int(evaluation + optimiser + _BLAS_BYTES)
+    filters = transformed_numbers(weights, taps, *sizes[0]) * itemsize
+    return int(evaluation + optimiser + filters + winograd.strip_bytes() + _BLAS_BYTES)
+
+
+def transformed_numbers(weights: Weights, taps: Iterable[str], height: int, width: int) -> int:
+    """Of the filters that Winograd's algorithm keeps in its own form, 36 in the place of 9."""
+    shapes = map_shapes(weights, taps, height, width)
+    convolutions = ((name, before) for name, before, _ in shapes if name.startswith("conv"))
+    filters = ((weights.layers[name][0].shape, before) for name, before in convolutions)
+    return sum(36 * w[2] * w[3] for w, before in filters if winograd.pays(before, w))
 
 
 def evaluation_numbers(weights: Weights, taps: set[str], height: int, width: int) -> float:
     """Numbers alive at the peak of forward, losses and backward."""
     widest = tapped = masks = 0.0
-    for name, before, after in map_shapes(weights, taps, height, width):
-        before, after = math.prod(before), math.prod(after)
+    for name, shape, shape_after in map_shapes(weights, taps, height, width):
+        before, after = math.prod(shape), math.prod(shape_after)
         if name.startswith("conv"):
-            # Input, its padded copy and output; backward the same with the two exchanged.
-            widest = max(widest, 2 * before + after, 2 * after + before)
+            if winograd.pays(shape, weights.layers[name][0].shape):
+                widest = max(widest, before + after)
+            else:  # a padded copy of the input as well; backward with the two exchanged
+                widest = max(widest, 2 * before + after, 2 * after + before)
         elif name.startswith("relu"):
             widest = max(widest, 2.25 * after)  # input, output and the mask as bytes …
             masks += after / 32  # … which is kept as bits

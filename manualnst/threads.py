@@ -26,6 +26,12 @@ def for_each(function: Callable, items: Iterable) -> None:
             pass  # an exception of a piece is raised here
 
 
+def count() -> int:
+    """How many pieces are worked on at a time."""
+    pool = _pool()
+    return pool._max_workers if pool else 1
+
+
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     _pool()  # first: its size is what BLAS has without this limit

@@ -133,8 +133,8 @@ def test_normalised_filters_have_mean_one_and_the_same_function(pool):
 
 def test_normalising_does_not_keep_the_maps():
     weights = small_weights(widths=(4, 16, 64), last="conv3_4")  # all maps are equally large
-    picture = np.zeros((512, 512, 3), np.float32)
-    one_map = 512 * 512 * 4 * 4  # bytes
+    picture = np.zeros((1024, 1024, 3), np.float32)
+    one_map = 1024 * 1024 * 4 * 4  # bytes
     normalise_filters(weights, [picture[:16, :16]])  # what is made once
     tracemalloc.start()
     try:

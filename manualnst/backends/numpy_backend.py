@@ -4,10 +4,14 @@ Works in float32, float64 and complex128. For the complex step a number is compa
 real part, and nothing is conjugated.
 """
 
+import weakref
+from functools import partial
+
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .. import threads
+from . import winograd
 
 # A strip of the patch matrix of about this many bytes is still in a cache when, just gathered,
 # it is multiplied; smaller ones make smaller, less efficient products.
@@ -16,6 +20,37 @@ _STRIPS_AT_LEAST = 4  # for the threads to share
 
 
 def conv3x3_forward(x, w, b):
+    if winograd.pays(x.shape, w.shape):
+        return winograd.forward(x, _transformed(w), b), w
+    return _correlate(x, w, b), w
+
+
+def conv3x3_backward(dL_dy, cache):
+    w = cache
+    if winograd.pays(dL_dy.shape, w.shape):
+        return winograd.backward(dL_dy, _transformed(w))
+    # The same sum seen from x: a correlation of dL_dy with each filter turned by 180°.
+    turned = w[::-1, ::-1].swapaxes(2, 3)  # (3, 3, K, C)
+    no_bias = np.zeros((), dL_dy.dtype)
+    return _correlate(dL_dy, np.ascontiguousarray(turned), no_bias)
+
+
+_transforms: dict[int, tuple[weakref.ref, np.ndarray]] = {}  # id of the filters → (they, theirs)
+
+
+def _transformed(w):
+    """Winograd's form of the filters; remembered of those that cannot be changed."""
+    known = _transforms.get(id(w))
+    if known and known[0]() is w:
+        return known[1]
+    U = winograd.transform_filters(w)
+    if not w.flags.writeable:
+        forget = partial(_transforms.pop, id(w), None)
+        _transforms[id(w)] = weakref.ref(w, lambda _: forget()), U
+    return U
+
+
+def _correlate(x, w, b):
     """Gather the 3×3 patches as rows of a matrix and multiply it with the filters as columns.
 
     The whole patch matrix would be nine times the input; it is made in strips of image rows.
@@ -31,15 +66,7 @@ def conv3x3_forward(x, w, b):
         strip += b
 
     threads.for_each(convolve, strips)
-    return y, w
-
-
-def conv3x3_backward(dL_dy, cache):
-    """The same sum seen from x: a correlation of dL_dy with each filter turned by 180°."""
-    w = cache
-    turned = w[::-1, ::-1].swapaxes(2, 3)  # (3, 3, K, C)
-    no_bias = np.zeros((), dL_dy.dtype)
-    return conv3x3_forward(dL_dy, np.ascontiguousarray(turned), no_bias)[0]
+    return y
 
 
 def conv3x3_backward_params(dL_dy, x):

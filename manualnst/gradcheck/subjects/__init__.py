@@ -1,7 +1,7 @@
 """What is checked: one file for each derivative, with the ways in which it is got wrong."""
 
 from .content import CONTENT, NORMALISED_CONTENT
-from .conv3x3 import BIAS, FILTERS, INPUT
+from .conv3x3 import BIAS, FILTERS, INPUT, WINOGRAD
 from .gram import GRAM, NORMALISED_STYLE, STYLE
 from .objective import FULL_VGG, MAXIMUM_OBJECTIVE, NARROW_VGG, OBJECTIVE
 from .pixels import PIXELS
@@ -33,6 +33,7 @@ EXERCISES = {
 # What the package proves of itself.
 SUBJECTS = (
     *EXERCISES.values(),
+    WINOGRAD,
     *NORMALISED_CONTENT,
     *NORMALISED_STYLE,
     *NORMALISED_TOTAL_VARIATION,

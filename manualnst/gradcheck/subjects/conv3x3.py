@@ -1,5 +1,7 @@
 """[C2] and [C3], and the ways to get them wrong."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ... import ops
@@ -245,6 +247,11 @@ INPUT = Subject(
         "1/K": "the output channels add up; there is no mean",
     },
     is_linear=True,
+)
+
+# Of a size at which the numpy backend takes Winograd's algorithm.
+WINOGRAD = replace(
+    INPUT, formula="the same, by Winograd's algorithm", shapes=((9, 18, 16, 17),), mistakes=()
 )
 
 

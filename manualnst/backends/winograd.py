@@ -1,0 +1,230 @@
+r"""3×3 convolution with a quarter of the multiplications: Winograd's F(4×4, 3×3).
+
+Why it works, in one dimension. Four neighbouring outputs of a filter g of three taps are
+
+    y[i] = Σ_v d[i+v] g[v]          i = 0 … 3, from six inputs d[0] … d[5]: 12 multiplications
+
+(1) The other way round, let a polynomial of degree 3 with coefficients y be multiplied by one
+of degree 2 with coefficients g: the product has degree 5, so it is fixed by six values, and each
+of them is one multiplication, g(p) · y(p). With the points p = 0, 1, −1, 2, −2 and ∞ (the leading
+coefficient) this reads, from right to left: evaluate y (the 6×4 matrix A), evaluate g (the 6×3
+matrix G), multiply, and interpolate (the 6×6 matrix B, the inverse of evaluating degree 5):
+
+    coefficients of the product = B [(G g) ⊙ (A y)]
+
+(2) The product of polynomials is linear in y for a fixed g, as a matrix: d = T_g y. The outputs
+above are its transpose applied to d: Σ_v d[i+v] g[v] = (T_gᵀ d)[i]. So transpose (1):
+
+    y = Aᵀ [(G g) ⊙ (Bᵀ d)]          six multiplications
+
+In two dimensions it is done along rows and along columns, 36 multiplications in the place of
+144 for a tile of 4×4 outputs, which overlap by two rows and columns of their 6×6 inputs:
+
+    Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ D B) ] A
+
+and with channels each of the 36 products becomes a matrix product, tiles × C by C × K.
+
+(3) The backward to the input is the transpose of that chain, step by step in reverse: A for
+Aᵀ, the transposed products, B for Bᵀ, and where tiles overlapped their gradients are added:
+
+    dL_dD = B [ (G g Gᵀ)ᵀ ⊙ (A dL_dY Aᵀ) ] Bᵀ
+
+so it needs no filters of its own.
+
+The price: the numbers grow on the way by up to a hundred, and with them rounding, which costs one
+to two digits against the plain sum. The scale of a row of G is free, as B's column can take it
+back: here A and B are made of small whole numbers, which are exact.
+"""
+
+from functools import cache
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from .. import threads
+
+TILE = 4  # outputs of a tile, each way; it reads TILE + 2 inputs
+_SPAN = TILE + 2
+_STRIP_BYTES = 8 << 20  # of the transformed tiles of a strip, before and after the product
+_CHANNELS_AT_LEAST, _TILES_AT_LEAST = 16, 8
+
+_AT = [
+    [1, 1, 1, 1, 1, 0],  # p⁰
+    [0, 1, -1, 2, -2, 0],  # p¹
+    [0, 1, 1, 4, 4, 0],  # p²
+    [0, 1, -1, 8, -8, 1],  # p³; at ∞ only the leading coefficient is left
+]
+_BT = [  # its rows, times the denominators of G
+    [4, 0, -5, 0, 1, 0],
+    [0, -4, -4, 1, 1, 0],
+    [0, 4, -4, -1, 1, 0],
+    [0, -2, -1, 2, 1, 0],
+    [0, 2, -1, -2, 1, 0],
+    [0, 4, 0, -5, 0, 1],
+]
+_G = [  # g(p) over Π (p − other points)
+    [1 / 4, 0, 0],
+    [-1 / 6, -1 / 6, -1 / 6],
+    [-1 / 6, 1 / 6, -1 / 6],
+    [1 / 24, 1 / 12, 1 / 6],
+    [1 / 24, -1 / 12, 1 / 6],
+    [0, 0, 1],
+]
+
+
+@cache
+def _matrices(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Aᵀ (4, 6) and Bᵀ (6, 6)."""
+    return np.array(_AT, dtype), np.array(_BT, dtype)
+
+
+def pays(map_shape, filters_shape) -> bool:
+    """Is it faster than the plain sum for a map (H, W, C) and filters (3, 3, C, K)?
+
+    The transforms cost per channel what is saved per pair of channels; and with a few tiles only,
+    to read the transformed filters, four times as many numbers, takes longest.
+    """
+    tiles = -(-map_shape[0] // TILE) * -(-map_shape[1] // TILE)
+    return min(filters_shape[2:]) >= _CHANNELS_AT_LEAST and tiles >= _TILES_AT_LEAST
+
+
+def transform_filters(w) -> np.ndarray:
+    """G g Gᵀ: w (3, 3, C, K) → (36, C, K)."""
+    _, _, C, K = w.shape
+    both = np.kron(_G, _G)  # (36, 9): along rows and along columns
+    return (both.astype(w.dtype) @ w.reshape(9, C * K)).reshape(_SPAN**2, C, K)
+
+
+def forward(x, U, b):
+    """(2): x (H, W, C), transformed filters U (36, C, K), b (K,) → y (H, W, K)."""
+    (H, W, C), K = x.shape, U.shape[2]
+    AT, BT = _matrices(x.dtype)
+    columns = -(-W // TILE)
+    y = np.empty((H, W, K), x.dtype)
+
+    def convolve(tiles: range) -> None:
+        r = len(tiles)
+        D = _rows_around(x, tiles, columns)  # (4r + 2, 4 columns + 2, C)
+        down = np.matmul(BT, _overlapping(D.reshape(len(D), -1), r))
+        down = down.reshape(r, _SPAN, -1, C)
+        V = np.empty((_SPAN, _SPAN, r, columns, C), x.dtype)  # Bᵀ D B
+        np.matmul(BT, _overlapping_columns(down, columns), out=V.transpose(0, 2, 3, 1, 4))
+        M = np.matmul(V.reshape(_SPAN**2, -1, C), U).reshape(_SPAN, _SPAN, r, columns, K)
+        across = np.empty((r, _SPAN, columns, TILE, K), x.dtype)
+        np.matmul(AT, M.transpose(0, 2, 3, 1, 4), out=across.transpose(1, 0, 2, 3, 4))
+        Y = np.matmul(AT, across.reshape(r, _SPAN, -1)).reshape(TILE * r, -1, K)
+        rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
+        np.add(Y[: rows.stop - rows.start, :W], b, out=y[rows])
+
+    threads.for_each(convolve, _strips(x.shape, U))
+    return y
+
+
+def backward(dL_dy, U):
+    """(3): dL_dy (H, W, K), U (36, C, K) → dL_dx (H, W, C)."""
+    (H, W, K), C = dL_dy.shape, U.shape[1]
+    AT, BT = _matrices(dL_dy.dtype)
+    U_transposed = U.transpose(0, 2, 1)
+    columns = -(-W // TILE)
+    dL_dx = np.empty((H, W, C), dL_dy.dtype)
+    dL_dx[TILE * -(-H // TILE) - 1 :] = 0  # no tile's own rows reach it, if H is a multiple of 4
+    overhang = {}  # first row below a strip → what the strip adds to that row and the next
+
+    def convolve(tiles: range) -> None:
+        r = len(tiles)
+        dL_dY = _rows(dL_dy, tiles, columns).reshape(r, TILE, -1)
+        down = np.matmul(AT.T, dL_dY).reshape(r, _SPAN, columns, TILE, K)
+        V = np.empty((_SPAN, _SPAN, r, columns, K), dL_dy.dtype)  # A dL_dY Aᵀ
+        np.matmul(AT.T, down.transpose(1, 0, 2, 3, 4), out=V.transpose(0, 2, 3, 1, 4))
+        M = np.matmul(V.reshape(_SPAN**2, -1, K), U_transposed)
+        M = M.reshape(_SPAN, _SPAN, r, columns, C).transpose(2, 0, 3, 1, 4)
+        across = _side_by_side(BT.T, M).reshape(r, _SPAN, -1)
+        # Of a tile's six rows four are its own, and two lie in the next tile.
+        own = np.matmul(BT.T[:TILE], across).reshape(r, TILE, -1, C)
+        shared = np.matmul(BT.T[TILE:], across).reshape(r, 2, -1, C)
+        own[1:, :2] += shared[:-1]
+        block = own.reshape(TILE * r, -1, C)[:, 1 : W + 1]
+        # The first tile begins one row above the picture.
+        top = TILE * tiles.start - 1
+        rows = slice(max(top, 0), min(top + TILE * r, H))
+        dL_dx[rows] = block[rows.start - top : rows.stop - top]
+        overhang[top + TILE * r] = shared[-1, :, 1 : W + 1]
+
+    threads.for_each(convolve, _strips(dL_dx.shape, U))
+    for row, shared in overhang.items():
+        dL_dx[row : row + 2] += shared[: max(0, H - row)]
+    return dL_dx
+
+
+def strip_bytes() -> int:
+    """About what is alive at a time beside the maps: tiles, and what they are made of and into."""
+    return 2 * _STRIP_BYTES * threads.count()
+
+
+def _strips(shape, U) -> list[range]:
+    """Rows of tiles, in strips of which the transformed tiles stay in a cache."""
+    H, W, _ = shape
+    tile_rows, columns = -(-H // TILE), -(-W // TILE)
+    bytes_of_a_row = columns * U.shape[0] * (U.shape[1] + U.shape[2]) * U.itemsize
+    r = max(1, min(_STRIP_BYTES // bytes_of_a_row, -(-tile_rows // threads.count())))
+    return [range(top, min(top + r, tile_rows)) for top in range(0, tile_rows, r)]
+
+
+def _rows_around(x, tiles: range, columns: int):
+    """The rows that these tiles read, with zeros outside x: (4r + 2, 4 columns + 2, C)."""
+    H, W, C = x.shape
+    D = np.zeros((TILE * len(tiles) + 2, TILE * columns + 2, C), x.dtype)
+    top = TILE * tiles.start - 1
+    rows = slice(max(top, 0), min(top + len(D), H))
+    D[rows.start - top : rows.stop - top, 1 : W + 1] = x[rows]
+    return D
+
+
+def _rows(dL_dy, tiles: range, columns: int):
+    """The rows of these tiles, with zeros beyond the last ones: (4r, 4 columns, K)."""
+    H, W, K = dL_dy.shape
+    rows = slice(TILE * tiles.start, TILE * tiles.stop)
+    if rows.stop <= H and TILE * columns == W:
+        return dL_dy[rows]
+    whole = np.zeros((TILE * len(tiles), TILE * columns, K), dL_dy.dtype)
+    whole[: H - rows.start, :W] = dL_dy[rows]
+    return whole
+
+
+def _overlapping(D, r: int):
+    """A view of the six rows of each tile, four on from tile to tile: (r, 6, width)."""
+    down, right = D.strides
+    return as_strided(D, (r, _SPAN, D.shape[1]), (TILE * down, down, right), writeable=False)
+
+
+def _overlapping_columns(down, columns: int):
+    """The same of columns: (r, 6, width, C) → (6, r, columns, 6, C)."""
+    r, _, _, C = down.shape
+    tile, row, right, channel = down.strides
+    return as_strided(
+        down,
+        (_SPAN, r, columns, _SPAN, C),
+        (row, tile, TILE * right, right, channel),
+        writeable=False,
+    )
+
+
+def _side_by_side(B, M):
+    """B applied to the columns of each tile, and added up where tiles share columns:
+    (r, 6, columns, 6, C) → (r, 6, 4 columns + 2, C)."""
+    r, _, columns, _, C = M.shape
+    across = np.empty((r, _SPAN, TILE * columns + 2, C), M.dtype)
+    np.matmul(B[:TILE], M, out=_every_fourth(across, columns, TILE))
+    across[:, :, TILE * columns :] = 0
+    pairs = _every_fourth(across[:, :, TILE:], columns, 2)  # in the next tile
+    pairs += np.matmul(B[TILE:], M)
+    return across
+
+
+def _every_fourth(across, columns: int, width: int):
+    """A view of so many columns from every fourth on: (r, 6, columns, width, C)."""
+    r, rows, _, C = across.shape
+    tile, row, right, channel = across.strides
+    return as_strided(
+        across, (r, rows, columns, width, C), (tile, row, TILE * right, right, channel)
+    )
