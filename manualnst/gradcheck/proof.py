@@ -22,6 +22,7 @@ _LARGEST_FOR_LOOPS = 300  # entries of a variable that the naive backend is made
 _LARGE_ENTRIES = 6  # of variables beyond that: an evaluation takes long
 
 _FIVE_POINT_STEP = 0.1  # of the variable's size: without kinks the stencil is exact at any step
+_TWO_POINT_STEP = float(np.cbrt(3 * UNIT["float64"]))  # rounding and truncation about equal
 _TAYLOR_STEPS = 0.1 * 2.0 ** -np.arange(12)  # twelve octaves; rounding hides the last
 _OCTAVES = 8  # of them that have to be seen
 _TAYLOR_SLOPE = 2.0  # of the remainder; a wrong gradient leaves one of slope 1
@@ -186,7 +187,7 @@ class _Proof:
         return slope, 1.5 * self._noise / h, "rounding / h", ""
 
     def _two_point(self, d):
-        h = self._step(d, np.cbrt(3 * UNIT["float64"]))
+        h = self._step(d, _TWO_POINT_STEP)
         slope = oracles.two_point(self._free_loss, self._x, d, h)
         # Its error is of order h², so at 2h it is four times as large: the difference is 3 times.
         truncation = abs(oracles.two_point(self._loss, self._x, d, 2 * h) - slope)

@@ -1,11 +1,13 @@
 """`check` without a file: everything passes, and what is broken on purpose does not."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from manualnst.backends import NAMES, get_backend, numpy_backend
+from manualnst.gradcheck import proof
 from manualnst.gradcheck.proof import DTYPES, provable_by, prove
 from manualnst.gradcheck.subjects import EXERCISES, SUBJECTS
 from manualnst.network import Network
@@ -122,6 +124,14 @@ def test_a_difference_across_a_kink_says_so_and_the_exact_oracles_judge():
     assert "a kink between the points: relu at" in verdicts["two points"].note
     assert verdicts["complex step"].verdict == "PASS"
     assert verdicts["five points, masks held"].verdict == "PASS"
+    assert row.verdict == "PASS"
+
+
+def test_a_kink_of_the_network_is_told_by_its_layer_and_place(monkeypatch):
+    monkeypatch.setattr(proof, "_TWO_POINT_STEP", 0.3)  # long enough to meet one
+    row = prove(EXERCISES["objective_backward"], "numpy", "float64")
+    [two_points] = [c for c in row.comparisons if c.oracle == "two points"]
+    assert re.search(r"a kink between the points: relu[12]_[12] at \(\d, \d, \d\)", two_points.note)
     assert row.verdict == "PASS"
 
 

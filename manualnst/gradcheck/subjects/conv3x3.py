@@ -35,10 +35,16 @@ def _draw_input(rng, shape) -> Problem:
     return Problem({"dL_dy": numbers(rng, H, W, K), "w": numbers(rng, 3, 3, C, K)}, _sizes(shape))
 
 
+def _weighted_output(dL_dy, x, w, b, backend):
+    """Σ dL_dy · y, linear in each of x, w and b: the loss whose gradients are checked here."""
+    dtype = np.result_type(x, w, b)
+    y, _ = ops.conv3x3_forward(*(array.astype(dtype) for array in (x, w, b)), backend=backend)
+    return np.sum(dL_dy * y)
+
+
 def _input_loss(problem, x, backend):
-    dL_dy, w = (array.astype(x.dtype) for array in problem.arguments.values())
-    b = np.zeros(w.shape[3], x.dtype)
-    return np.sum(dL_dy * ops.conv3x3_forward(x, w, b, backend=backend)[0])
+    dL_dy, w = problem.arguments.values()
+    return _weighted_output(dL_dy, x, w, np.zeros(w.shape[3]), backend)
 
 
 def _padded(mode):
@@ -261,9 +267,8 @@ def _draw_filters(rng, shape) -> Problem:
 
 
 def _filters_loss(problem, w, backend):
-    dL_dy, x = (array.astype(w.dtype) for array in problem.arguments.values())
-    b = np.zeros(w.shape[3], w.dtype)
-    return np.sum(dL_dy * ops.conv3x3_forward(x, w, b, backend=backend)[0])
+    dL_dy, x = problem.arguments.values()
+    return _weighted_output(dL_dy, x, w, np.zeros(w.shape[3]), backend)
 
 
 def _filters_with_border(mode):
@@ -396,10 +401,9 @@ def _draw_bias(rng, shape) -> Problem:
 
 
 def _bias_loss(problem, b, backend):
-    dL_dy = problem.arguments["dL_dy"].astype(b.dtype)
+    [dL_dy] = problem.arguments.values()
     H, W, K = dL_dy.shape
-    x, w = np.zeros((H, W, 1), b.dtype), np.zeros((3, 3, 1, K), b.dtype)
-    return np.sum(dL_dy * ops.conv3x3_forward(x, w, b, backend=backend)[0])
+    return _weighted_output(dL_dy, np.zeros((H, W, 1)), np.zeros((3, 3, 1, K)), b, backend)
 
 
 def _bias_own(problem, backend):
