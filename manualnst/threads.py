@@ -26,15 +26,16 @@ def for_each(function: Callable, items: Iterable) -> None:
             pass  # an exception of a piece is raised here
 
 
+@cache
 def count() -> int:
-    """How many pieces are worked on at a time."""
-    pool = _pool()
-    return pool._max_workers if pool else 1
+    """How many pieces are worked on at a time: as BLAS chose, by the processors at hand and
+    variables as OMP_NUM_THREADS."""
+    return max((info["num_threads"] for info in _controller().info()), default=1)
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    _pool()  # first: its size is what BLAS has without this limit
+    count()  # first: it is what BLAS has without this limit
     with _controller().limit(limits=1, user_api="blas"):
         yield
 
@@ -46,6 +47,4 @@ def _controller() -> ThreadpoolController:
 
 @cache
 def _pool() -> ThreadPoolExecutor | None:
-    """Of the size that BLAS chose by the processors at hand and variables as OMP_NUM_THREADS."""
-    count = max((info["num_threads"] for info in _controller().info()), default=1)
-    return ThreadPoolExecutor(count, "manualnst") if count > 1 else None
+    return ThreadPoolExecutor(count(), "manualnst") if count() > 1 else None

@@ -10,11 +10,13 @@ from manualnst import threads
 def pool(request, monkeypatch):
     """for_each as it is where BLAS has this many threads."""
     threads._pool.cache_clear()
+    threads.count.cache_clear()
     threads._controller.cache_clear()
     with threadpool_limits(request.param, "blas"):
         threads._pool()
         yield request.param
     threads._pool.cache_clear()
+    threads.count.cache_clear()
     threads._controller.cache_clear()
 
 
