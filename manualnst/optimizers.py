@@ -1,11 +1,11 @@
 """From one picture to the next, asking the objective for nothing but loss and gradient.
 
 All optimisers have one interface, `minimise`. They keep every pixel in [0, 1] and report after
-each step; a step is an iteration, which for L-BFGS-B may take more than one evaluation.
+each step; a step is an iteration, which for L-BFGS may take more than one evaluation.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -24,6 +24,7 @@ class State:
     iterations: int = 0
     evaluations: int = 0
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    loss: float | None = None  # of x, for those that compare it with the next one
 
 
 class Step(NamedTuple):
@@ -41,6 +42,7 @@ DIVERGED = "diverged: loss or gradient is no longer a finite number; use smaller
 class Optimizer(Protocol):
     resumes_exactly: bool
     arrays: tuple[str, ...]  # names of the arrays in its states
+    more_arrays: tuple[str, ...]  # and of those that may be there
 
     def minimise(self, evaluate: Evaluate, state: State, steps: int, on_step: OnStep) -> str:
         """Go on from `state` until `steps` iterations are done in total; return why it stopped."""
@@ -57,6 +59,7 @@ class Adam:
     epsilon: float = 1e-8
     resumes_exactly = True
     arrays = ("dL_dx", "m", "v")
+    more_arrays = ()
 
     def minimise(self, evaluate, state, steps, on_step):
         def update(g, t, arrays):
@@ -82,6 +85,7 @@ class Momentum:
     gamma: float = 0.9
     resumes_exactly = True
     arrays = ("dL_dx", "velocity")
+    more_arrays = ()
 
     def minimise(self, evaluate, state, steps, on_step):
         def update(g, t, arrays):
@@ -116,17 +120,148 @@ def _first_order(update, evaluate, state, steps, on_step) -> str:
     return ALL_STEPS_DONE.format(steps)
 
 
+class _Pair(NamedTuple):
+    """A step s and how the gradient changed along it, y; the secant condition is B s = y."""
+
+    s: np.ndarray  # (H, W, 3)
+    y: np.ndarray  # (H, W, 3)
+    s_y: float  # ⟨s, y⟩ > 0: the curvature met on the way
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Limited-memory quasi-Newton steps in the box [0, 1], in plain array operations.
+
+    Newton's step is −H g with H the inverse of the second derivative B. B is never formed: each
+    step s changes the gradient by y ≈ B s, so H must fulfil H y = s. The smallest change of a
+    symmetric H (in the norm that B itself measures) that achieves this is BFGS's,
+
+        H ← (1 − s yᵀ/⟨s,y⟩) H (1 − y sᵀ/⟨s,y⟩) + s sᵀ/⟨s,y⟩
+
+    Unrolled over the last pairs, from the newest back, H g needs only dot products (Nocedal 1980):
+    on the way back q ← q − α y with α = ⟨s,q⟩/⟨s,y⟩ applies the factors on the right; then comes
+    the innermost H, the multiple ⟨s,y⟩/⟨y,y⟩ of 1 that fits the newest pair; on the way forth
+    q ← q + (α − ⟨y,q⟩/⟨s,y⟩) s applies those on the left and adds the last terms.
+
+    The box: pixels at a bound that the gradient pushes outwards stay there, and a step is taken
+    along the projected line x(t) = clip(x + t d). The length 1 is nearly always right; else it is
+    shortened by the minimum of the parabola through what is known, until the loss has fallen by a
+    ten-thousandth of what the slope promises (Armijo).
+    """
+
+    history: int = 10
+    resumes_exactly = True
+    arrays = ("dL_dx",)
+    more_arrays = tuple(f"{letter}{n}" for n in range(10) for letter in "sy")
+
+    first_move = 0.02  # root mean square of the first step, which has no curvature to go by
+    sufficient_decrease = 1e-4
+    attempts = 20
+    # As scipy's, below.
+    relative_reduction = 1e-9
+    projected_gradient = 1e-5
+
+    def minimise(self, evaluate, state, steps, on_step):
+        if state.iterations < steps and state.loss is None:
+            evaluation = evaluate(state.x)
+            if not _is_finite(evaluation):
+                return DIVERGED
+            arrays = {"dL_dx": evaluation.dL_dx}
+            state = replace(
+                state, evaluations=state.evaluations + 1, arrays=arrays, loss=evaluation.loss
+            )
+        pairs = self._stored_pairs(state.arrays)
+        while state.iterations < steps:
+            g = state.arrays["dL_dx"]
+            free = ~(((state.x <= 0) & (g > 0)) | ((state.x >= 1) & (g < 0)))
+            if np.max(np.abs(g), where=free, initial=0.0) <= self.projected_gradient:
+                return _GRADIENT_IS_ZERO
+            evaluation, x, evaluations = self._search(evaluate, state, g * free, free, pairs)
+            if evaluation is None and pairs:
+                # What was learned misleads here: begin anew, downhill.
+                state, pairs = replace(state, evaluations=evaluations), []
+                continue
+            if evaluation is None:
+                return _NO_STEP_HELPS
+            if not _is_finite(evaluation):
+                return DIVERGED
+            pairs = self._with_new(pairs, x - state.x, evaluation.dL_dx - g)
+            arrays = {"dL_dx": evaluation.dL_dx} | self._stored(pairs)
+            reduction = state.loss - evaluation.loss
+            state = State(x, state.iterations + 1, evaluations, arrays, evaluation.loss)
+            stop_reason = on_step(Step(evaluation, state))
+            if stop_reason:
+                return stop_reason
+            if 0 <= reduction <= self.relative_reduction * abs(state.loss):
+                return _LOSS_IS_LEVEL
+        return ALL_STEPS_DONE.format(steps)
+
+    def _search(self, evaluate, state, g, free, pairs):
+        """(evaluation, x, evaluations in total) of a step that lowers the loss; (None, None, …)
+        if none does."""
+        d = -_times_inverse(g, pairs) * free
+        if np.vdot(g, d) >= 0:
+            d, pairs = -g, []
+        t = 1.0 if pairs else self.first_move / float(np.sqrt(np.mean(np.square(d))))
+        for attempt in range(1, self.attempts + 1):
+            x = np.clip(state.x + np.float32(t) * d, 0, 1)
+            evaluation = evaluate(x)
+            promised = float(np.vdot(state.arrays["dL_dx"], x - state.x))
+            rise = evaluation.loss - state.loss
+            if not _is_finite(evaluation) or rise <= self.sufficient_decrease * promised:
+                return evaluation, x, state.evaluations + attempt
+            t *= min(max(-promised / (2 * (rise - promised)), 0.1), 0.5)
+        return None, None, state.evaluations + self.attempts
+
+    def _with_new(self, pairs: list[_Pair], s, y) -> list[_Pair]:
+        """Without pairs that met no curvature: they would make H indefinite."""
+        s_y = float(np.vdot(s, y))
+        if s_y <= 1e-6 * float(np.linalg.norm(s.ravel()) * np.linalg.norm(y.ravel())):
+            return pairs
+        return [*pairs, _Pair(s, y, s_y)][-self.history :]
+
+    def _stored(self, pairs: list[_Pair]) -> dict[str, np.ndarray]:
+        return {f"{k}{n}": getattr(pair, k) for n, pair in enumerate(pairs) for k in "sy"}
+
+    def _stored_pairs(self, arrays: dict[str, np.ndarray]) -> list[_Pair]:
+        stored = [(arrays.get(f"s{n}"), arrays.get(f"y{n}")) for n in range(self.history)]
+        return [_Pair(s, y, float(np.vdot(s, y))) for s, y in stored if s is not None]
+
+
+def _times_inverse(g: np.ndarray, pairs: list[_Pair]) -> np.ndarray:
+    """H g, by the two loops."""
+    q, alphas = g.copy(), []
+    for s, y, s_y in reversed(pairs):
+        alphas.append(np.vdot(s, q) / s_y)
+        q -= np.float32(alphas[-1]) * y
+    if pairs:
+        newest = pairs[-1]
+        q *= np.float32(newest.s_y / np.vdot(newest.y, newest.y))
+    for (s, y, s_y), alpha in zip(pairs, reversed(alphas), strict=True):
+        q += np.float32(alpha - np.vdot(y, q) / s_y) * s
+    return q
+
+
+_LOSS_IS_LEVEL = "converged: steps no longer lower the loss by more than rounding"
+_GRADIENT_IS_ZERO = "converged: the gradient is zero but for pixels at their bounds"
+_NO_STEP_HELPS = "converged: no step along the search direction lowers the loss any further"
+
+
 class _Stop(Exception):
     """Carries a stop reason out of scipy."""
 
 
 @dataclass(frozen=True)
 class LBFGSB:
-    """scipy's L-BFGS-B with the box [0, 1]. Its memory cannot be stored: resuming restarts it."""
+    """scipy's L-BFGS-B with the box [0, 1]: the reference for the one above, in double precision.
+
+    Its memory cannot be stored: resuming restarts it.
+    """
 
     history: int = 10
     resumes_exactly = False
     arrays = ()
+    more_arrays = ()
 
     # Where the reduction of a step is lost in the rounding of a float32 gradient, and where the
     # projected gradient has fallen this far below its start (in units of the objective's scale).
@@ -182,11 +317,11 @@ class LBFGSB:
         if "ITERATIONS" in message:
             return ALL_STEPS_DONE.format(steps)
         if "RELATIVE" in message or "REDUCTION" in message:
-            return "converged: steps no longer lower the loss by more than rounding"
+            return _LOSS_IS_LEVEL
         if "PROJECTED" in message or "PGTOL" in message:
-            return "converged: the gradient is zero but for pixels at their bounds"
+            return _GRADIENT_IS_ZERO
         if "ABNORMAL" in message:
-            return "converged: no step along the search direction lowers the loss any further"
+            return _NO_STEP_HELPS
         return f"scipy stopped: {message}"
 
 
@@ -194,7 +329,12 @@ def _is_finite(evaluation: Evaluation) -> bool:
     return bool(np.isfinite(evaluation.loss) and np.all(np.isfinite(evaluation.dL_dx)))
 
 
-OPTIMIZERS: dict[str, type] = {"lbfgs": LBFGSB, "adam": Adam, "momentum": Momentum}
+OPTIMIZERS: dict[str, type] = {
+    "lbfgs": LBFGS,
+    "lbfgsb": LBFGSB,
+    "adam": Adam,
+    "momentum": Momentum,
+}
 
 
 def make_optimizer(name: str, rate: float | None) -> Optimizer:

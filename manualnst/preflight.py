@@ -12,11 +12,11 @@ from .backends import winograd
 from .network import map_shapes
 from .vgg import Weights
 
-# Arrays of the size of the picture: 8-byte ones for scipy, which keeps two pictures for each
-# pair of its memory of 10, and 4-byte ones for the others (moments, move, new and old picture).
-_OPTIMIZER_BYTES_PER_NUMBER = {"lbfgs": 8 * 31, "adam": 4 * 9, "momentum": 4 * 6}
-# The optimiser's own work in a step, measured on a processor of 2024; scipy's has one thread.
-_OPTIMIZER_SECONDS_PER_NUMBER = {"lbfgs": 2e-7, "adam": 1e-8, "momentum": 5e-9}
+# Arrays of the size of the picture: two for each of the ten pairs that L-BFGS remembers, 8-byte
+# ones in scipy, and 4-byte ones for the others (moments, move, new and old picture).
+_OPTIMIZER_BYTES_PER_NUMBER = {"lbfgs": 4 * 29, "lbfgsb": 8 * 31, "adam": 4 * 9, "momentum": 4 * 6}
+# The optimiser's own work in a step, measured on a processor of 2024.
+_OPTIMIZER_SECONDS_PER_NUMBER = {"lbfgs": 3e-8, "lbfgsb": 2e-7, "adam": 1e-8, "momentum": 5e-9}
 _PICTURES_KEPT = 6  # content, style, best, current, gradient, checkpoint copy
 _TEMPORARIES = 1.3  # strips, Gram matrices and the like
 _BLAS_BYTES = 32 << 20  # OpenBLAS' work buffers

@@ -145,6 +145,7 @@ class Run:
             "scale": standing.scale,
             "iterations": standing.state.iterations,
             "evaluations": standing.state.evaluations,
+            "loss": standing.state.loss,
             "best_loss": standing.best_loss,
             "history": standing.history.first(standing.state.evaluations),
             "seconds": standing.seconds,

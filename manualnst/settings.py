@@ -55,7 +55,7 @@ class Settings:
             _check_text("weights", self.weights)
         if self.rate is not None:
             _check_number("rate", self.rate)
-            if self.optimizer == "lbfgs":
+            if self.optimizer.startswith("lbfgs"):
                 raise InputError("rate is for adam and momentum; lbfgs finds its own step length")
             if self.rate == 0:
                 raise InputError("rate is 0: nothing would move; give a positive number")

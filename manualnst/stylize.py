@@ -116,7 +116,8 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
     content = Input(_picture(arrays, "content", shape), alpha, {}, ())
     style = Input(_picture(arrays, "style", arrays["style"].shape), None, {}, ())
     optimizer = make_optimizer(settings.optimizer, settings.rate)
-    optimizer_arrays = {name: _array(arrays, f"state.{name}", shape) for name in optimizer.arrays}
+    names = [*optimizer.arrays, *(n for n in optimizer.more_arrays if f"state.{n}" in arrays)]
+    optimizer_arrays = {name: _array(arrays, f"state.{name}", shape) for name in names}
     if "v" in optimizer_arrays and optimizer_arrays["v"].min() < 0:
         raise InputError("checkpoint: state.v is a mean of squares, but has negative values")
     x = _picture(arrays, "x", shape)
@@ -127,7 +128,7 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
     if not scale:
         raise InputError("checkpoint: the scale is 0")
     standing = Standing(
-        State(x, int(iterations), int(evaluations), optimizer_arrays),
+        State(x, int(iterations), int(evaluations), optimizer_arrays, _loss(facts)),
         _picture(arrays, "best", shape),
         best_loss,
         History(_columns(facts["history"], int(evaluations))),
@@ -140,8 +141,8 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
     notices = [f"resume: {standing.state.iterations} steps are done"]
     if not optimizer.resumes_exactly:
         notices.append(
-            "resume: L-BFGS-B starts with an empty memory, so its steps differ from those of an "
-            "uninterrupted run"
+            "resume: scipy's L-BFGS-B starts with an empty memory, so its steps differ from those "
+            "of an uninterrupted run"
         )
     run = Run(settings, weights, content, style, standing, facts["facts"], notices)
     check_same(run, facts["facts"], ["weights"])
@@ -169,6 +170,10 @@ def _number(facts, name: str) -> float:
     if not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise InputError(f"checkpoint: {name} is {value!r}, expected a number of at least 0")
     return float(value)
+
+
+def _loss(facts) -> float | None:
+    return None if facts["loss"] is None else _number(facts, "loss")
 
 
 def _columns(history: Any, evaluations: int) -> dict[str, list[float]]:

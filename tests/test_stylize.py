@@ -61,9 +61,12 @@ def test_the_loss_falls_and_the_best_picture_is_returned(pictures):
 
 
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
-def test_lbfgs_does_not_give_up_early_in_single_precision(pictures, normalisation):
+@pytest.mark.parametrize("optimizer", ["lbfgs", "lbfgsb"])
+def test_lbfgs_does_not_give_up_early_in_single_precision(pictures, normalisation, optimizer):
     # Their first losses range from 1e-4 to 1e7; scipy's tolerances are absolute.
-    settings = SMALL | dict(normalisation=normalisation, steps=12, content_weight=0.0)
+    settings = SMALL | dict(
+        normalisation=normalisation, steps=12, content_weight=0.0, optimizer=optimizer
+    )
     result = manualnst.stylize(*pictures, **settings)
     assert result.stop_reason == "all 12 steps are done"
     losses = result.record["history"]["total"]
@@ -121,7 +124,7 @@ def test_an_interrupt_returns_the_best_picture_so_far(pictures):
     assert result.stop_reason == "interrupted after 2 of 4 steps"
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "momentum"])
 def test_resuming_is_exact(pictures, tmp_path, optimizer):
     settings = SMALL | dict(optimizer=optimizer, steps=7)
     whole = manualnst.stylize(*pictures, **settings)
@@ -131,14 +134,16 @@ def test_resuming_is_exact(pictures, tmp_path, optimizer):
     resumed = manualnst.resume(path)
     assert np.array_equal(resumed.image, whole.image)
     assert resumed.record["history"] == whole.record["history"]
-    assert resumed.record["evaluations"] == whole.record["evaluations"] == 8
+    assert resumed.record["evaluations"] == whole.record["evaluations"] >= 8
     different = {"seconds", "peak_memory_bytes", "notices"}
     assert all(resumed.record[k] == whole.record[k] for k in whole.record if k not in different)
 
 
-def test_resuming_lbfgs_goes_on_and_says_that_its_memory_is_empty(pictures, tmp_path):
+def test_resuming_scipys_goes_on_and_says_that_its_memory_is_empty(pictures, tmp_path):
     path = tmp_path / "checkpoint"
-    prepare(*pictures, Settings(**SMALL)).finish(stopping_at(3), path, checkpoint_every=1)
+    prepare(*pictures, Settings(**SMALL | dict(optimizer="lbfgsb"))).finish(
+        stopping_at(3), path, checkpoint_every=1
+    )
     facts, arrays = load_checkpoint(path)
     save_checkpoint(path, facts | {"seconds": 100}, arrays)
     run = restore(path, steps=6)
@@ -334,3 +339,11 @@ def test_a_compressed_or_pickled_checkpoint_is_refused(tmp_path):
 def test_unknown_samples_are_told():
     with pytest.raises(InputError, match=", ".join(samples.STYLES)):
         manualnst.stylize("sample:nothing")
+
+
+def test_lbfgs_gets_as_low_as_scipys_with_as_many_evaluations(pictures):
+    def best_of_thirty(optimizer):
+        settings = SMALL | dict(optimizer=optimizer, steps=30)
+        return min(manualnst.stylize(*pictures, **settings).record["history"]["total"][:30])
+
+    assert best_of_thirty("lbfgs") <= 1.01 * best_of_thirty("lbfgsb")
