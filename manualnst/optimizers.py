@@ -206,7 +206,8 @@ class LBFGS:
         for attempt in range(1, self.attempts + 1):
             x = np.clip(state.x + np.float32(t) * d, 0, 1)
             evaluation = evaluate(x)
-            promised = float(np.vdot(state.arrays["dL_dx"], x - state.x))
+            # Of the clipped step; the clipping may have left nothing of what was promised.
+            promised = min(0.0, float(np.vdot(state.arrays["dL_dx"], x - state.x)))
             rise = evaluation.loss - state.loss
             if not _is_finite(evaluation) or rise <= self.sufficient_decrease * promised:
                 return evaluation, x, state.evaluations + attempt
@@ -224,8 +225,9 @@ class LBFGS:
         return {f"{k}{n}": getattr(pair, k) for n, pair in enumerate(pairs) for k in "sy"}
 
     def _stored_pairs(self, arrays: dict[str, np.ndarray]) -> list[_Pair]:
-        stored = [(arrays.get(f"s{n}"), arrays.get(f"y{n}")) for n in range(self.history)]
-        return [_Pair(s, y, float(np.vdot(s, y))) for s, y in stored if s is not None]
+        names = [(f"s{n}", f"y{n}") for n in range(self.history)]
+        stored = [(arrays[s], arrays[y]) for s, y in names if s in arrays and y in arrays]
+        return [_Pair(s, y, float(np.vdot(s, y))) for s, y in stored]
 
 
 def _times_inverse(g: np.ndarray, pairs: list[_Pair]) -> np.ndarray:
