@@ -1,7 +1,6 @@
 """manualnst: neural style transfer with every derivative written by hand, and proven."""
 
 from .errors import InputError
-from .gradcheck import check_gradient
 from .result import Result
 from .run import Progress
 from .settings import Settings
@@ -18,3 +17,11 @@ __all__ = [
     "resume",
     "stylize",
 ]
+
+
+def __getattr__(name: str):
+    if name == "check_gradient":  # loaded when it is asked for: a run can do without
+        from .gradcheck import check_gradient
+
+        return check_gradient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -108,7 +108,8 @@ def forward(x, U, b):
         down = np.matmul(BT, _overlapping(D.reshape(len(D), -1), r))
         down = down.reshape(r, _SPAN, -1, C)
         V = np.empty((_SPAN, _SPAN, r, columns, C), x.dtype)  # Bᵀ D B
-        np.matmul(BT, _overlapping_columns(down, columns), out=V.transpose(0, 2, 3, 1, 4))
+        tiles_of_columns = _every_fourth(down, columns, _SPAN).transpose(1, 0, 2, 3, 4)
+        np.matmul(BT, tiles_of_columns, out=V.transpose(0, 2, 3, 1, 4))
         M = np.matmul(V.reshape(_SPAN**2, -1, C), U).reshape(_SPAN, _SPAN, r, columns, K)
         across = np.empty((r, _SPAN, columns, TILE, K), x.dtype)
         np.matmul(AT, M.transpose(0, 2, 3, 1, 4), out=across.transpose(1, 0, 2, 3, 4))
@@ -195,18 +196,6 @@ def _overlapping(D, r: int):
     """A view of the six rows of each tile, four on from tile to tile: (r, 6, width)."""
     down, right = D.strides
     return as_strided(D, (r, _SPAN, D.shape[1]), (TILE * down, down, right), writeable=False)
-
-
-def _overlapping_columns(down, columns: int):
-    """The same of columns: (r, 6, width, C) → (6, r, columns, 6, C)."""
-    r, _, _, C = down.shape
-    tile, row, right, channel = down.strides
-    return as_strided(
-        down,
-        (_SPAN, r, columns, _SPAN, C),
-        (row, tile, TILE * right, right, channel),
-        writeable=False,
-    )
 
 
 def _side_by_side(B, M):

@@ -84,11 +84,8 @@ def judge(
         worst = max(entries, key=lambda entry: entry.excess)
         verdict, words, mistake = _manners(cases, answers, answer(cases[0].problem))
         if worst.excess > 1 and mistake != "keeps state":
-            wrong_at = entries.index(worst)
-            verdict, words, mistake = (
-                Verdict.WRONG,
-                *_explain(subject, cases, answers, answer, wrong_at),
-            )
+            verdict = Verdict.WRONG
+            words, mistake = _explain(subject, cases, answers, entries, answer)
         note = _at_kinks(cases, answers) if verdict == Verdict.PASS else ""
     comparison = Comparison("complex step", verdict, worst, "rounding × 1000", note)
     return Row(
@@ -162,9 +159,9 @@ def worst_entry(given: np.ndarray, expected: np.ndarray, tolerance: float) -> En
     return Entry(where, float(given[index]), float(expected[index]), tolerance)
 
 
-def _explain(subject, cases, answers, answer, wrong_at: int) -> tuple[str, str]:
-    """(words, mistake) on a gradient that is wrong, most of all in the case `wrong_at`."""
-    wrong = [worst_in(case, a.value).excess > 1 for case, a in zip(cases, answers, strict=True)]
+def _explain(subject, cases, answers, entries, answer) -> tuple[str, str]:
+    """(words, mistake) on a gradient that is wrong; `entries` are the worst of each case."""
+    wrong = [entry.excess > 1 for entry in entries]
     smooth = [case.kinks is None for case in cases]
     at_kinks_only = not any(w and s for w, s in zip(wrong, smooth, strict=True))
     samples = [
@@ -174,8 +171,8 @@ def _explain(subject, cases, answers, answer, wrong_at: int) -> tuple[str, str]:
     ]
     if diagnosis := diagnose(subject, samples):
         return diagnosis.words, diagnosis.mistake
-    case = cases[wrong_at]
-    given = answers[wrong_at].value
+    worst_case = max(range(len(cases)), key=lambda n: entries[n].excess)
+    case, given = cases[worst_case], answers[worst_case].value
     right = np.clip(given, case.kinks.low, case.kinks.high) if case.kinks else case.truth
     is_wrong = ~(np.abs(given - right) <= case.tolerance)
     words = locate(is_wrong, case.problem.arguments)

@@ -14,7 +14,7 @@ from ..errors import InputError
 from .branches import crossed
 from .rounding import ROOM, UNIT
 
-Branches = Callable[[np.ndarray], Mapping[str, np.ndarray]]
+TellBranches = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 _LONGEST, _SHORTEST = 0.1, 2e-7  # steps, in the size of x along the direction
 _MOST_RUNGS = 60
@@ -60,7 +60,7 @@ def _best_rung(central: np.ndarray, noise: np.ndarray) -> tuple[int | None, floa
 
 
 class Ladder:
-    def __init__(self, f: Callable, x: np.ndarray, branches: Branches | None):
+    def __init__(self, f: Callable, x: np.ndarray, branches: TellBranches | None):
         self._f, self._x, self._branches = f, x, branches
         self._size = float(np.sqrt(np.mean(x**2))) or 1.0
         self._at_x = f(x)

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from . import oracles
 from .diagnosis import Known, Sample, diagnose
-from .ladder import Branches, Ladder, Slope
+from .ladder import Ladder, Slope, TellBranches
 from .location import locate
 from .report import Comparison, Entry, Report, Row, Verdict
 from .rounding import OTHER_ORDER, ROOM, UNIT, rounding
@@ -28,7 +28,7 @@ def check_gradient(
     gradient: Callable[[np.ndarray], np.ndarray] | np.ndarray,
     x,
     *,
-    branches: Branches | None = None,
+    branches: TellBranches | None = None,
 ) -> Report:
     """Is gradient(x) the gradient of f at x?
 

@@ -6,7 +6,7 @@ from types import ModuleType
 
 import numpy as np
 
-from ..backends import NAMES, get_backend
+from ..backends import get_backend
 from . import oracles
 from .branches import Branches, crossed
 from .judge import case_at_kinks, worst_entry, worst_in
@@ -71,7 +71,7 @@ def _at_kinks(subject: Subject, rng, backend: ModuleType, dtype: str) -> Compari
 
 def provable_by(subject: Subject, backend_name: str) -> bool:
     """Loops would take too long for large networks."""
-    return backend_name in NAMES and (backend_name != "naive" or not _is_large(subject))
+    return backend_name != "naive" or not _is_large(subject)
 
 
 def _is_large(subject: Subject) -> bool:
@@ -191,12 +191,8 @@ class _Proof:
         slope = oracles.two_point(self._free_loss, self._x, d, h)
         # Its error is of order h², so at 2h it is four times as large: the difference is 3 times.
         truncation = abs(oracles.two_point(self._loss, self._x, d, 2 * h) - slope)
-        return (
-            slope,
-            truncation + self._noise / h,
-            "h against 2h",
-            (self._kink_between(self._x - h * d, self._x + h * d)),
-        )
+        kink = self._kink_between(self._x - h * d, self._x + h * d)
+        return slope, truncation + self._noise / h, "h against 2h", kink
 
     def _step(self, d, relative: float) -> float:
         return relative * self._size / np.max(np.abs(d))

@@ -102,16 +102,19 @@ class StudentFile:
         self.limits = limits
         self._forbidden = frozenset(forbidden)
         self._source = _read_source(self.path)
+        self._functions: dict[str, list[str] | str | None] | None = None
         self._relay = _Relay(printable(self.path.name)) if prints else None
 
     def functions(self) -> dict[str, list[str] | str | None]:
         """Of every public name at the top level, the parameters if it is a function, None where
-        they are unknown; what it is, in words, if it is none."""
-        with self._start() as process:
-            header, _ = process.ask("functions")
-        if "failure" in header:
-            raise InputError(f"{printable(self.path.name)}: {_failure(header)}")
-        return _checked_functions(header)
+        they are unknown; what it is, in words, if it is none. The file is run for it only once."""
+        if self._functions is None:
+            with self._start() as process:
+                header, _ = process.ask("functions")
+            if "failure" in header:
+                raise InputError(f"{printable(self.path.name)}: {_failure(header)}")
+            self._functions = _checked_functions(header)
+        return self._functions
 
     def constant(self, name: str) -> Outcome:
         """An array or number at the top level; of a function, what it returns without arguments."""
