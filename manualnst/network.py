@@ -37,6 +37,8 @@ class Network:
             for name, (w, b) in weights.layers.items()
         }
         self._pool = POOLINGS[pool]
+        self._averages = pool == "average"
+        self._fuses = hasattr(backend, "fused_forward") and self.dtype.kind == "f"
         self._order = available_layers(weights)
 
     def forward(self, x, taps: Iterable[str]):
@@ -50,31 +52,56 @@ class Network:
         features = {}
         y, cache = ops.pixels_forward(x, self._preprocessing, backend=self.backend)
         tape = [("pixels", ops.pixels_backward, cache)]
-        for name in self._order[: _depth(self._order, taps)]:
-            y, backward, cache = self._layer_forward(name, y)
-            tape.append((name, backward, cache))
-            if name in taps:
-                features[name] = y
+        names = self._order[: _depth(self._order, taps)]
+        while names:
+            step = self._next_step(names, taps)
+            y, backward, cache = self._step_forward(step, y)
+            tape.append((step[-1], backward, cache))
+            if step[-1] in taps:
+                features[step[-1]] = y
+            names = names[len(step) :]
         return features, tape
 
     def backward(self, dL_dF: dict, tape: list):
-        """{tap: dL_dF of its map} and the forward's tape → dL_dx (H, W, 3)."""
+        """{tap: dL_dF of its map} and the forward's tape → dL_dx (H, W, 3).
+
+        In the place of an array there may be a function that takes what arrived from deeper
+        layers (None at the deepest tap) and returns it with the tap's own added: a large
+        gradient then need not exist twice.
+        """
         unknown = set(dL_dF) - {name for name, _, _ in tape}
         if unknown or not dL_dF:
             raise InputError(
                 f"Network.backward: gradients for {sorted(unknown) or 'no layer'}, but the forward "
-                f"ran from {tape[0][0]} to {tape[-1][0]}"
+                f"passed through {', '.join(name for name, _, _ in tape)}"
             )
         gradient = None
         for name, backward, cache in reversed(tape):
             if name in dL_dF:
-                gradient = dL_dF[name] if gradient is None else gradient + dL_dF[name]
+                gradient = _added(gradient, dL_dF[name])
             if gradient is not None:
                 gradient = backward(gradient, cache, backend=self.backend)
         return gradient
 
+    def _next_step(self, names: list[str], taps: set[str]) -> list[str]:
+        """The next layer, or those that the backend does in one pass: what no tap wants to see
+        between a convolution, its ReLU and the average pooling after it."""
+        kinds = [name[:4] for name in names[:3]]
+        if not self._fuses or kinds[:2] != ["conv", "relu"] or names[0] in taps:
+            return names[:1]
+        pooled = kinds[2:] == ["pool"] and self._averages and names[1] not in taps
+        return names[: 3 if pooled else 2]
+
+    def _step_forward(self, names: list[str], x):
+        if len(names) == 1:
+            return self._layer_forward(names[0], x)
+        w, b = self._filters[names[0]]
+        return _with_backward(
+            ops.fused_forward(x, w, b, len(names) == 3, backend=self.backend), ops.fused_backward
+        )
+
     def _layer_forward(self, name: str, x):
-        """One layer: its output, the function that goes back through it, and that one's cache."""
+        """A layer's output, the function that goes back through it, and that one's cache."""
         if name.startswith("conv"):
             w, b = self._filters[name]
             return _with_backward(
@@ -91,6 +118,12 @@ def _constant(parameters: np.ndarray, dtype) -> np.ndarray:
     copied = np.array(parameters, dtype, order="C")
     copied.flags.writeable = False
     return copied
+
+
+def _added(gradient, at_tap):
+    if callable(at_tap):
+        return at_tap(gradient)
+    return at_tap if gradient is None else gradient + at_tap
 
 
 def _with_backward(output_and_cache, backward):

@@ -10,6 +10,7 @@ style layers have w_l = 1/5 as in the paper. `scale` changes nothing but the uni
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,18 +94,19 @@ class Objective:
         """x (H, W, 3) of the network's dtype → Evaluation."""
         backend = self._network.backend
         terms: dict[str, Term] = {}
-        dL_dF: dict[str, np.ndarray] = {}
+        waiting: dict[str, list[Callable]] = {}  # layer → its losses' ways back
         features, tape = self._network.forward(x, self._taps)
         for layer in list(features):
-            F = features.pop(layer)  # each map can go as soon as its losses are done
+            F = features.pop(layer)  # a map can go as soon as its losses are done
             for kind in self._kinds:
                 if layer not in kind.weights:
                     continue
                 weight, target = kind.weights[layer], kind.targets[layer]
                 value, cache = kind.forward(F, target, self._normalisation, backend=backend)
                 terms[f"{kind.name} {layer}"] = Term(value, weight)
-                gradient = kind.backward(self.scale * weight, cache, backend=backend)
-                dL_dF[layer] = dL_dF[layer] + gradient if layer in dL_dF else gradient
+                go_back = partial(kind.backward, self.scale * weight, cache, backend=backend)
+                waiting.setdefault(layer, []).append(go_back)
+        dL_dF = {layer: partial(_add_all, losses) for layer, losses in waiting.items()}
         dL_dx = self._network.backward(dL_dF, tape) if dL_dF else np.zeros_like(x)
         if self._tv_weight:
             terms["tv"], gradient = self._total_variation(x)
@@ -118,6 +120,13 @@ class Objective:
         weight = self.scale * self._tv_weight
         gradient = losses.total_variation_backward(weight, cache, backend=backend)
         return Term(value, self._tv_weight), gradient
+
+
+def _add_all(waiting: list[Callable], gradient):
+    """Every loss of a layer adds its dL_dF to the gradient; what it kept for that can go then."""
+    while waiting:
+        gradient = waiting.pop()(gradient)
+    return gradient
 
 
 def unit_scale(evaluation: Evaluation) -> float:

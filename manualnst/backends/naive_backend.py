@@ -150,10 +150,10 @@ def gram_forward(F):
     return G, F
 
 
-def gram_backward(dL_dG, cache):
+def gram_backward(dL_dG, cache, onto=None):
     F = cache
     H, W, N = F.shape
-    dL_dF = np.zeros_like(F)
+    dL_dF = np.zeros_like(F) if onto is None else onto
     for p, q, i, j in np.ndindex(H, W, N, N):
         dL_dF[p, q, i] += dL_dG[i, j] * F[p, q, j]
         dL_dF[p, q, j] += dL_dG[i, j] * F[p, q, i]

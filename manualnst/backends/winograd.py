@@ -36,16 +36,20 @@ to two digits against the plain sum. The scale of a row of G is free, as B's col
 back: here A and B are made of small whole numbers, which are exact.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .. import threads
+from .strips import split
 
 TILE = 4  # outputs of a tile, each way; it reads TILE + 2 inputs
 _SPAN = TILE + 2
-_STRIP_BYTES = 8 << 20  # of the transformed tiles of a strip, before and after the product
+# Tiles of a strip: enough of them to make up for reading the transformed filters once, few enough
+# to stay in a cache, with the product, where channels are few.
+_TILES = 128
 _CHANNELS_AT_LEAST, _TILES_AT_LEAST = 16, 8
 
 _AT = [
@@ -95,12 +99,12 @@ def transform_filters(w) -> np.ndarray:
     return (both.astype(w.dtype) @ w.reshape(9, C * K)).reshape(_SPAN**2, C, K)
 
 
-def forward(x, U, b):
-    """(2): x (H, W, C), transformed filters U (36, C, K), b (K,) → y (H, W, K)."""
+def forward(x, U, finish: Callable) -> None:
+    """(2): x (H, W, C), transformed filters U (36, C, K) → `finish` gets y (H, W, K) in strips:
+    a slice of rows and what is in them, as an array of its own."""
     (H, W, C), K = x.shape, U.shape[2]
     AT, BT = _matrices(x.dtype)
     columns = -(-W // TILE)
-    y = np.empty((H, W, K), x.dtype)
 
     def convolve(tiles: range) -> None:
         r = len(tiles)
@@ -115,27 +119,28 @@ def forward(x, U, b):
         np.matmul(AT, M.transpose(0, 2, 3, 1, 4), out=across.transpose(1, 0, 2, 3, 4))
         Y = np.matmul(AT, across.reshape(r, _SPAN, -1)).reshape(TILE * r, -1, K)
         rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
-        np.add(Y[: rows.stop - rows.start, :W], b, out=y[rows])
+        finish(rows, Y[: rows.stop - rows.start, :W])
 
-    threads.for_each(convolve, _strips(x.shape, U))
-    return y
+    threads.for_each(convolve, _strips(H, W))
 
 
-def backward(dL_dy, U):
-    """(3): dL_dy (H, W, K), U (36, C, K) → dL_dx (H, W, C)."""
-    (H, W, K), C = dL_dy.shape, U.shape[1]
-    AT, BT = _matrices(dL_dy.dtype)
+def backward(read: Callable, shape: tuple[int, int, int], U):
+    """(3): dL_dy of this shape (H, W, K), which is read in strips: `read` gets a slice of rows
+    and gives what is in them; U (36, C, K) → dL_dx (H, W, C)."""
+    (H, W, K), C = shape, U.shape[1]
+    AT, BT = _matrices(U.dtype)
     U_transposed = U.transpose(0, 2, 1)
     columns = -(-W // TILE)
-    dL_dx = np.empty((H, W, C), dL_dy.dtype)
+    dL_dx = np.empty((H, W, C), U.dtype)
     dL_dx[TILE * -(-H // TILE) - 1 :] = 0  # no tile's own rows reach it, if H is a multiple of 4
     overhang = {}  # first row below a strip → what the strip adds to that row and the next
 
     def convolve(tiles: range) -> None:
         r = len(tiles)
-        dL_dY = _rows(dL_dy, tiles, columns).reshape(r, TILE, -1)
+        rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
+        dL_dY = _whole_tiles(read(rows), r, columns).reshape(r, TILE, -1)
         down = np.matmul(AT.T, dL_dY).reshape(r, _SPAN, columns, TILE, K)
-        V = np.empty((_SPAN, _SPAN, r, columns, K), dL_dy.dtype)  # A dL_dY Aᵀ
+        V = np.empty((_SPAN, _SPAN, r, columns, K), U.dtype)  # A dL_dY Aᵀ
         np.matmul(AT.T, down.transpose(1, 0, 2, 3, 4), out=V.transpose(0, 2, 3, 1, 4))
         M = np.matmul(V.reshape(_SPAN**2, -1, K), U_transposed)
         M = M.reshape(_SPAN, _SPAN, r, columns, C).transpose(2, 0, 3, 1, 4)
@@ -151,24 +156,27 @@ def backward(dL_dy, U):
         dL_dx[rows] = block[rows.start - top : rows.stop - top]
         overhang[top + TILE * r] = shared[-1, :, 1 : W + 1]
 
-    threads.for_each(convolve, _strips(dL_dx.shape, U))
+    threads.for_each(convolve, _strips(H, W))
     for row, shared in overhang.items():
         dL_dx[row : row + 2] += shared[: max(0, H - row)]
     return dL_dx
 
 
-def strip_bytes() -> int:
-    """About what is alive at a time beside the maps: tiles, and what they are made of and into."""
-    return 2 * _STRIP_BYTES * threads.count()
+def strip_bytes(shape, filters_shape) -> int:
+    """What is alive at a time beside a map (H, W, C) and its outcome: tiles, before and after the
+    product, and what they are made of and into."""
+    strips = _strips(*shape[:2])
+    tiles = max(len(strip) for strip in strips) * -(-shape[1] // TILE)
+    at_a_time = min(threads.count(), len(strips))
+    return 4 * 2 * _SPAN**2 * sum(filters_shape[2:]) * tiles * at_a_time
 
 
-def _strips(shape, U) -> list[range]:
-    """Rows of tiles, in strips of which the transformed tiles stay in a cache."""
-    H, W, _ = shape
-    tile_rows, columns = -(-H // TILE), -(-W // TILE)
-    bytes_of_a_row = columns * U.shape[0] * (U.shape[1] + U.shape[2]) * U.itemsize
-    r = max(1, min(_STRIP_BYTES // bytes_of_a_row, -(-tile_rows // threads.count())))
-    return [range(top, min(top + r, tile_rows)) for top in range(0, tile_rows, r)]
+def _strips(H: int, W: int) -> list[range]:
+    """Rows of tiles in strips of about _TILES, of equal height, as many for each thread."""
+    rows = -(-H // TILE)
+    count = rows * -(-W // TILE) / _TILES
+    for_all = threads.count()
+    return split(rows, for_all * max(1, round(count / for_all)))
 
 
 def _rows_around(x, tiles: range, columns: int):
@@ -181,14 +189,13 @@ def _rows_around(x, tiles: range, columns: int):
     return D
 
 
-def _rows(dL_dy, tiles: range, columns: int):
-    """The rows of these tiles, with zeros beyond the last ones: (4r, 4 columns, K)."""
-    H, W, K = dL_dy.shape
-    rows = slice(TILE * tiles.start, TILE * tiles.stop)
-    if rows.stop <= H and TILE * columns == W:
-        return dL_dy[rows]
-    whole = np.zeros((TILE * len(tiles), TILE * columns, K), dL_dy.dtype)
-    whole[: H - rows.start, :W] = dL_dy[rows]
+def _whole_tiles(dL_dY, r: int, columns: int):
+    """Some rows, with zeros beyond the map's last row and column: (4r, 4 columns, K)."""
+    rows, W, K = dL_dY.shape
+    if (rows, W) == (TILE * r, TILE * columns):
+        return dL_dY
+    whole = np.zeros((TILE * r, TILE * columns, K), dL_dY.dtype)
+    whole[:rows, :W] = dL_dY
     return whole
 
 

@@ -3,6 +3,8 @@
     loss, cache = …_forward(…)                 loss is a Python number, in double precision
     dL_dF       = …_backward(dL_dloss, cache)  dL_dloss: its weight in the whole objective L
 
+At a tap where a gradient has arrived already, `onto` takes it, to be added to in place.
+
 In the paper F is N × M; here a map is (H, W, N), its transpose as a matrix (M, N).
 """
 

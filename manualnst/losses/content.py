@@ -26,7 +26,11 @@ def content_forward(F, P, normalisation: str = "paper", *, backend):
     return scale * loss, (scale, D)
 
 
-def content_backward(dL_dloss: float, cache, *, backend):
-    """[E2] → dL_dF (H, W, N)."""
+def content_backward(dL_dloss: float, cache, onto=None, *, backend):
+    """[E2] → dL_dF (H, W, N), added to `onto` if that is given."""
     scale, D = cache
-    return backend.squared_error_backward(dL_dloss * scale, D)
+    dL_dF = backend.squared_error_backward(dL_dloss * scale, D)
+    if onto is None:
+        return dL_dF
+    onto += dL_dF
+    return onto
