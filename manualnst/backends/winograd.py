@@ -49,7 +49,7 @@ TILE = 4  # outputs of a tile, each way; it reads TILE + 2 inputs
 _SPAN = TILE + 2
 # Tiles of a strip: enough of them to make up for reading the transformed filters once, few enough
 # to stay in a cache, with the product, where channels are few.
-_TILES = 128
+_TILES = 256
 _CHANNELS_AT_LEAST, _TILES_AT_LEAST = 16, 8
 
 _AT = [
@@ -93,30 +93,31 @@ def pays(map_shape, filters_shape) -> bool:
 
 
 def transform_filters(w) -> np.ndarray:
-    """G g Gᵀ: w (3, 3, C, K) → (36, C, K)."""
+    """G g Gᵀ: w (3, 3, C, K) → (6, 6, C, K)."""
     _, _, C, K = w.shape
-    both = np.kron(_G, _G)  # (36, 9): along rows and along columns
-    return (both.astype(w.dtype) @ w.reshape(9, C * K)).reshape(_SPAN**2, C, K)
+    both = np.kron(_G, _G)  # (36, 9): down and across
+    return (both.astype(w.dtype) @ w.reshape(9, C * K)).reshape(_SPAN, _SPAN, C, K)
 
 
 def forward(x, U, finish: Callable) -> None:
-    """(2): x (H, W, C), transformed filters U (36, C, K) → `finish` gets y (H, W, K) in strips:
+    """(2): x (H, W, C), transformed filters U (6, 6, C, K) → `finish` gets y (H, W, K) in strips:
     a slice of rows and what is in them, as an array of its own."""
-    (H, W, C), K = x.shape, U.shape[2]
+    (H, W, C), K = x.shape, U.shape[3]
     AT, BT = _matrices(x.dtype)
     columns = -(-W // TILE)
 
     def convolve(tiles: range) -> None:
         r = len(tiles)
-        D = _rows_around(x, tiles, columns)  # (4r + 2, 4 columns + 2, C)
-        down = np.matmul(BT, _overlapping(D.reshape(len(D), -1), r))
-        down = down.reshape(r, _SPAN, -1, C)
-        V = np.empty((_SPAN, _SPAN, r, columns, C), x.dtype)  # Bᵀ D B
-        tiles_of_columns = _every_fourth(down, columns, _SPAN).transpose(1, 0, 2, 3, 4)
-        np.matmul(BT, tiles_of_columns, out=V.transpose(0, 2, 3, 1, 4))
-        M = np.matmul(V.reshape(_SPAN**2, -1, C), U).reshape(_SPAN, _SPAN, r, columns, K)
+        down = np.empty((r, _SPAN, TILE * columns + 2, C), x.dtype)  # Bᵀ D of every tile
+        down[:, :, 0] = down[:, :, W + 1 :] = 0
+        inside = down.reshape(r, _SPAN, -1)[:, :, C : (W + 1) * C]
+        np.matmul(BT, _overlapping(_rows_around(x, tiles), r), out=inside)
+        V = np.empty((_SPAN, r, columns, C), x.dtype)  # one of six rows of Bᵀ D B, of every tile
         across = np.empty((r, _SPAN, columns, TILE, K), x.dtype)
-        np.matmul(AT, M.transpose(0, 2, 3, 1, 4), out=across.transpose(1, 0, 2, 3, 4))
+        for u in range(_SPAN):
+            np.matmul(BT, _every_fourth(down[:, u], columns, _SPAN), out=V.transpose(1, 2, 0, 3))
+            M = np.matmul(V.reshape(_SPAN, -1, C), U[u]).reshape(_SPAN, r, columns, K)
+            np.matmul(AT, M.transpose(1, 2, 0, 3), out=across[:, u])
         Y = np.matmul(AT, across.reshape(r, _SPAN, -1)).reshape(TILE * r, -1, K)
         rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
         finish(rows, Y[: rows.stop - rows.start, :W])
@@ -126,10 +127,10 @@ def forward(x, U, finish: Callable) -> None:
 
 def backward(read: Callable, shape: tuple[int, int, int], U):
     """(3): dL_dy of this shape (H, W, K), which is read in strips: `read` gets a slice of rows
-    and gives what is in them; U (36, C, K) → dL_dx (H, W, C)."""
-    (H, W, K), C = shape, U.shape[1]
+    and gives what is in them; U (6, 6, C, K) → dL_dx (H, W, C)."""
+    (H, W, K), C = shape, U.shape[2]
     AT, BT = _matrices(U.dtype)
-    U_transposed = U.transpose(0, 2, 1)
+    U_transposed = U.swapaxes(2, 3)
     columns = -(-W // TILE)
     dL_dx = np.empty((H, W, C), U.dtype)
     dL_dx[TILE * -(-H // TILE) - 1 :] = 0  # no tile's own rows reach it, if H is a multiple of 4
@@ -140,11 +141,14 @@ def backward(read: Callable, shape: tuple[int, int, int], U):
         rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
         dL_dY = _whole_tiles(read(rows), r, columns).reshape(r, TILE, -1)
         down = np.matmul(AT.T, dL_dY).reshape(r, _SPAN, columns, TILE, K)
-        V = np.empty((_SPAN, _SPAN, r, columns, K), U.dtype)  # A dL_dY Aᵀ
-        np.matmul(AT.T, down.transpose(1, 0, 2, 3, 4), out=V.transpose(0, 2, 3, 1, 4))
-        M = np.matmul(V.reshape(_SPAN**2, -1, K), U_transposed)
-        M = M.reshape(_SPAN, _SPAN, r, columns, C).transpose(2, 0, 3, 1, 4)
-        across = _side_by_side(BT.T, M).reshape(r, _SPAN, -1)
+        V = np.empty((_SPAN, r, columns, K), U.dtype)  # one of six rows of A dL_dY Aᵀ
+        across = np.empty((r, _SPAN, TILE * columns + 2, C), U.dtype)
+        for u in range(_SPAN):
+            np.matmul(AT.T, down[:, u], out=V.transpose(1, 2, 0, 3))
+            M = np.matmul(V.reshape(_SPAN, -1, K), U_transposed[u])
+            M = M.reshape(_SPAN, r, columns, C).transpose(1, 2, 0, 3)
+            _place_side_by_side(BT.T, M, across[:, u])
+        across = across.reshape(r, _SPAN, -1)
         # Of a tile's six rows four are its own, and two lie in the next tile.
         own = np.matmul(BT.T[:TILE], across).reshape(r, TILE, -1, C)
         shared = np.matmul(BT.T[TILE:], across).reshape(r, 2, -1, C)
@@ -179,14 +183,15 @@ def _strips(H: int, W: int) -> list[range]:
     return split(rows, for_all * max(1, round(count / for_all)))
 
 
-def _rows_around(x, tiles: range, columns: int):
-    """The rows that these tiles read, with zeros outside x: (4r + 2, 4 columns + 2, C)."""
-    H, W, C = x.shape
-    D = np.zeros((TILE * len(tiles) + 2, TILE * columns + 2, C), x.dtype)
-    top = TILE * tiles.start - 1
-    rows = slice(max(top, 0), min(top + len(D), H))
-    D[rows.start - top : rows.stop - top, 1 : W + 1] = x[rows]
-    return D
+def _rows_around(x, tiles: range):
+    """The rows that these tiles read, with zeros above and below x: (4r + 2, W · C)."""
+    H = len(x)
+    top, bottom = TILE * tiles.start - 1, TILE * tiles.stop + 1
+    rows = x[max(top, 0) : min(bottom, H)]
+    rows = rows.reshape(len(rows), -1)
+    if len(rows) == bottom - top:
+        return rows
+    return np.pad(rows, ((max(-top, 0), max(bottom - H, 0)), (0, 0)))
 
 
 def _whole_tiles(dL_dY, r: int, columns: int):
@@ -205,22 +210,18 @@ def _overlapping(D, r: int):
     return as_strided(D, (r, _SPAN, D.shape[1]), (TILE * down, down, right), writeable=False)
 
 
-def _side_by_side(B, M):
-    """B applied to the columns of each tile, and added up where tiles share columns:
-    (r, 6, columns, 6, C) → (r, 6, 4 columns + 2, C)."""
-    r, _, columns, _, C = M.shape
-    across = np.empty((r, _SPAN, TILE * columns + 2, C), M.dtype)
+def _place_side_by_side(B, M, across) -> None:
+    """B applied to the columns of each tile of M (r, columns, 6, C), and added up where tiles
+    share columns: into across (r, 4 columns + 2, C)."""
+    columns = M.shape[1]
     np.matmul(B[:TILE], M, out=_every_fourth(across, columns, TILE))
-    across[:, :, TILE * columns :] = 0
-    pairs = _every_fourth(across[:, :, TILE:], columns, 2)  # in the next tile
+    across[:, TILE * columns :] = 0
+    pairs = _every_fourth(across[:, TILE:], columns, 2)  # in the next tile
     pairs += np.matmul(B[TILE:], M)
-    return across
 
 
 def _every_fourth(across, columns: int, width: int):
-    """A view of so many columns from every fourth on: (r, 6, columns, width, C)."""
-    r, rows, _, C = across.shape
-    tile, row, right, channel = across.strides
-    return as_strided(
-        across, (r, rows, columns, width, C), (tile, row, TILE * right, right, channel)
-    )
+    """A view of so many columns from every fourth on: (r, columns, width, C)."""
+    r, _, C = across.shape
+    tile, right, channel = across.strides
+    return as_strided(across, (r, columns, width, C), (tile, TILE * right, right, channel))
