@@ -4,7 +4,7 @@ The reverse walk is the only place where gradients are added: what arrives from 
 and what a loss adds at a tap.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from types import ModuleType
 
@@ -36,15 +36,15 @@ class Network:
             name: (_constant(w, dtype), _constant(b, dtype))
             for name, (w, b) in weights.layers.items()
         }
-        self._pool = POOLINGS[pool]
-        self._averages = pool == "average"
+        self._pool = pool
         self._fuses = hasattr(backend, "fused_forward") and self.dtype.kind == "f"
         self._order = available_layers(weights)
 
-    def forward(self, x, taps: Iterable[str]):
+    def forward(self, x, taps: Iterable[str], *, as_arrays: bool = True):
         """x (H, W, 3) in [0, 1] → ({tap: its map (H_l, W_l, N_l)}, tape for `backward`).
 
-        Stops at the deepest tap.
+        Stops at the deepest tap. Without `as_arrays` a map may be one that is made when its rows
+        are read.
         """
         taps = set(taps)
         for tap in taps:
@@ -53,13 +53,11 @@ class Network:
         y, cache = ops.pixels_forward(x, self._preprocessing, backend=self.backend)
         tape = [("pixels", ops.pixels_backward, cache)]
         names = self._order[: _depth(self._order, taps)]
-        while names:
-            step = self._next_step(names, taps)
+        for step in steps(names, taps, self._pool) if self._fuses else [[n] for n in names]:
             y, backward, cache = self._step_forward(step, y)
             tape.append((step[-1], backward, cache))
             if step[-1] in taps:
-                features[step[-1]] = y
-            names = names[len(step) :]
+                features[step[-1]] = y[:] if as_arrays else y
         return features, tape
 
     def backward(self, dL_dF: dict, tape: list):
@@ -83,15 +81,6 @@ class Network:
                 gradient = backward(gradient, cache, backend=self.backend)
         return gradient
 
-    def _next_step(self, names: list[str], taps: set[str]) -> list[str]:
-        """The next layer, or those that the backend does in one pass: what no tap wants to see
-        between a convolution, its ReLU and the average pooling after it."""
-        kinds = [name[:4] for name in names[:3]]
-        if not self._fuses or kinds[:2] != ["conv", "relu"] or names[0] in taps:
-            return names[:1]
-        pooled = kinds[2:] == ["pool"] and self._averages and names[1] not in taps
-        return names[: 3 if pooled else 2]
-
     def _step_forward(self, names: list[str], x):
         if len(names) == 1:
             return self._layer_forward(names[0], x)
@@ -109,7 +98,7 @@ class Network:
             )
         if name.startswith("relu"):
             return _with_backward(ops.relu_forward(x, backend=self.backend), ops.relu_backward)
-        pool_forward, pool_backward = self._pool
+        pool_forward, pool_backward = POOLINGS[self._pool]
         return _with_backward(pool_forward(x, backend=self.backend), pool_backward)
 
 
@@ -136,6 +125,20 @@ def available_layers(weights: Weights) -> list[str]:
     order = layer_names(weights.architecture)
     last = list(weights.layers)[-1].replace("conv", "relu")
     return order[: order.index(last) + 1]
+
+
+def steps(names: Iterable[str], taps: Container[str], pool: str) -> Iterator[list[str]]:
+    """These layers, those together that can be done in one pass: what no tap wants to see between
+    a convolution, its ReLU and the average pooling after it."""
+    names = list(names)
+    while names:
+        kinds = [name[:4] for name in names[:3]]
+        length = 1
+        if kinds[:2] == ["conv", "relu"] and names[0] not in taps:
+            pooled = kinds[2:] == ["pool"] and pool == "average" and names[1] not in taps
+            length = 3 if pooled else 2
+        yield names[:length]
+        names = names[length:]
 
 
 def map_shapes(

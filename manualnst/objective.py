@@ -80,7 +80,7 @@ class Objective:
         if not (content_weights or style_weights or self._tv_weight):
             raise InputError("all weights are zero: there is nothing to optimise; raise one")
         P, _ = network.forward(content, content_weights)
-        style_maps, _ = network.forward(style, style_weights)
+        style_maps, _ = network.forward(style, style_weights, as_arrays=False)
         A = {
             layer: losses.gram_target(F, backend=network.backend) for layer, F in style_maps.items()
         }
@@ -95,7 +95,7 @@ class Objective:
         backend = self._network.backend
         terms: dict[str, Term] = {}
         waiting: dict[str, list[Callable]] = {}  # layer → its losses' ways back
-        features, tape = self._network.forward(x, self._taps)
+        features, tape = self._network.forward(x, self._taps, as_arrays=False)
         for layer in list(features):
             F = features.pop(layer)  # a map can go as soon as its losses are done
             for kind in self._kinds:

@@ -174,7 +174,9 @@ class Run:
         content_size, style_size = (each.pixels.shape[:2] for each in (self._content, self._style))
 
         def need(*sizes: tuple[int, int]) -> int:
-            return preflight.peak_bytes(self._weights, taps, sizes, self.settings.optimizer)
+            return preflight.peak_bytes(
+                self._weights, taps, sizes, self.settings.optimizer, self.settings.pool
+            )
 
         def fits(long_side: int) -> bool:
             # Fitted anew from the original pictures, these may come out one row larger.

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 
+from .. import threads
 from . import patches, winograd
 
 
@@ -24,6 +25,12 @@ def backward(read: Callable, shape: tuple[int, int, int], w):
     if winograd.pays(shape, w.shape):
         return winograd.backward(read, shape, _transformed(w))
     return patches.backward(read, shape, w)
+
+
+def strip_bytes(shape, filters_shape) -> int:
+    """About what is alive at a time beside the maps: the strips that the threads work on."""
+    engine = winograd if winograd.pays(shape, filters_shape) else patches
+    return threads.count() * engine.strip_bytes(shape, filters_shape)
 
 
 _transforms: dict[int, tuple[weakref.ref, object]] = {}  # id of the filters → (they, theirs)

@@ -8,12 +8,16 @@ import numpy as np
 
 from .. import threads
 from . import convolution, patches
-from .fused import fused_backward, fused_forward
-from .numpy_pooling import avgpool_backward, avgpool_forward, maxpool_backward, maxpool_forward
+from .fused import fused_backward, fused_forward  # noqa: F401 — this backend's
+from .numpy_pooling import (  # noqa: F401 — this backend's
+    avgpool_backward,
+    avgpool_forward,
+    maxpool_backward,
+    maxpool_forward,
+)
 from .strips import split
 
 _GRAM_STRIP_BYTES = 1 << 20
-
 
 
 def conv3x3_forward(x, w, b):
@@ -64,7 +68,7 @@ def pixels_backward(dL_dz, cache):
 
 
 def squared_error_forward(F, P):
-    D = F - P
+    D = np.subtract(F, P)
     return 0.5 * _sum_of_squares(D), D
 
 
@@ -88,7 +92,7 @@ def gram_forward(F):
 def gram_backward(dL_dG, cache, onto=None):
     F = cache
     symmetric = dL_dG + dL_dG.T
-    dL_dF = np.zeros_like(F) if onto is None else onto
+    dL_dF = np.zeros(F.shape, F.dtype) if onto is None else onto
 
     def multiply(rows: range) -> None:
         strip = slice(rows.start, rows.stop)

@@ -7,12 +7,13 @@ The whole patch matrix would be nine times the map; it is made in strips of rows
 """
 
 from collections.abc import Callable
+from threading import Lock
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .. import threads
-from .strips import split
+from .strips import add_rows, split
 
 # A strip's patches of about this many bytes are still in a cache when they are used.
 _STRIP_BYTES = 2 << 20
@@ -30,7 +31,7 @@ def forward(x, w, finish: Callable) -> None:
         y = gather(x, rows) @ w_matrix
         finish(rows, y.reshape(-1, W, K))
 
-    threads.for_each(convolve, _strips(x.shape, x.itemsize))
+    threads.for_each(convolve, _strips(x.shape, x.dtype.itemsize))
 
 
 def backward(read: Callable, shape: tuple[int, int, int], w):
@@ -38,21 +39,17 @@ def backward(read: Callable, shape: tuple[int, int, int], w):
     gives what is in them; w (3, 3, C, K) → dL_dx (H, W, C)."""
     (H, W, K), C = shape, w.shape[2]
     w_matrix = w.reshape(9 * C, K)
-    dL_dx = np.empty((H, W, C), w.dtype)
-    overlap = []  # (row, what a strip adds to this row, which is another's)
+    dL_dx = np.zeros((H, W, C), w.dtype)
+    lock = Lock()  # of the rows around a strip: to its first and last its neighbours add too
 
     def convolve(pairs: range) -> None:
         rows = _rows(pairs, H)
         dL_dP = read(rows).reshape(-1, K) @ w_matrix.T
         around = _scattered(dL_dP.reshape(-1, W, 3, 3, C))  # from the row above to that below
-        dL_dx[rows] = around[1:-1, 1:-1]
-        overlap.append((rows.start - 1, around[0, 1:-1]))
-        overlap.append((rows.stop, around[-1, 1:-1]))
+        with lock:
+            add_rows(dL_dx, rows.start - 1, around[:, 1:-1])
 
-    threads.for_each(convolve, _strips((H, W, C), w.itemsize))
-    for row, added in overlap:
-        if 0 <= row < H:
-            dL_dx[row] += added
+    threads.for_each(convolve, _strips((H, W, C), w.dtype.itemsize))
     return dL_dx
 
 
@@ -84,7 +81,13 @@ def _scattered(patches):
 
 def strips(x) -> list[slice]:
     """The rows of x, cut into strips of which the patches stay in the cache."""
-    return [_rows(pairs, len(x)) for pairs in _strips(x.shape, x.itemsize)]
+    return [_rows(pairs, len(x)) for pairs in _strips(x.shape, x.dtype.itemsize)]
+
+
+def strip_bytes(shape, filters_shape) -> int:
+    """A strip's patches and what is made of them, in single precision."""
+    of_all = 4 * 9 * shape[0] * shape[1] * filters_shape[2]
+    return 2 * min(_STRIP_BYTES, of_all // _STRIPS_AT_LEAST)
 
 
 def _strips(shape, itemsize: int) -> list[range]:

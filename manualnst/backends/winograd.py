@@ -38,12 +38,13 @@ back: here A and B are made of small whole numbers, which are exact.
 
 from collections.abc import Callable
 from functools import cache
+from threading import Lock
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .. import threads
-from .strips import split
+from .strips import add_rows, split
 
 TILE = 4  # outputs of a tile, each way; it reads TILE + 2 inputs
 _SPAN = TILE + 2
@@ -118,6 +119,7 @@ def forward(x, U, finish: Callable) -> None:
             np.matmul(BT, _every_fourth(down[:, u], columns, _SPAN), out=V.transpose(1, 2, 0, 3))
             M = np.matmul(V.reshape(_SPAN, -1, C), U[u]).reshape(_SPAN, r, columns, K)
             np.matmul(AT, M.transpose(1, 2, 0, 3), out=across[:, u])
+        del down, V, M  # before the next large array
         Y = np.matmul(AT, across.reshape(r, _SPAN, -1)).reshape(TILE * r, -1, K)
         rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
         finish(rows, Y[: rows.stop - rows.start, :W])
@@ -132,15 +134,14 @@ def backward(read: Callable, shape: tuple[int, int, int], U):
     AT, BT = _matrices(U.dtype)
     U_transposed = U.swapaxes(2, 3)
     columns = -(-W // TILE)
-    dL_dx = np.empty((H, W, C), U.dtype)
-    dL_dx[TILE * -(-H // TILE) - 1 :] = 0  # no tile's own rows reach it, if H is a multiple of 4
-    overhang = {}  # first row below a strip → what the strip adds to that row and the next
+    dL_dx = np.zeros((H, W, C), U.dtype)
+    lock = Lock()  # of the two rows at the top of each strip: the strip above adds to them too
 
     def convolve(tiles: range) -> None:
         r = len(tiles)
         rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
-        dL_dY = _whole_tiles(read(rows), r, columns).reshape(r, TILE, -1)
-        down = np.matmul(AT.T, dL_dY).reshape(r, _SPAN, columns, TILE, K)
+        down = np.matmul(AT.T, _whole_tiles(read(rows), r, columns).reshape(r, TILE, -1))
+        down = down.reshape(r, _SPAN, columns, TILE, K)
         V = np.empty((_SPAN, r, columns, K), U.dtype)  # one of six rows of A dL_dY Aᵀ
         across = np.empty((r, _SPAN, TILE * columns + 2, C), U.dtype)
         for u in range(_SPAN):
@@ -148,31 +149,27 @@ def backward(read: Callable, shape: tuple[int, int, int], U):
             M = np.matmul(V.reshape(_SPAN, -1, K), U_transposed[u])
             M = M.reshape(_SPAN, r, columns, C).transpose(1, 2, 0, 3)
             _place_side_by_side(BT.T, M, across[:, u])
+        del down, V, M  # before the next large arrays
         across = across.reshape(r, _SPAN, -1)
         # Of a tile's six rows four are its own, and two lie in the next tile.
         own = np.matmul(BT.T[:TILE], across).reshape(r, TILE, -1, C)
         shared = np.matmul(BT.T[TILE:], across).reshape(r, 2, -1, C)
         own[1:, :2] += shared[:-1]
-        block = own.reshape(TILE * r, -1, C)[:, 1 : W + 1]
-        # The first tile begins one row above the picture.
-        top = TILE * tiles.start - 1
-        rows = slice(max(top, 0), min(top + TILE * r, H))
-        dL_dx[rows] = block[rows.start - top : rows.stop - top]
-        overhang[top + TILE * r] = shared[-1, :, 1 : W + 1]
+        own = own.reshape(TILE * r, -1, C)[:, 1 : W + 1]
+        top = TILE * tiles.start - 1  # the first tile begins one row above the picture
+        dL_dx[top + 2 : top + TILE * r] = own[2 : H - top]
+        with lock:
+            add_rows(dL_dx, top, own[:2])
+            add_rows(dL_dx, top + TILE * r, shared[-1, :, 1 : W + 1])
 
     threads.for_each(convolve, _strips(H, W))
-    for row, shared in overhang.items():
-        dL_dx[row : row + 2] += shared[: max(0, H - row)]
     return dL_dx
 
 
 def strip_bytes(shape, filters_shape) -> int:
-    """What is alive at a time beside a map (H, W, C) and its outcome: tiles, before and after the
-    product, and what they are made of and into."""
-    strips = _strips(*shape[:2])
-    tiles = max(len(strip) for strip in strips) * -(-shape[1] // TILE)
-    at_a_time = min(threads.count(), len(strips))
-    return 4 * 2 * _SPAN**2 * sum(filters_shape[2:]) * tiles * at_a_time
+    """A strip's arrays that are alive together, in single precision: about four of its size."""
+    tiles = max(map(len, _strips(*shape[:2]))) * -(-shape[1] // TILE)
+    return 4 * 4 * TILE**2 * tiles * max(filters_shape[2:])
 
 
 def _strips(H: int, W: int) -> list[range]:
