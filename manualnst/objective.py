@@ -50,6 +50,9 @@ class Evaluation(NamedTuple):
     def unscaled_loss(self) -> float:
         return sum(term.weighted for term in self.terms.values())
 
+    def times(self, scale: float) -> "Evaluation":
+        return Evaluation(self.loss * scale, self.dL_dx * scale, self.terms)
+
 
 class _Kind(NamedTuple):
     """One kind of loss, at its layers."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+from ..api import check_same, prepare, restore
 from ..backends import NAMES as BACKENDS
 from ..errors import InputError
 from ..images import save_picture
@@ -17,7 +18,6 @@ from ..result import Result, load_record
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
 from ..settings import INITS, Settings, parse_layers
-from ..stylize import check_same, prepare, restore
 from .interrupts import Interrupts
 from .outputs import Outputs, new_outputs, resumed_outputs
 from .progress import QuietProgress, choose_progress
