@@ -30,6 +30,7 @@ def one_after_the_other(x, w, b, pooled, dL_dy):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_it_is_the_three_one_after_the_other(shape, pooled, monkeypatch):
     monkeypatch.setattr(winograd, "_TILES", 3)  # several strips even here
+    monkeypatch.setattr(winograd, "_FEW_TILES", 0)
     monkeypatch.setattr(patches, "_STRIP_BYTES", 2000)
     H, W, C, K = shape
     x, w, b = random_array(1, (H, W, C)), random_array(2, (3, 3, C, K)), random_array(3, (K,))

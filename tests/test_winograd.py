@@ -75,6 +75,7 @@ def test_it_is_the_convolution_and_its_backward(shape, dtype, engine):
 @pytest.fixture
 def small_strips(monkeypatch):
     monkeypatch.setattr(winograd, "_TILES", 3)
+    monkeypatch.setattr(winograd, "_FEW_TILES", 0)
     monkeypatch.setattr(patches, "_STRIP_BYTES", 2000)
 
 

@@ -51,6 +51,7 @@ _SPAN = TILE + 2
 # Tiles of a strip: enough of them to make up for reading the transformed filters once, few enough
 # to stay in a cache, with the product, where channels are few.
 _TILES = 256
+_FEW_TILES = 64  # that are not worth to have every thread read all filters
 _CHANNELS_AT_LEAST, _TILES_AT_LEAST = 16, 8
 
 _AT = [
@@ -113,18 +114,23 @@ def forward(x, U, finish: Callable) -> None:
         down[:, :, 0] = down[:, :, W + 1 :] = 0
         inside = down.reshape(r, _SPAN, -1)[:, :, C : (W + 1) * C]
         np.matmul(BT, _overlapping(_rows_around(x, tiles), r), out=inside)
-        V = np.empty((_SPAN, r, columns, C), x.dtype)  # one of six rows of Bᵀ D B, of every tile
         across = np.empty((r, _SPAN, columns, TILE, K), x.dtype)
-        for u in range(_SPAN):
+
+        def multiply(u: int) -> None:
+            """The products of row u of all tiles' six."""
+            V = np.empty((_SPAN, r, columns, C), x.dtype)  # that row of Bᵀ D B
             np.matmul(BT, _every_fourth(down[:, u], columns, _SPAN), out=V.transpose(1, 2, 0, 3))
             M = np.matmul(V.reshape(_SPAN, -1, C), U[u]).reshape(_SPAN, r, columns, K)
             np.matmul(AT, M.transpose(1, 2, 0, 3), out=across[:, u])
-        del down, V, M  # before the next large array
+
+        for_each_row(multiply, range(_SPAN))
+        del down  # before the next large array
         Y = np.matmul(AT, across.reshape(r, _SPAN, -1)).reshape(TILE * r, -1, K)
         rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
         finish(rows, Y[: rows.stop - rows.start, :W])
 
-    threads.for_each(convolve, _strips(H, W))
+    strips, for_each_row = _shared_out(H, W)
+    threads.for_each(convolve, strips)
 
 
 def backward(read: Callable, shape: tuple[int, int, int], U):
@@ -142,14 +148,17 @@ def backward(read: Callable, shape: tuple[int, int, int], U):
         rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
         down = np.matmul(AT.T, _whole_tiles(read(rows), r, columns).reshape(r, TILE, -1))
         down = down.reshape(r, _SPAN, columns, TILE, K)
-        V = np.empty((_SPAN, r, columns, K), U.dtype)  # one of six rows of A dL_dY Aᵀ
         across = np.empty((r, _SPAN, TILE * columns + 2, C), U.dtype)
-        for u in range(_SPAN):
+
+        def multiply(u: int) -> None:
+            V = np.empty((_SPAN, r, columns, K), U.dtype)  # one of six rows of A dL_dY Aᵀ
             np.matmul(AT.T, down[:, u], out=V.transpose(1, 2, 0, 3))
             M = np.matmul(V.reshape(_SPAN, -1, K), U_transposed[u])
             M = M.reshape(_SPAN, r, columns, C).transpose(1, 2, 0, 3)
             _place_side_by_side(BT.T, M, across[:, u])
-        del down, V, M  # before the next large arrays
+
+        for_each_row(multiply, range(_SPAN))
+        del down  # before the next large arrays
         across = across.reshape(r, _SPAN, -1)
         # Of a tile's six rows four are its own, and two lie in the next tile.
         own = np.matmul(BT.T[:TILE], across).reshape(r, TILE, -1, C)
@@ -162,7 +171,8 @@ def backward(read: Callable, shape: tuple[int, int, int], U):
             add_rows(dL_dx, top, own[:2])
             add_rows(dL_dx, top + TILE * r, shared[-1, :, 1 : W + 1])
 
-    threads.for_each(convolve, _strips(H, W))
+    strips, for_each_row = _shared_out(H, W)
+    threads.for_each(convolve, strips)
     return dL_dx
 
 
@@ -172,12 +182,21 @@ def strip_bytes(shape, filters_shape) -> int:
     return 4 * 4 * TILE**2 * tiles * max(filters_shape[2:])
 
 
+def _shared_out(H: int, W: int) -> tuple[list[range], Callable]:
+    """What the threads share: the strips, or if the tiles are few the six rows of the only one, so
+    that the transformed filters are read once and not by every thread."""
+    strips = _strips(H, W)
+    return strips, threads.for_each if len(strips) == 1 else threads.in_order
+
+
 def _strips(H: int, W: int) -> list[range]:
     """Rows of tiles in strips of about _TILES, of equal height, as many for each thread."""
     rows = -(-H // TILE)
-    count = rows * -(-W // TILE) / _TILES
+    tiles = rows * -(-W // TILE)
+    if tiles <= _FEW_TILES:
+        return [range(rows)]
     for_all = threads.count()
-    return split(rows, for_all * max(1, round(count / for_all)))
+    return split(rows, for_all * max(1, round(tiles / _TILES / for_all)))
 
 
 def _rows_around(x, tiles: range):
