@@ -108,29 +108,43 @@ def forward(x, U, finish: Callable) -> None:
     AT, BT = _matrices(x.dtype)
     columns = -(-W // TILE)
 
-    def convolve(tiles: range) -> None:
-        r = len(tiles)
-        down = np.empty((r, _SPAN, TILE * columns + 2, C), x.dtype)  # Bᵀ D of every tile
+    strips, for_each_row = _shared_out(H, W)
+
+    def down_transformed(tiles: range):
+        """Bᵀ D of every tile: (r, 6, 4 columns + 2, C)."""
+        down = np.empty((len(tiles), _SPAN, TILE * columns + 2, C), x.dtype)
         down[:, :, 0] = down[:, :, W + 1 :] = 0
-        inside = down.reshape(r, _SPAN, -1)[:, :, C : (W + 1) * C]
-        np.matmul(BT, _overlapping(_rows_around(x, tiles), r), out=inside)
-        across = np.empty((r, _SPAN, columns, TILE, K), x.dtype)
+        inside = down.reshape(len(tiles), _SPAN, -1)[:, :, C : (W + 1) * C]
+        np.matmul(BT, _overlapping(_rows_around(x, tiles), len(tiles)), out=inside)
+        return down
 
-        def multiply(u: int) -> None:
-            """The products of row u of all tiles' six."""
-            V = np.empty((_SPAN, r, columns, C), x.dtype)  # that row of Bᵀ D B
-            np.matmul(BT, _every_fourth(down[:, u], columns, _SPAN), out=V.transpose(1, 2, 0, 3))
-            M = np.matmul(V.reshape(_SPAN, -1, C), U[u]).reshape(_SPAN, r, columns, K)
-            np.matmul(AT, M.transpose(1, 2, 0, 3), out=across[:, u])
-
-        for_each_row(multiply, range(_SPAN))
-        del down  # before the next large array
-        Y = np.matmul(AT, across.reshape(r, _SPAN, -1)).reshape(TILE * r, -1, K)
+    def convolve(tiles: range) -> None:
+        across = _multiplied(down_transformed(tiles), U, for_each_row)
+        Y = np.matmul(AT, across.reshape(len(tiles), _SPAN, -1)).reshape(-1, TILE * columns, K)
         rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
         finish(rows, Y[: rows.stop - rows.start, :W])
 
-    strips, for_each_row = _shared_out(H, W)
     threads.for_each(convolve, strips)
+
+
+def _multiplied(down, U, for_each_row: Callable):
+    """Bᵀ D (r, 6, 4 columns + 2, C) → [(Bᵀ D B) ⊙ U] A of every tile: (r, 6, columns, 4, K).
+
+    One of the six rows at a time, so that what is made on the way stays in a cache.
+    """
+    AT, BT = _matrices(down.dtype)
+    (r, _, width, C), K = down.shape, U.shape[3]
+    columns = width // TILE
+    across = np.empty((r, _SPAN, columns, TILE, K), down.dtype)
+
+    def multiply(u: int) -> None:
+        V = np.empty((_SPAN, r, columns, C), down.dtype)  # row u of Bᵀ D B
+        np.matmul(BT, _every_fourth(down[:, u], columns, _SPAN), out=V.transpose(1, 2, 0, 3))
+        M = np.matmul(V.reshape(_SPAN, -1, C), U[u]).reshape(_SPAN, r, columns, K)
+        np.matmul(AT, M.transpose(1, 2, 0, 3), out=across[:, u])
+
+    for_each_row(multiply, range(_SPAN))
+    return across
 
 
 def backward(read: Callable, shape: tuple[int, int, int], U):
@@ -138,28 +152,21 @@ def backward(read: Callable, shape: tuple[int, int, int], U):
     and gives what is in them; U (6, 6, C, K) → dL_dx (H, W, C)."""
     (H, W, K), C = shape, U.shape[2]
     AT, BT = _matrices(U.dtype)
-    U_transposed = U.swapaxes(2, 3)
     columns = -(-W // TILE)
     dL_dx = np.zeros((H, W, C), U.dtype)
     lock = Lock()  # of the two rows at the top of each strip: the strip above adds to them too
+    strips, for_each_row = _shared_out(H, W)
+
+    def down_transformed(tiles: range):
+        """A dL_dY of every tile: (r, 6, columns, 4, K)."""
+        rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
+        dL_dY = _whole_tiles(read(rows), len(tiles), columns)
+        down = np.matmul(AT.T, dL_dY.reshape(len(tiles), TILE, -1))
+        return down.reshape(len(tiles), _SPAN, columns, TILE, K)
 
     def convolve(tiles: range) -> None:
         r = len(tiles)
-        rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
-        down = np.matmul(AT.T, _whole_tiles(read(rows), r, columns).reshape(r, TILE, -1))
-        down = down.reshape(r, _SPAN, columns, TILE, K)
-        across = np.empty((r, _SPAN, TILE * columns + 2, C), U.dtype)
-
-        def multiply(u: int) -> None:
-            V = np.empty((_SPAN, r, columns, K), U.dtype)  # one of six rows of A dL_dY Aᵀ
-            np.matmul(AT.T, down[:, u], out=V.transpose(1, 2, 0, 3))
-            M = np.matmul(V.reshape(_SPAN, -1, K), U_transposed[u])
-            M = M.reshape(_SPAN, r, columns, C).transpose(1, 2, 0, 3)
-            _place_side_by_side(BT.T, M, across[:, u])
-
-        for_each_row(multiply, range(_SPAN))
-        del down  # before the next large arrays
-        across = across.reshape(r, _SPAN, -1)
+        across = _multiplied_back(down_transformed(tiles), U, for_each_row).reshape(r, _SPAN, -1)
         # Of a tile's six rows four are its own, and two lie in the next tile.
         own = np.matmul(BT.T[:TILE], across).reshape(r, TILE, -1, C)
         shared = np.matmul(BT.T[TILE:], across).reshape(r, 2, -1, C)
@@ -171,9 +178,26 @@ def backward(read: Callable, shape: tuple[int, int, int], U):
             add_rows(dL_dx, top, own[:2])
             add_rows(dL_dx, top + TILE * r, shared[-1, :, 1 : W + 1])
 
-    strips, for_each_row = _shared_out(H, W)
     threads.for_each(convolve, strips)
     return dL_dx
+
+
+def _multiplied_back(down, U, for_each_row: Callable):
+    """A dL_dY (r, 6, columns, 4, K) → [(A dL_dY Aᵀ) ⊙ Uᵀ] Bᵀ, added up where tiles share columns:
+    (r, 6, 4 columns + 2, C)."""
+    AT, BT = _matrices(down.dtype)
+    (r, _, columns, _, K), C = down.shape, U.shape[2]
+    across = np.empty((r, _SPAN, TILE * columns + 2, C), down.dtype)
+
+    def multiply(u: int) -> None:
+        V = np.empty((_SPAN, r, columns, K), down.dtype)  # row u of A dL_dY Aᵀ
+        np.matmul(AT.T, down[:, u], out=V.transpose(1, 2, 0, 3))
+        M = np.matmul(V.reshape(_SPAN, -1, K), U[u].swapaxes(1, 2))
+        M = M.reshape(_SPAN, r, columns, C).transpose(1, 2, 0, 3)
+        _place_side_by_side(BT.T, M, across[:, u])
+
+    for_each_row(multiply, range(_SPAN))
+    return across
 
 
 def strip_bytes(shape, filters_shape) -> int:
