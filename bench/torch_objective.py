@@ -144,11 +144,16 @@ def style_loss(F: Tensor, A: Tensor, normalisation: str) -> Tensor:
 
 def moments_loss(F: Tensor, target: tuple[Tensor, Tensor], normalisation: str) -> Tensor:
     """F (1, N, H, W); the target's mean and covariance."""
-    pairs = zip(moments(F), target, strict=True)
-    return sum(mean_over_positions_loss(ours, A, F.shape, normalisation) for ours, A in pairs)
+    least = (target[0].square().sum().item() / 100) ** 2  # a tenth of the mean as contrast
+    return sum(
+        mean_over_positions_loss(ours, A, F.shape, normalisation, least_energy)
+        for ours, A, least_energy in zip(moments(F), target, (0.0, least), strict=True)
+    )
 
 
-def mean_over_positions_loss(ours: Tensor, A: Tensor, shape, normalisation: str) -> Tensor:
+def mean_over_positions_loss(
+    ours: Tensor, A: Tensor, shape, normalisation: str, least_energy: float = 0.0
+) -> Tensor:
     """Of two means over the positions of maps of the shape (1, N, H, W)."""
     N, M = shape[1], shape[2] * shape[3]
     total = (ours - A).square().sum()
@@ -160,7 +165,7 @@ def mean_over_positions_loss(ours: Tensor, A: Tensor, shape, normalisation: str)
         case "mean":
             return total / (N**3 * M)
         case "relative":
-            return total / A.square().sum()
+            return total / A.square().sum().clamp(min=least_energy)
 
 
 def total_variation(x: Tensor, normalisation: str) -> Tensor:

@@ -166,6 +166,15 @@ def test_the_moments_have_the_constants_of_the_gram_matrix(normalisation):
     assert loss == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("deviation", "counts_as"), [(0.0, 0.1), (0.01, 0.1), (0.2, 0.2)])
+def test_a_style_without_contrast_does_not_outweigh_everything(deviation, counts_as):
+    backend = get_backend("numpy")
+    pattern = np.array([1.0, -1.0, -1.0, 1.0]).reshape(2, 2, 1)
+    target = losses.moments_target(1 + deviation * pattern, backend=backend)
+    loss, _ = losses.moments_forward(1 + pattern, target, "relative", backend=backend)
+    assert loss == pytest.approx((1 - deviation**2) ** 2 / counts_as**4)
+
+
 def test_the_order_of_the_positions_is_nothing_to_the_moments():
     backend = get_backend("numpy")
     F = random_array(3, SHAPE)

@@ -14,8 +14,7 @@ Gaussians. F as the matrix (M, N), k its positions:
 [D4] [D2] applied to its derivatives by μ and S:
                   dL_dF = 1/(N² M) (½ (μ − μ̂) + (F − μ)(S − Ŝ))
 
-The constant is that of [E4]: M μ and M S are sums over positions as G is, and every normalisation
-treats both as it treats G. `relative` thus adds up two shares, each of its own target's energy.
+The constant is that of [E4], for means over positions. Others: normalisation.py.
 """
 
 from typing import NamedTuple
@@ -51,8 +50,7 @@ def moments_forward(F, target: Moments, normalisation: str = "paper", *, backend
             f"moments_forward: F has {N} channels, but the target is the covariance of "
             f"{len(target.covariance)}; both must come from the same layer of the same network"
         )
-    M, factor = H * W, NORMALISATIONS[normalisation].style
-    scales = [M**2 * factor(M * moment, M) for moment in target]
+    scales = NORMALISATIONS[normalisation].moments(*target, H * W)
     mean, covariance, moments_cache = backend.mean_and_covariance_forward(F)
     half_mean, mean_D = backend.squared_error_forward(mean, target.mean)
     half_covariance, covariance_D = backend.squared_error_forward(covariance, target.covariance)
