@@ -13,7 +13,7 @@ import numpy as np
 from . import ops
 from .backends import get_backend
 from .errors import InputError
-from .vgg import Weights, check_tap, layer_names
+from .vgg import PIXELS, Weights, check_tap, layer_names
 
 POOLINGS = {
     "average": (ops.avgpool_forward, ops.avgpool_backward),
@@ -43,15 +43,15 @@ class Network:
     def forward(self, x, taps: Iterable[str], *, as_arrays: bool = True):
         """x (H, W, 3) in [0, 1] → ({tap: its map (H_l, W_l, N_l)}, tape for `backward`).
 
-        Stops at the deepest tap. Without `as_arrays` a map may be one that is made when its rows
-        are read.
+        Stops at the deepest tap. The tap "pixels" is x itself, before its normalisation. Without
+        `as_arrays` a map may be one that is made when its rows are read.
         """
         taps = set(taps)
         for tap in taps:
             check_tap(tap, self._order)
-        features = {}
+        features = {PIXELS: x} if PIXELS in taps else {}
         y, cache = ops.pixels_forward(x, self._preprocessing, backend=self.backend)
-        tape = [("pixels", ops.pixels_backward, cache)]
+        tape = [(PIXELS, _end_of_the_walk, None), ("input", ops.pixels_backward, cache)]
         names = self._order[: _depth(self._order, taps)]
         for step in steps(names, taps, self._pool) if self._fuses else [[n] for n in names]:
             y, backward, cache = self._step_forward(step, y)
@@ -100,6 +100,11 @@ class Network:
             return _with_backward(ops.relu_forward(x, backend=self.backend), ops.relu_backward)
         pool_forward, pool_backward = POOLINGS[self._pool]
         return _with_backward(pool_forward(x, backend=self.backend), pool_backward)
+
+
+def _end_of_the_walk(dL_dx, _cache, *, backend):
+    """Nothing lies before the pixels."""
+    return dL_dx
 
 
 def _constant(parameters: np.ndarray, dtype) -> np.ndarray:
@@ -171,7 +176,7 @@ def map_shapes(
 
 def _depth(order: list[str], taps: Iterable[str]) -> int:
     """How many layers have to be evaluated to reach the deepest tap."""
-    return max((order.index(tap) + 1 for tap in taps), default=0)
+    return max((order.index(tap) + 1 for tap in taps if tap != PIXELS), default=0)
 
 
 def normalise_filters(

@@ -3,6 +3,9 @@
 [E5]  the style loss is Σ_l w_l style_l, over the layers, and
 [E7]  L = scale · (α Σ_l a_l content_l + β Σ_l w_l style_l + γ total variation)
 
+style_l is [E4], the Gram matrix's, at the layers of the network, and [D3], that of the colours'
+moments, at `pixels`, which is x itself.
+
 The layer weights a_l and w_l are shares: each set is divided by its sum, so that five equal
 style layers have w_l = 1/5 as in the paper. `scale` changes nothing but the units (see
 `unit_scale`); loss and gradient always carry the same one.
@@ -18,6 +21,7 @@ import numpy as np
 from . import losses
 from .errors import InputError
 from .network import Network
+from .vgg import PIXELS
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,17 @@ class _Kind(NamedTuple):
     backward: Callable
 
 
+# How styles are compared: what is measured of the style picture's map, and the loss that uses it.
+_GRAM = (losses.gram_target, losses.style_forward, losses.style_backward)
+_MOMENTS = (losses.moments_target, losses.moments_forward, losses.moments_backward)
+
+
+def _style_kind(comparison, weights: dict[str, float], maps: dict, backend) -> _Kind:
+    target_of, forward, backward = comparison
+    targets = {layer: target_of(maps[layer], backend=backend) for layer in weights}
+    return _Kind("style", weights, targets, forward, backward)
+
+
 class Objective:
     """Targets measured once from the two pictures; then call it with x as often as you like."""
 
@@ -84,13 +99,13 @@ class Objective:
             raise InputError("all weights are zero: there is nothing to optimise; raise one")
         P, _ = network.forward(content, content_weights)
         style_maps, _ = network.forward(style, style_weights, as_arrays=False)
-        A = {
-            layer: losses.gram_target(F, backend=network.backend) for layer, F in style_maps.items()
-        }
+        by_gram = {layer: w for layer, w in style_weights.items() if layer != PIXELS}
+        by_moments = {layer: w for layer, w in style_weights.items() if layer == PIXELS}
         self._taps = content_weights | style_weights
         self._kinds = (
             _Kind("content", content_weights, P, losses.content_forward, losses.content_backward),
-            _Kind("style", style_weights, A, losses.style_forward, losses.style_backward),
+            _style_kind(_GRAM, by_gram, style_maps, network.backend),
+            _style_kind(_MOMENTS, by_moments, style_maps, network.backend),
         )
 
     def __call__(self, x) -> Evaluation:

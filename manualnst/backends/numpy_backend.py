@@ -107,6 +107,23 @@ def _gram_strips(F) -> list[range]:
     return split(len(F), max(F.nbytes // _GRAM_STRIP_BYTES, threads.count()))
 
 
+def mean_and_covariance_forward(F):
+    positions = F.shape[0] * F.shape[1]
+    mean = np.mean(F, axis=(0, 1), dtype=np.result_type(F.dtype, np.float64)).astype(F.dtype)
+    centred = F - mean
+    covariance, _ = gram_forward(centred)
+    return mean, covariance / positions, centred
+
+
+def mean_and_covariance_backward(dL_dmean, dL_dcovariance, cache):
+    centred = cache
+    positions = centred.shape[0] * centred.shape[1]
+    dL_dF = gram_backward(dL_dcovariance, centred)
+    dL_dF += dL_dmean  # what the mean passes on through the covariance adds up to zero
+    dL_dF /= positions
+    return dL_dF
+
+
 def total_variation_forward(x):
     return _sum_of_squares(np.diff(x, axis=0)) + _sum_of_squares(np.diff(x, axis=1)), x
 

@@ -82,7 +82,13 @@ def _add_look_options(group) -> None:
     _add(group, "style_weight", float, "higher: more of the style")
     _add(group, "tv_weight", float, "higher: smoother")
     _add(group, "content_layers", parse_layers, "deeper: freer", metavar="LAYERS")
-    _add(group, "style_layers", parse_layers, "deeper: larger features", metavar="LAYERS")
+    _add(
+        group,
+        "style_layers",
+        parse_layers,
+        "pixels: the colours; deeper: larger features",
+        metavar="LAYERS",
+    )
     _add(
         group,
         "normalisation",
