@@ -14,7 +14,8 @@ from .images import encode_png, save_picture
 from .plots import draw_curve
 
 MAX_RECORD_BYTES = 64 << 20
-RECORD_FORMAT = "manualnst record 1"
+RECORD_FORMAT = "manualnst record 2"
+_BEFORE_SCALES = "manualnst record 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,12 @@ class Result:
 
     def loss_curve(self) -> np.ndarray:
         """A picture (H, W, 3) of every weighted term against the evaluations."""
-        return draw_curve(self.record["history"], title="loss by evaluation", x_label="evaluation")
+        first, marks = 1, {}
+        for scale in self.record["scales"]:
+            marks[first] = "{} × {}".format(*scale["size"])
+            first += scale["evaluations"]
+        history = self.record["history"]
+        return draw_curve(history, title="loss by evaluation", x_label="evaluation", marks=marks)
 
     def _summary(self) -> str:
         content, style = self.record["content"]["name"], self.record["style"]["name"]
@@ -58,11 +64,13 @@ def load_record(path: str | os.PathLike) -> dict[str, Any]:
         raise
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a run record: {error}") from error
-    if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT:
+    if not isinstance(record, dict) or record.get("format") not in (RECORD_FORMAT, _BEFORE_SCALES):
         raise InputError(f"{path} is not a run record of this version ({RECORD_FORMAT!r})")
     parts = [record.get(part) for part in ("settings", "content", "style", "start", "weights")]
     if not all(isinstance(part, dict) for part in parts):
         raise InputError(f"{path} is incomplete: settings, pictures or weights are missing")
     if not all(isinstance(record[role].get("name"), str) for role in ("content", "style", "start")):
         raise InputError(f"{path} is incomplete: it does not name its pictures")
+    if record["format"] == _BEFORE_SCALES:  # all its steps were at one size
+        record["settings"] = {"scales": 1} | record["settings"]
     return record
