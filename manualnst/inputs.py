@@ -41,11 +41,10 @@ def open_style(source: Source | None, size: int) -> Input:
     return _open("style", SAMPLE_PREFIX + samples.STYLES[0] if source is None else source, size)
 
 
-def open_start(settings: Settings, content: Input, style: Input) -> Input:
-    """The picture that the optimiser starts from; it has the content's size."""
-    height, width = content.pixels.shape[:2]
+def open_start(settings: Settings, content: Input, style: Input, height: int, width: int) -> Input:
+    """The picture that the optimiser starts from, at this size."""
     if settings.init == "content":
-        return Input(content.pixels, None, {"name": "content"}, ())
+        return Input(resize(content.pixels, height, width), None, {"name": "content"}, ())
     if settings.init == "style":
         return Input(resize(style.pixels, height, width), None, {"name": "style"}, ())
     if settings.init == "noise":

@@ -59,9 +59,9 @@ def _factors(longest: int, count: int | None, min_size: int) -> list[float]:
     smallest = min(min_size, longest)
     if count is None:
         count = 1 + round(2 * math.log2(longest / smallest))
-    count = min(count, longest - smallest + 1)  # else two would be of the same size
-    sides = [longest * (smallest / longest) ** (k / max(count - 1, 1)) for k in range(count)]
-    return [round(side) / longest for side in sides[::-1]]
+    count = min(count, longest - smallest + 1)  # as many sizes as there are
+    sides = {round(longest * (smallest / longest) ** (k / max(count - 1, 1))) for k in range(count)}
+    return [side / longest for side in sorted(sides)]
 
 
 def _shares(factors: Sequence[float], steps: int) -> list[int]:
