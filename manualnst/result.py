@@ -43,7 +43,7 @@ class Result:
         """A picture (H, W, 3) of every weighted term against the evaluations."""
         first, marks = 1, {}
         for scale in self.record["scales"]:
-            marks[first] = "{} × {}".format(*scale["size"])
+            marks[first] = f"{max(scale['size'])} px"
             first += scale["evaluations"]
         history = self.record["history"]
         return draw_curve(history, title="loss by evaluation", x_label="evaluation", marks=marks)
