@@ -123,7 +123,7 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
     names = [facts["facts"][role]["name"] for role in ("content", "style", "start")]
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"checkpoint: the names of its pictures are no texts: {names}")
-    notices = [f"resume: {standing.state.iterations} steps are done"]
+    notices = [f"resume: {standing.steps} steps are done"]
     if not make_optimizer(settings.optimizer, settings.rate).resumes_exactly:
         notices.append(
             "resume: scipy's L-BFGS-B starts with an empty memory, so its steps differ from those "

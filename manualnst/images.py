@@ -334,15 +334,6 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.clip(np.asarray(resized), 0, 1)
 
 
-def interpolate(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(H, W, C) of any values → (height, width, C), each a mean of its neighbours (bilinear)."""
-    planes = [
-        Image.fromarray(np.ascontiguousarray(values[:, :, c])) for c in range(values.shape[2])
-    ]
-    resized = [plane.resize((width, height), Image.Resampling.BILINEAR) for plane in planes]
-    return np.stack([np.asarray(plane) for plane in resized], axis=2)
-
-
 # Saving
 
 

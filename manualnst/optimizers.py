@@ -13,8 +13,6 @@ import numpy as np
 from .objective import Evaluation
 
 Evaluate = Callable[[np.ndarray], Evaluation]
-# An array (H, W, 3) at another size, each value a mean of those around it.
-Resample = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -45,10 +43,6 @@ class Optimizer(Protocol):
     arrays: tuple[str, ...]  # names of the arrays in its states
     more_arrays: tuple[str, ...]  # and of those that may be there
 
-    def carried(self, state: State, resample: Resample) -> dict[str, np.ndarray]:
-        """The arrays with which to go on from an enlarged picture."""
-        ...
-
     def minimise(self, evaluate: Evaluate, state: State, steps: int, on_step: OnStep) -> str:
         """Go on from `state` until `steps` iterations are done in total; return why it stopped."""
         ...
@@ -65,17 +59,6 @@ class Adam:
     resumes_exactly = True
     arrays = ("dL_dx", "m", "v")
     more_arrays = ()
-
-    def carried(self, state, resample):
-        """Both averages, in the units of the next objective, whose gradient begins with a mean
-        square of 1: that is what the unbiased v is scaled to."""
-        if "v" not in state.arrays:
-            return {}
-        m, v = resample(state.arrays["m"]), resample(state.arrays["v"])
-        mean_square = float(np.mean(v)) / (1 - self.beta2**state.iterations)
-        if mean_square == 0:
-            return {}
-        return {"m": m / np.float32(np.sqrt(mean_square)), "v": v / np.float32(mean_square)}
 
     def minimise(self, evaluate, state, steps, on_step):
         def update(g, t, arrays):
@@ -103,9 +86,6 @@ class Momentum:
     arrays = ("dL_dx", "velocity")
     more_arrays = ()
 
-    def carried(self, state, resample):
-        return {}
-
     def minimise(self, evaluate, state, steps, on_step):
         def update(g, t, arrays):
             velocity = self.gamma * arrays.get("velocity", 0) + self.rate * g
@@ -124,8 +104,7 @@ def _first_order(update, evaluate, state, steps, on_step) -> str:
         evaluation = evaluate(state.x)
         if not _is_finite(evaluation):
             return DIVERGED
-        arrays = state.arrays | {"dL_dx": evaluation.dL_dx}
-        state = replace(state, evaluations=state.evaluations + 1, arrays=arrays)
+        state = State(state.x, 0, 1, {"dL_dx": evaluation.dL_dx})
     while state.iterations < steps:
         t = state.iterations + 1
         move, arrays = update(state.arrays["dL_dx"], t, state.arrays)
@@ -173,9 +152,6 @@ class LBFGS:
     resumes_exactly = True
     arrays = ("dL_dx",)
     more_arrays = tuple(f"{letter}{n}" for n in range(10) for letter in "sy")
-
-    def carried(self, state, resample):
-        return {}  # pairs of another objective's curvature
 
     first_move = 0.02  # root mean square of the first step, which has no curvature to go by
     sufficient_decrease = 1e-4
@@ -287,9 +263,6 @@ class LBFGSB:
     resumes_exactly = False
     arrays = ()
     more_arrays = ()
-
-    def carried(self, state, resample):
-        return {}
 
     # Where the reduction of a step is lost in the rounding of a float32 gradient, and where the
     # projected gradient has fallen this far below its start (in units of the objective's scale).

@@ -18,11 +18,11 @@ from .backends import get_backend
 from .checkpoint import save_checkpoint
 from .errors import InputError
 from .history import History
-from .images import fitted_size, interpolate, resize
+from .images import fitted_size, resize
 from .inputs import Input
 from .network import Network, map_shapes
 from .objective import Evaluation, Objective, unit_scale
-from .optimizers import DIVERGED, Optimizer, State, Step, make_optimizer
+from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
 from .result import RECORD_FORMAT, Result
 from .scales import Scale, plan, shrunk, work, work_left
 from .settings import Settings
@@ -107,7 +107,7 @@ class Run:
     @property
     def done(self) -> int:
         """Steps that are done: more than zero in a run that was resumed."""
-        return self.standing.state.iterations
+        return self.standing.steps
 
     @property
     def share(self) -> float:
@@ -121,7 +121,7 @@ class Run:
 
     @property
     def _work_left(self) -> int:
-        return work_left(self.scales, self.standing.number, self.standing.steps)
+        return work_left(self.scales, self.standing.number, self.standing.state.iterations)
 
     def start(self) -> None:
         """Measure the targets and one evaluation; adds a notice of the time to expect."""
@@ -198,31 +198,31 @@ class Run:
         while True:
             if self._objective is None:
                 self._measure()
-            standing = self.standing
-            end = self.done - standing.steps + self._scale.steps
+            standing, steps = self.standing, self._scale.steps
             evaluate = standing.history.recording(self._evaluate)
             with _for_numbers():
-                stop_reason = optimizer.minimise(evaluate, standing.state, end, on_step)
-            if stop_reason in (STOPPED, DIVERGED) or self._scale is self.scales[-1]:
+                stop_reason = optimizer.minimise(evaluate, standing.state, steps, on_step)
+            if stop_reason in (STOPPED, DIVERGED):
                 return stop_reason
-            self._enlarge(optimizer)
+            if self._scale is self.scales[-1]:
+                whole = stop_reason == ALL_STEPS_DONE.format(steps)
+                return ALL_STEPS_DONE.format(self.done) if whole else stop_reason
+            self._enlarge()
 
-    def _enlarge(self, optimizer: Optimizer) -> None:
-        """To the next scale, from the best picture of this one."""
+    def _enlarge(self) -> None:
+        """To the next scale, from the best picture of this one.
+
+        The optimiser begins anew: what it has learned of curvature is another objective's, and
+        Adam gets 7 % lower without its old averages.
+        """
         standing, scale = self.standing, self.scales[self.standing.number + 1]
-
-        def resample(array: np.ndarray) -> np.ndarray:
-            return interpolate(array, scale.height, scale.width)
-
         x = resize(standing.best, scale.height, scale.width)
-        arrays = optimizer.carried(standing.state, resample)
-        state = State(x, standing.state.iterations, standing.state.evaluations, arrays)
         self._objective = None
         # In one assignment: an interrupt finds the one scale or the other.
         self.standing = Standing(
-            state,
+            State(x),
             best=x,
-            history=History(standing.history.first(state.evaluations)),
+            history=History(standing.losses()),
             seconds=standing.seconds,
             passed=(*standing.passed, standing.so_far()),
         )
@@ -291,8 +291,8 @@ class Run:
     def _progress(self, step: Step) -> Progress:
         seconds, left = self.standing.seconds - self._seconds_before, self._work_left
         return Progress(
-            step=step.state.iterations,
-            evaluations=step.state.evaluations,
+            step=self.done,
+            evaluations=self.standing.evaluations,
             loss=step.evaluation.unscaled_loss,
             terms={name: term.weighted for name, term in step.evaluation.terms.items()},
             seconds=seconds,
@@ -312,20 +312,20 @@ class Run:
             **self.facts,
             "scales": [{**scale._asdict(), "size": list(scale.size)} for scale in scales],
             "stop_reason": stop_reason,
-            "steps": standing.state.iterations,
-            "evaluations": standing.state.evaluations,
+            "steps": standing.steps,
+            "evaluations": standing.evaluations,
             "best_loss": standing.so_far().best_loss,
             "seconds": round(standing.seconds, 3),
             "peak_memory_bytes": machine.peak_memory(),
-            "history": standing.history.first(standing.state.evaluations),
+            "history": standing.losses(),
             "notices": self.notices,
         }
 
 
 @contextmanager
 def _for_numbers() -> Iterator[None]:
-    """BLAS: scipy's own calls are many and small, and the bits of a run that is resumed at any
-    scale must not depend on threads. Overflows: divergence is told in words."""
+    """For all that computes. BLAS: scipy's own calls are many and small, and the threads of a
+    resumed run must be those of a whole one. Overflows: divergence is told in words."""
     with threads.single_threaded_blas(), np.errstate(all="ignore"):
         yield
 

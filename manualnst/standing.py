@@ -30,7 +30,7 @@ class Passed(NamedTuple):
 
 @dataclass(frozen=True)
 class Standing:
-    state: State  # counts the steps and evaluations of all scales
+    state: State  # the optimiser's; it counts the steps and evaluations of this scale
     best: np.ndarray  # (H, W, 3), the picture of the lowest loss so far at this scale
     best_loss: float = float("inf")
     history: History = field(default_factory=History)
@@ -45,15 +45,24 @@ class Standing:
 
     @property
     def steps(self) -> int:
-        """Those done at this scale."""
-        return self.state.iterations - sum(scale.steps for scale in self.passed)
+        """Those done at all scales."""
+        return self.state.iterations + sum(scale.steps for scale in self.passed)
+
+    @property
+    def evaluations(self) -> int:
+        """Likewise."""
+        return self.state.evaluations + sum(scale.evaluations for scale in self.passed)
 
     def so_far(self) -> Passed:
         """The scale at hand."""
         height, width = self.best.shape[:2]
-        evaluations = self.state.evaluations - sum(scale.evaluations for scale in self.passed)
         best_loss = self.best_loss if np.isfinite(self.best_loss) else None
-        return Passed((width, height), self.steps, evaluations, self.unit, best_loss)
+        state = self.state
+        return Passed((width, height), state.iterations, state.evaluations, self.unit, best_loss)
+
+    def losses(self) -> dict[str, list[float]]:
+        """The history's columns, to the last whole step."""
+        return self.history.first(self.evaluations)
 
     def stored(self) -> tuple[dict[str, Any], Arrays]:
         """Facts and arrays for a checkpoint, of the last whole step."""
@@ -64,7 +73,7 @@ class Standing:
             "evaluations": self.state.evaluations,
             "loss": self.state.loss,
             "best_loss": self.so_far().best_loss,
-            "history": self.history.first(self.state.evaluations),
+            "history": self.losses(),
             "seconds": self.seconds,
         }
         state = {f"state.{name}": array for name, array in self.state.arrays.items()}
@@ -78,11 +87,10 @@ def restored(
     passed = tuple(_passed(entry) for entry in facts["passed"])
     here = scales[len(passed)]
     shape = (here.height, here.width, 3)
-    evaluations = _count(facts, "evaluations")
     state = State(
         picture(arrays, "x", shape),
         _count(facts, "iterations"),
-        evaluations,
+        _count(facts, "evaluations"),
         _of_the_optimizer(settings, arrays, shape, begun=facts["unit"] is not None),
         _number_or_none(facts, "loss"),
     )
@@ -91,17 +99,14 @@ def restored(
         state,
         picture(arrays, "best", shape),
         float("inf") if best_loss is None else best_loss,
-        History(_columns(facts["history"], evaluations)),
+        History(facts["history"]),
         number(facts, "seconds"),
         _number_or_none(facts, "unit"),
         passed,
     )
-    if standing.unit == 0:
-        raise InputError("checkpoint: the unit of its losses is 0")
-    if min(standing.steps, standing.so_far().evaluations) < 0:
-        raise InputError("checkpoint: there are more steps at its sizes than in total")
-    if standing.steps and standing.unit is None:
-        raise InputError("checkpoint: the unit of its losses is missing")
+    _check_columns(facts["history"], standing.evaluations)
+    if standing.unit == 0 or (state.iterations and standing.unit is None):
+        raise InputError(f"checkpoint: the unit of its losses is {standing.unit}")
     return standing
 
 
@@ -162,10 +167,9 @@ def _number_or_none(facts: dict[str, Any], name: str) -> float | None:
     return None if facts[name] is None else number(facts, name)
 
 
-def _columns(history: Any, evaluations: int) -> dict[str, list[float]]:
+def _check_columns(history: Any, evaluations: int) -> None:
     if evaluations and "total" not in history:
         raise InputError("checkpoint: the history has no totals")
     for name, values in history.items():
         if len(values) != evaluations or not np.all(np.isfinite(np.array(values, np.float64))):
             raise InputError(f"checkpoint: {name} is not a number for each evaluation")
-    return history

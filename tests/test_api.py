@@ -428,8 +428,8 @@ def test_each_scale_begins_with_the_enlarged_best_of_the_one_before(large_enough
     run = prepare(*large_enough, Settings(**COARSE, optimizer="momentum", rate=0.3))
     enlarge, starts = run._enlarge, []
 
-    def watched(optimizer):
-        enlarge(optimizer)
+    def watched():
+        enlarge()
         starts.append(run.standing.state.x)
 
     run._enlarge = watched
@@ -496,6 +496,7 @@ def test_a_checkpoint_of_the_first_scales_is_checked_too(large_enough, tmp_path)
     assert len(facts["passed"]) == 1
     for change in [
         {"passed": []},
+        {"iterations": -1},
         {"passed": facts["passed"] * 3},
         {"passed": [3]},
         {"passed": [[[16, 20], 10**6, 3, 1.0, 1.0]]},

@@ -17,7 +17,6 @@ from manualnst.images import (
     check_output_suffix,
     encode_png,
     fitted_size,
-    interpolate,
     load_picture,
     resize,
     save_picture,
@@ -667,13 +666,3 @@ def test_nan_is_not_saved(tmp_path):
 def test_png_bytes_with_alpha():
     data = encode_png(np.ones((3, 4, 3)), np.full((3, 4), 0.2))
     assert load_picture(Image.open(io.BytesIO(data))).alpha.shape == (3, 4)
-
-
-def test_interpolation_is_a_mean_of_neighbours_of_any_values():
-    values = np.random.default_rng(0).normal(0, 1e6, (7, 5, 3)).astype(np.float32)
-    large = interpolate(values, 20, 13)
-    assert large.shape == (20, 13, 3) and large.dtype == np.float32
-    for c in range(3):
-        assert values[:, :, c].min() <= large[:, :, c].min()
-        assert large[:, :, c].max() <= values[:, :, c].max()
-    assert np.allclose(interpolate(np.full((4, 4, 1), -3, np.float32), 9, 9), -3)

@@ -189,36 +189,3 @@ def test_lbfgs_begins_anew_where_its_memory_misleads():
     reason, steps = minimise("lbfgs", state=replace(state, arrays=misled))
     assert reason.startswith("converged")
     assert np.allclose(steps[-1].state.x, np.clip(TARGET, 0, 1), atol=2e-3)
-
-
-def doubled(array):
-    return array.repeat(2, axis=0).repeat(2, axis=1)
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_going_on_from_an_enlarged_picture_counts_on(name):
-    _, steps = minimise(name, steps=3)
-    before = steps[-1].state
-    arrays = make_optimizer(name, None).carried(before, doubled)
-    enlarged = State(doubled(before.x), before.iterations, before.evaluations, arrays)
-
-    def wide_valley(x):
-        evaluation = valley(x[::2, ::2])
-        return evaluation._replace(dL_dx=doubled(evaluation.dL_dx))
-
-    reason, more = minimise(name, steps=5, state=enlarged, evaluate=wide_valley)
-    assert [step.state.iterations for step in more] == [4, 5]
-    assert more[0].state.evaluations >= before.evaluations + 2  # that of the start, and its own
-    assert more[-1].evaluation.loss < steps[-1].evaluation.loss
-
-
-def test_adams_averages_are_carried_in_the_next_objectives_units():
-    _, steps = minimise("adam", steps=5)
-    state = steps[-1].state
-    arrays = make_optimizer("adam", None).carried(state, doubled)
-    assert np.mean(arrays["v"]) / (1 - 0.999**5) == pytest.approx(1, rel=1e-5)
-    ratio = arrays["v"] / doubled(state.arrays["v"])
-    assert np.allclose(arrays["m"] / doubled(state.arrays["m"]), np.sqrt(ratio), rtol=1e-5)
-    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
-    still = State(START, 5, 6, {name: np.zeros_like(START) for name in ("dL_dx", "m", "v")})
-    assert make_optimizer("adam", None).carried(still, doubled) == {}
