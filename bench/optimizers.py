@@ -46,6 +46,7 @@ def compare(problem: dict, evaluations: int) -> dict:
             f"sample:{problem['style']}",
             optimizer=optimizer,
             steps=evaluations,
+            scales=1,
             seed=0,
             **options,
         )

@@ -68,7 +68,8 @@ class Standing:
         """Facts and arrays for a checkpoint, of the last whole step."""
         facts = {
             "passed": self.passed,
-            "unit": self.unit,
+            # Before a scale's first step it is measured anew, and gives the same bits.
+            "unit": self.unit if self.state.iterations else None,
             "iterations": self.state.iterations,
             "evaluations": self.state.evaluations,
             "loss": self.state.loss,
@@ -84,14 +85,14 @@ def restored(
     settings: Settings, scales: Sequence[Scale], facts: dict[str, Any], arrays: Arrays
 ) -> Standing:
     """What `stored` gave, checked."""
-    passed = tuple(_passed(entry) for entry in facts["passed"])
+    passed = tuple(map(_passed, facts["passed"], scales))
     here = scales[len(passed)]
     shape = (here.height, here.width, 3)
     state = State(
         picture(arrays, "x", shape),
         _count(facts, "iterations"),
         _count(facts, "evaluations"),
-        _of_the_optimizer(settings, arrays, shape, begun=facts["unit"] is not None),
+        _of_the_optimizer(settings, arrays, shape, begun=bool(facts["iterations"])),
         _number_or_none(facts, "loss"),
     )
     best_loss = _number_or_none(facts, "best_loss")
@@ -105,32 +106,30 @@ def restored(
         passed,
     )
     _check_columns(facts["history"], standing.evaluations)
-    if standing.unit == 0 or (state.iterations and standing.unit is None):
+    if standing.unit == 0 or (standing.unit is None) != (state.iterations == 0):
         raise InputError(f"checkpoint: the unit of its losses is {standing.unit}")
     return standing
 
 
-def _passed(entry: Any) -> Passed:
-    passed = Passed(*entry)
-    facts = passed._asdict()
-    width, height = passed.size
-    for name in ("unit", "best_loss"):
-        _number_or_none(facts, name)
-    counts = {"width": width, "height": height, **facts}
-    _count(counts, "width"), _count(counts, "height")
-    return passed._replace(
-        size=(width, height), steps=_count(facts, "steps"), evaluations=_count(facts, "evaluations")
+def _passed(entry: Any, scale: Scale) -> Passed:
+    facts = Passed(*entry)._asdict()
+    return Passed(
+        (scale.width, scale.height),
+        _count(facts, "steps"),
+        _count(facts, "evaluations"),
+        _number_or_none(facts, "unit"),
+        _number_or_none(facts, "best_loss"),
     )
 
 
 def _of_the_optimizer(
     settings: Settings, arrays: Arrays, shape: tuple[int, ...], begun: bool
 ) -> Arrays:
-    """Its arrays; before the first evaluation of a scale, those that are there."""
+    """Its arrays; it has none before the first step of a scale."""
     optimizer = make_optimizer(settings.optimizer, settings.rate)
-    needed = optimizer.arrays if begun else ()
-    there = (n for n in (*optimizer.arrays, *optimizer.more_arrays) if f"state.{n}" in arrays)
-    own = {name: array(arrays, f"state.{name}", shape) for name in (*needed, *there)}
+    there = [name for name in optimizer.more_arrays if f"state.{name}" in arrays]
+    names = [*optimizer.arrays, *there] if begun else []
+    own = {name: array(arrays, f"state.{name}", shape) for name in names}
     if "v" in own and own["v"].min() < 0:
         raise InputError("checkpoint: state.v is a mean of squares, but has negative values")
     return own

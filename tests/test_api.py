@@ -383,18 +383,20 @@ def test_resuming_at_any_scale_is_exact(large_enough, tmp_path, optimizer, stop)
         assert resumed.record[key] == whole.record[key]
 
 
-def test_a_checkpoint_between_two_scales_goes_on_as_well(large_enough, tmp_path):
-    settings = Settings(**COARSE, optimizer="adam")
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("where", ["_measure", "_evaluate"])
+def test_a_checkpoint_between_two_scales_goes_on_as_well(large_enough, tmp_path, where, optimizer):
+    settings = Settings(**COARSE, optimizer=optimizer)
     whole = prepare(*large_enough, settings).finish()
     run = prepare(*large_enough, settings)
-    measure, path = run._measure, tmp_path / "checkpoint"
+    method, path = getattr(run, where), tmp_path / "checkpoint"
 
     def interrupted_at_the_second(*args):
         if run.standing.number == 1:
             raise KeyboardInterrupt
-        return measure(*args)
+        return method(*args)
 
-    run._measure = interrupted_at_the_second
+    setattr(run, where, interrupted_at_the_second)
     assert run.finish().stop_reason == (
         "interrupted after 3 of 9 steps, at 23 × 28; enlarged to 33 × 40"
     )
@@ -501,7 +503,7 @@ def test_a_checkpoint_of_the_first_scales_is_checked_too(large_enough, tmp_path)
         {"passed": [3]},
         {"passed": [[[16, 20], 10**6, 3, 1.0, 1.0]]},
         {"passed": [[[16, 20], 3, -1, 1.0, 1.0]]},
-        {"passed": [[[16, "x"], 3, 3, 1.0, 1.0]]},
+        {"passed": [[[16, 20], "x", 3, 1.0, 1.0]]},
         {"passed": [[[16, 20], 3, 3, 1.0, "low"]]},
         {"steps": [9]},
         {"steps": [3, 3, "x"]},
