@@ -23,7 +23,7 @@ STYLE_LAYERS = ("pixels", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 @dataclass(frozen=True)
 class Settings:
     size: int = 512  # long side of the result at most; a smaller content keeps its size
-    steps: int = 200  # of all sizes together
+    steps: int = 300  # of all sizes together
     scales: int | None = None  # sizes from coarse to fine; None: from min_size by about √2
     min_size: int = 128  # long side of the coarsest
     content_weight: float = 0.1
