@@ -17,7 +17,7 @@ from .children import run_child
 from .flops import Shape
 from .measure import Tell, in_turns, timed
 from .options import Mode, Options
-from .sides import our_evaluation, make_problem
+from .sides import make_problem, our_evaluation
 
 
 class TimedBackend:

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from manualnst.errors import InputError
@@ -107,5 +106,5 @@ def draw(mode: str, record: dict[str, Any]):
         **MODES[mode].plot(record),
         caption=[f"{machine['processor']}, threads: {options['threads']}, {options['dtype']}"],
         x_label="pixels",
-        ticks={f"{size}²": size**2 for size in options["sizes"]},
+        ticks={f"{size} x {size}": size**2 for size in options["sizes"]},
     )

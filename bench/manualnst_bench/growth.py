@@ -108,8 +108,8 @@ def plot(result: dict) -> dict:
         label = table.side_and_network(found["side"], found["network"])
         rows = [(row["size"] ** 2, row) for row in found["rows"]]
         seconds = [(pixels, statistics.median(row["seconds"])) for pixels, row in rows]
-        series[f"{label}: seconds"] = seconds
-        series[f"{label}: GB"] = [(pixels, (row["peak"] or 0) / 1e9) for pixels, row in rows]
+        gigabytes = [(pixels, (row["peak"] or 0) / 1e9) for pixels, row in rows]
+        series[f"{label}: seconds"], series[f"{label}: GB"] = seconds, gigabytes
         (first, _), *_, (last, its_seconds) = seconds
         series.setdefault("slope 1", [(first, its_seconds * first / last), (last, its_seconds)])
     return {"series": series, "title": "seconds and gigabytes of one evaluation"}

@@ -5,6 +5,7 @@ PyTorch and Pillow alone, without manualnst, whose import would be counted.
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -69,10 +70,8 @@ def minimise(objective: TorchObjective, start: Tensor, evaluations: int) -> tupl
         x.grad = scale * gradient
         return scale * loss
 
-    try:
+    with suppress(_Enough):
         optimizer.step(closure)
-    except _Enough:
-        pass
     return best, count
 
 

@@ -81,7 +81,10 @@ def _bench(args: argparse.Namespace) -> int:
         check_output_suffix(files["plot"])
     mode = "per-layer" if args.layers and args.mode == "whole" else args.mode
     status = _Status()
-    bench(mode, given, files, status.say, status.tell)
+    try:
+        bench(mode, given, files, status.say, status.tell)
+    finally:
+        status.tell("")
     for path in files.values():
         say(path)
     return 0
