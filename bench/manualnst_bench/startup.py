@@ -19,6 +19,7 @@ from .sides import why_absent
 
 PYTHON = "python -c pass"
 FRAMEWORKS = ("torch", "jax")
+RUN = ["run", "--weights", "builtin", "--json", "--overwrite"]
 # Events of `run --json`: the targets are there and one evaluation is timed; a step is done.
 EVENTS = {"begin": "run, until its first step", "step": "run, until its first step is done"}
 
@@ -33,9 +34,6 @@ def measure(options: Options, tell: Tell, say: Tell) -> dict:
         calls["manualnst --version"] = timed(lambda: run_python("-m", "manualnst", "--version"))
         for event, words in EVENTS.items():
             calls[words] = _until(event, folder, options.threads)
-        for call in calls.values():
-            tell("once, to warm up")
-            call()
         seconds = in_turns(calls, options.repeats, tell)
     for line in lines(seconds):
         say(line)
@@ -59,8 +57,7 @@ def _python_in(folder: str, threads: int) -> Callable[..., None]:
 
 def _until(event: str, folder: str, threads: int) -> Call:
     """From the start of a run to that event of it; the rest is not waited for."""
-    command = [sys.executable, "-m", "manualnst", "run", "--weights", "builtin", "--json"]
-    command += ["--overwrite"]
+    command = [sys.executable, "-m", "manualnst", *RUN]
 
     def call() -> float:
         start = time.perf_counter()

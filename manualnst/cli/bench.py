@@ -66,7 +66,7 @@ def _bench(args: argparse.Namespace) -> int:
     try:
         from manualnst_bench.command import bench
     except ModuleNotFoundError as error:
-        if error.name != "manualnst_bench":
+        if error.name.partition(".")[0] != "manualnst_bench":
             raise
         raise InputError(
             "the benchmark (the package manualnst_bench, in bench/) is not installed; install "
