@@ -161,7 +161,9 @@ def _draw_plot(
     for i, line in enumerate(caption):
         pen.text(_LEFT, _TOP + _CAPTION_LINE * i, line, _GREY, "lm")
     _draw_y_axis(pen, frame)
-    _draw_x_axis(pen, frame, x_label, x_ticks or _whole_numbers(frame, x_is_exponent))
+    if x_ticks is None:
+        x_ticks = _whole_numbers(frame, x_is_exponent)
+    _draw_x_axis(pen, frame, x_label, x_ticks)
     colours = _colours(shown)
     for name, colour in colours.items():
         _draw_series(pen, frame, shown[name], colour, _line_width(name))

@@ -110,8 +110,10 @@ def plot(result: dict) -> dict:
         seconds = [(pixels, statistics.median(row["seconds"])) for pixels, row in rows]
         gigabytes = [(pixels, (row["peak"] or 0) / 1e9) for pixels, row in rows]
         series[f"{label}: seconds"], series[f"{label}: GB"] = seconds, gigabytes
-        (first, _), *_, (last, its_seconds) = seconds
-        series.setdefault("slope 1", [(first, its_seconds * first / last), (last, its_seconds)])
+        if seconds:
+            last, its_seconds = seconds[-1]
+            proportion = [(pixels, its_seconds * pixels / last) for pixels, _ in seconds]
+            series.setdefault("slope 1", proportion)
     return {"series": series, "title": "seconds and gigabytes of one evaluation"}
 
 
