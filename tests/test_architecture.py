@@ -38,6 +38,7 @@ LIBRARIES = {
     "h5py": {"weights"},
     "scipy": {"optimizers", "weights", "samples"},
     "urllib": {"weights"},
+    "manualnst_bench": {"cli"},
 }
 FRAMEWORKS = {"torch", "torchvision", "jax", "tensorflow", "keras", "autograd"}
 

@@ -80,6 +80,13 @@ def resumed_outputs(checkpoint: str, output: str | None, curve) -> Outputs:
     return Outputs(picture, Path(checkpoint), Path(curve) if curve else None, resumed=True)
 
 
+def refuse_existing(path: str, overwrite: bool) -> None:
+    """Of a file that is named for a single output."""
+    check_writable_folder(path)
+    if Path(path).exists() and not overwrite:
+        raise InputError(f"{path} exists; give another name, or --overwrite to replace it")
+
+
 def _checkpoint_of(picture: Path) -> Path:
     if not picture.name:
         raise InputError(f"cannot write {picture}: it is a folder; give a file name")
