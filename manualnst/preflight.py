@@ -32,14 +32,15 @@ def peak_bytes(
 ) -> int:
     """The peak above what the process already holds, for pictures of these (height, width).
 
-    `sizes` are the result's and the style picture's; the first is also the optimiser's.
+    `sizes` are the result's and the style pictures'; the first is also the optimiser's.
     """
     sizes, taps = list(sizes), set(taps)
+    more_styles = sum(3 * height * width for height, width in sizes[2:]) * _ITEMSIZE
     evaluation = max(evaluation_bytes(weights, taps, *size, pool) for size in sizes)
     numbers = 3 * sizes[0][0] * sizes[0][1]
     optimiser = numbers * (_OPTIMIZER_BYTES_PER_NUMBER[optimizer] + _PICTURES_KEPT * _ITEMSIZE)
     filters = transformed_numbers(weights, taps, *sizes[0]) * _ITEMSIZE
-    return int(evaluation + optimiser + filters + _BLAS_BYTES)
+    return int(evaluation + optimiser + filters + more_styles + _BLAS_BYTES)
 
 
 def transformed_numbers(weights: Weights, taps: Iterable[str], height: int, width: int) -> int:

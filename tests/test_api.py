@@ -13,7 +13,7 @@ from manualnst.api import prepare, restore
 from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.errors import InputError
 from manualnst.images import load_picture, save_picture
-from manualnst.inputs import open_content, open_start, open_style
+from manualnst.inputs import open_content, open_start, open_styles
 from manualnst.losses import NORMALISATIONS
 from manualnst.run import Run
 from manualnst.settings import Settings
@@ -183,7 +183,9 @@ def test_a_result_shows_itself_in_a_notebook():
 
 
 def test_starts(pictures):
-    content, style = open_content(pictures[0], 40), open_style(pictures[1], 40)
+    settings = Settings(size=40)
+    content = open_content(pictures[0], settings)
+    [style] = open_styles(pictures[1], settings, content)
     for init in ("content", "style", "noise", "sample:waves"):
         start = open_start(Settings(init=init, seed=5), content, style)
         assert start.pixels.shape == content.pixels.shape
