@@ -70,10 +70,10 @@ class Moments(NamedTuple):
 def moments(pixels: np.ndarray, alpha: np.ndarray | None = None) -> Moments:
     """Of pixels (H, W, C), weighted by alpha (H, W)."""
     values = pixels.reshape(-1, pixels.shape[2]).astype(np.float64)  # (M, C)
-    shares = _shares(alpha, len(values))  # (M,)
-    mean = shares @ values  # (C,)
+    weights = _weights(alpha, len(values))  # (M,)
+    mean = weights @ values / weights.sum()  # (C,)
     from_mean = values - mean  # (M, C)
-    return Moments(mean, (from_mean * shares[:, None]).T @ from_mean)
+    return Moments(mean, (from_mean * weights[:, None]).T @ from_mean / weights.sum())
 
 
 def affine_map(root: str, given: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -162,12 +162,11 @@ def mean_of_channels(x: np.ndarray) -> np.ndarray:
     return np.repeat(x.mean(axis=2, keepdims=True), 3, axis=2)
 
 
-def _shares(alpha: np.ndarray | None, count: int) -> np.ndarray:
+def _weights(alpha: np.ndarray | None, count: int) -> np.ndarray:
     """What each of `count` pixels counts; all alike where none can be seen."""
     if alpha is None or not alpha.any():
-        return np.full(count, 1 / count)
-    weights = alpha.ravel().astype(np.float64)
-    return weights / weights.sum()
+        return np.ones(count)
+    return alpha.ravel().astype(np.float64)
 
 
 def _symmetric_root(covariance: np.ndarray) -> np.ndarray:
@@ -189,10 +188,10 @@ def _pseudo_inverse(root: np.ndarray) -> np.ndarray:
 
 
 def _match_values(values: np.ndarray, wanted: np.ndarray, alpha: np.ndarray | None) -> np.ndarray:
-    """(M,), (M̂,) → (M,): what ranks after a share p of the values gets the wanted's at p."""
+    """(M,), (M̂,) → (M,): each value becomes the wanted one below which as much lies."""
     _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
-    p = (np.cumsum(counts) - 0.5 * counts) / len(values)  # the middle of each value's ranks
+    below = np.cumsum(counts) - 0.5 * counts  # to the middle of each value's ranks
     order = np.argsort(wanted, kind="stable")
-    up_to = np.cumsum(_shares(alpha, len(wanted))[order])  # the share that each rank ends with
-    ranks = np.minimum(np.searchsorted(up_to, p, side="right"), len(wanted) - 1)
+    up_to = np.cumsum(_weights(alpha, len(wanted))[order])  # (M̂,), whole numbers without alpha
+    ranks = np.searchsorted(up_to, below * up_to[-1] / len(values), side="right")
     return wanted[order][ranks][which].astype(np.float64)

@@ -41,6 +41,15 @@ def test_the_peak_grows_with_the_picture_and_counts_the_larger_one():
     assert peak((64, 64), (64, 64)) < peak((64, 64), (256, 256)) < peak((256, 256), (64, 64))
 
 
+def test_more_styles_take_the_room_of_their_pictures():
+    weights, taps = find_weights("builtin"), ["relu4_2"]
+    small, large = (64, 64), (128, 96)
+    one = preflight.peak_bytes(weights, taps, [small, large], "adam")
+    two = preflight.peak_bytes(weights, taps, [small, large, small], "adam")
+    assert two - one == 4 * 3 * 64 * 64
+    assert one < preflight.peak_bytes(weights, taps, [small, small, large], "adam")
+
+
 @pytest.mark.parametrize("limit", [1, 37, 100])
 def test_the_largest_size_that_fits(limit):
     assert preflight.largest(lambda size: size <= limit, 64) == min(limit, 64)
