@@ -14,7 +14,7 @@ style layers have w_l = 1/5 as in the paper. `scale` changes nothing but the uni
 `unit_scale`); loss and gradient always carry the same one.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -102,7 +102,7 @@ class Objective:
         self,
         network: Network,
         content: np.ndarray,
-        style: np.ndarray | Sequence[np.ndarray],
+        style: np.ndarray | list[np.ndarray],
         settings: LossSettings,
     ):
         """Pictures are (H, W, 3) in [0, 1]; content has the size of x, and styles may be several.
@@ -128,7 +128,7 @@ class Objective:
         self._kinds = [
             _Kind("content", content_weights, P, losses.content_forward, losses.content_backward)
         ]
-        styles = [style] if isinstance(style, np.ndarray) else style
+        styles = style if isinstance(style, list) else [style]
         shares = for_each_style("style_weights", settings.style_weights, len(styles))
         for name, picture, share in zip(style_names(len(styles)), styles, shares, strict=True):
             weights = {

@@ -104,8 +104,8 @@ def _add_look_options(group) -> None:
         group,
         "style_scale",
         parse_numbers,
-        "long side of the style as a multiple of --size, never enlarged; below 1: finer strokes. "
-        "One for all styles, or one for each",
+        "long side of the style as a multiple of --size, never enlarged; below 1: its forms come "
+        "out smaller. One for all styles, or one for each",
         metavar="NUMBERS",
     )
     _add(
