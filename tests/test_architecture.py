@@ -28,7 +28,7 @@ LAYERS = [
     ["ops", "weights"],
     ["backends"],
     ["plots"],
-    ["checkpoint", "images", "samples"],
+    ["checkpoint", "colours", "images", "samples"],
     ["files", "machine", "threads", "vgg"],
     ["blas", "errors", "text", "version"],
 ]
