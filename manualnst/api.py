@@ -1,7 +1,7 @@
 """What people ask for: a picture in the style of another, or to go on where a run was cut off."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from .checkpoint import load_checkpoint
 from .errors import InputError
-from .inputs import Input, Source, open_content, open_start, open_style
+from .inputs import Input, Source, open_content, open_start, open_styles
+from .objective import for_each_style, style_names
 from .optimizers import State, make_optimizer
-from .result import Result
+from .result import Result, styles_in
 from .run import Callback, Run, plan_scales
 from .scales import Scale
 from .settings import Settings
@@ -21,7 +22,7 @@ from .weights import default_weights, find_weights
 
 def stylize(
     content: Source | None = None,
-    style: Source | None = None,
+    style: Source | Sequence[Source] | None = None,
     *,
     callback: Callback | None = None,
     checkpoint: str | os.PathLike | None = None,
@@ -29,6 +30,7 @@ def stylize(
 ) -> Result:
     """Paint `content` in the style of `style`; each may be a path, an array or "sample:NAME".
 
+    Several styles (a list of such) are blended; the setting `style_weights` has their shares.
     Without pictures the package's samples are taken. `settings` are the fields of
     `manualnst.Settings`. The callback gets a `Progress` after each step; if it returns True the
     run ends. Ctrl-C ends it too: either way the best picture so far is returned. With
@@ -46,30 +48,35 @@ def resume(
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's numbers and paths as the Python values that settings are made of."""
+    """NumPy's numbers, tuples and paths as the Python values that settings are made of."""
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(each) for each in value]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def prepare(content: Source | None, style: Source | None, settings: Settings) -> Run:
+def prepare(
+    content: Source | None, style: Source | Sequence[Source] | None, settings: Settings
+) -> Run:
     """The run, with everything checked that can be checked before it starts."""
     weights_notice = f"weights: {settings.weights}"
     if settings.weights is None:
         name, weights_notice = default_weights()
         settings = replace(settings, weights=name)
-    content_input = open_content(content, settings.size)
-    style_input = open_style(style, settings.size)
+    content_input = open_content(content, settings)
+    styles = open_styles(style, settings, content_input)
     weights = find_weights(settings.weights)
-    scales = plan_scales(settings, weights, content_input, style_input)
-    start = open_start(settings, content_input, style_input, scales[0].height, scales[0].width)
-    inputs = {"content": content_input, "style": style_input, "start": start}
+    scales = plan_scales(settings, weights, content_input, styles)
+    start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
+    named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
+    inputs = {"content": content_input, **named_styles, "start": start}
     notices = [line for each in inputs.values() for line in each.notices]
     return Run(
         settings,
         weights,
         content_input,
-        style_input,
+        styles,
         scales,
         Standing(State(start.pixels), best=start.pixels),
         facts={role: each.facts for role, each in inputs.items()},
@@ -78,18 +85,14 @@ def prepare(content: Source | None, style: Source | None, settings: Settings) ->
 
 
 # What tells that a picture, or a network, is the one of an earlier run.
-_IDENTITY = {
-    "content": "sha256",
-    "style": "sha256",
-    "start": "sha256",  # only if it is a file
-    "weights": "fingerprint",
-}
+_IDENTITY = {"weights": "fingerprint"}
+_IDENTITY_OF_PICTURES = "sha256"  # of a start only if it is a file
 
 
 def check_same(run: Run, record: dict[str, Any], roles: Iterable[str]) -> None:
     """Refuse to repeat or resume with pictures or weights other than those of the record."""
     for role in roles:
-        key = _IDENTITY[role]
+        key = _IDENTITY.get(role, _IDENTITY_OF_PICTURES)
         before, now = record[role].get(key), run.facts[role].get(key)
         if before != now:
             raise InputError(
@@ -114,13 +117,18 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
     weights = find_weights(settings.weights)
     height, width = arrays["content"].shape[:2]
     alpha = array(arrays, "alpha", (height, width)) if "alpha" in arrays else None
-    content = Input(picture(arrays, "content", (height, width, 3)), alpha, {}, ())
-    style = Input(picture(arrays, "style", arrays["style"].shape), None, {}, ())
-    scales = _with_steps_of(facts["steps"], plan_scales(settings, weights, content, style))
+    shape = (height, width, 3)
+    colours = picture(arrays, "colours", shape) if settings.in_greys else None
+    content = Input(picture(arrays, "content", shape), alpha, {}, (), colours)
+    roles = styles_in(facts["facts"])
+    styles = [Input(picture(arrays, role, arrays[role].shape), None, {}, ()) for role in roles]
+    for name in ("style_weights", "style_scale"):
+        for_each_style(name, getattr(settings, name), len(styles))
+    scales = _with_steps_of(facts["steps"], plan_scales(settings, weights, content, styles))
     if steps is not None:
         settings, scales = replace(settings, steps=steps), _prolonged(scales, steps)
     standing = restored(settings, scales, facts, arrays)
-    names = [facts["facts"][role]["name"] for role in ("content", "style", "start")]
+    names = [facts["facts"][role]["name"] for role in ("content", *roles, "start")]
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"checkpoint: the names of its pictures are no texts: {names}")
     notices = [f"resume: {standing.steps} steps are done"]
@@ -129,7 +137,7 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
             "resume: scipy's L-BFGS-B starts with an empty memory, so its steps differ from those "
             "of an uninterrupted run"
         )
-    run = Run(settings, weights, content, style, scales, standing, facts["facts"], notices)
+    run = Run(settings, weights, content, styles, scales, standing, facts["facts"], notices)
     check_same(run, facts["facts"], ["weights"])
     return run
 

@@ -16,12 +16,13 @@ import numpy as np
 from . import blas, machine, preflight, threads
 from .backends import get_backend
 from .checkpoint import save_checkpoint
+from .colours import mean_of_channels, with_chrominance_of
 from .errors import InputError
 from .history import History
 from .images import fitted_size, resize
-from .inputs import Input
+from .inputs import Input, scaled
 from .network import Network, map_shapes
-from .objective import Evaluation, Objective, unit_scale
+from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
 from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
 from .result import RECORD_FORMAT, Result
 from .scales import Scale, plan, shrunk, work, work_left
@@ -50,11 +51,13 @@ STOPPED = "stopped by the callback"
 Callback = Callable[[Progress], bool | None]
 
 
-def plan_scales(settings: Settings, weights: Weights, content: Input, style: Input) -> list[Scale]:
-    """Those at which both pictures are large enough for the network."""
+def plan_scales(
+    settings: Settings, weights: Weights, content: Input, styles: list[Input]
+) -> list[Scale]:
+    """Those at which all pictures are large enough for the network."""
 
     def works(factor: float) -> bool:
-        sizes = (shrunk(*picture.pixels.shape[:2], factor) for picture in (content, style))
+        sizes = (shrunk(*picture.pixels.shape[:2], factor) for picture in (content, *styles))
         with suppress(InputError):
             return all([*map_shapes(weights, _taps(settings), *size)] for size in sizes)
         return False
@@ -82,7 +85,7 @@ class Run:
         settings: Settings,
         weights: Weights,
         content: Input,
-        style: Input,
+        styles: list[Input],
         scales: list[Scale],
         standing: Standing,
         facts: dict[str, Any],
@@ -92,7 +95,7 @@ class Run:
         self.standing = standing
         self.notices = notices
         self.scales = scales
-        self._weights, self._content, self._style = weights, content, style
+        self._weights, self._content, self._styles = weights, content, styles
         self.facts = facts | {"weights": _weights_facts(weights)}  # for record and checkpoint
         self._network: Network | None = None
         self._objective: Objective | None = None  # of the scale at hand
@@ -139,11 +142,11 @@ class Run:
     def _measure(self) -> float:
         """The objective of the scale at hand, and the seconds of one evaluation."""
         with _for_numbers():
-            content, style = (
+            content, *styles = (
                 resize(picture.pixels, *self._scale.of(*picture.pixels.shape[:2]))
-                for picture in (self._content, self._style)
+                for picture in (self._content, *self._styles)
             )
-            objective = Objective(self._network, content, style, self.settings.losses)
+            objective = Objective(self._network, content, styles, self.settings.losses)
             began = time.perf_counter()
             evaluation = objective(self.standing.state.x)
             seconds = time.perf_counter() - began
@@ -185,7 +188,7 @@ class Run:
                 f", at {here.width} × {here.height}; enlarged to {last.width} × {last.height}"
             )
         record = self._record(stop_reason)
-        best = self.enlarged(self.standing.best)
+        best = self._painted(self.enlarged(self.standing.best))
         return Result(best, self._content.alpha, record, interrupted)
 
     def enlarged(self, picture: np.ndarray) -> np.ndarray:
@@ -235,10 +238,20 @@ class Run:
             "facts": self.facts,
             "steps": [scale.steps for scale in self.scales],
         }
-        arrays |= {"content": self._content.pixels, "style": self._style.pixels}
-        if self._content.alpha is not None:
-            arrays["alpha"] = self._content.alpha
+        arrays["content"] = self._content.pixels
+        for name, style in zip(style_names(len(self._styles)), self._styles, strict=True):
+            arrays[name] = style.pixels
+        for name in ("alpha", "colours"):
+            if (array := getattr(self._content, name)) is not None:
+                arrays[name] = array
         save_checkpoint(path, facts, arrays)
+
+    def _painted(self, x: np.ndarray) -> np.ndarray:
+        """What a person is shown of x, of any size: greys get the content's colours."""
+        if self._content.colours is None:
+            return x
+        colours = resize(self._content.colours, *x.shape[:2])
+        return with_chrominance_of(colours, mean_of_channels(x))
 
     def _evaluate(self, x: np.ndarray) -> Evaluation:
         first, self._first = self._first, None
@@ -254,7 +267,8 @@ class Run:
 
     def _check_memory(self) -> None:
         taps = _taps(self.settings)
-        content_size, style_size = (each.pixels.shape[:2] for each in (self._content, self._style))
+        sizes = [each.pixels.shape[:2] for each in (self._content, *self._styles)]
+        style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
 
         def need(*sizes: tuple[int, int]) -> int:
             return preflight.peak_bytes(
@@ -263,14 +277,17 @@ class Run:
 
         def fits(long_side: int) -> bool:
             # Fitted anew from the original pictures, these may come out one row larger.
-            fitted = [fitted_size(*size, long_side) for size in (content_size, style_size)]
+            fitted = [
+                fitted_size(*size, scaled(long_side, scale))
+                for size, scale in zip(sizes, [1, *style_scales], strict=True)
+            ]
             with suppress(InputError):  # too small to be pooled
                 return need(*((height + 1, width + 1) for height, width in fitted)) <= available
             return False
 
-        needed, available = need(content_size, style_size), machine.available_memory()
+        needed, available = need(*sizes), machine.available_memory()
         if available is not None and needed > available:
-            height, width = content_size
+            height, width = sizes[0]
             largest = preflight.largest(fits, max(height, width))
             raise InputError(
                 f"not enough memory: {width} × {height} needs about "
@@ -299,7 +316,7 @@ class Run:
             seconds_left=seconds / (self._left_before - left) * left,
             share=self.share,
             size=(self._scale.width, self._scale.height),
-            picture=step.state.x,
+            picture=self._painted(step.state.x),
         )
 
     def _record(self, stop_reason: str) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import numpy as np
 
 from .. import threads
 from . import convolution, patches
-from .fused import fused_backward, fused_forward  # noqa: F401 — this backend's
-from .numpy_pooling import (  # noqa: F401 — this backend's
+from .fused import fused_backward, fused_forward  # noqa: F401, of this backend
+from .numpy_pooling import (  # noqa: F401, of this backend
     avgpool_backward,
     avgpool_forward,
     maxpool_backward,
