@@ -9,13 +9,14 @@ import numpy as np
 
 from .checkpoint import load_checkpoint
 from .errors import InputError
-from .history import History
 from .inputs import Input, Source, open_content, open_start, open_styles
 from .objective import for_each_style, style_names
 from .optimizers import State, make_optimizer
 from .result import Result, styles_in
-from .run import Callback, Run, Standing
+from .run import Callback, Run, plan_scales
+from .scales import Scale
 from .settings import Settings
+from .standing import Standing, array, picture, restored
 from .weights import default_weights, find_weights
 
 
@@ -65,15 +66,18 @@ def prepare(
         settings = replace(settings, weights=name)
     content_input = open_content(content, settings)
     styles = open_styles(style, settings, content_input)
-    start = open_start(settings, content_input, styles[0])
+    weights = find_weights(settings.weights)
+    scales = plan_scales(settings, weights, content_input, styles)
+    start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
     named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
     inputs = {"content": content_input, **named_styles, "start": start}
     notices = [line for each in inputs.values() for line in each.notices]
     return Run(
         settings,
-        find_weights(settings.weights),
+        weights,
         content_input,
         styles,
+        scales,
         Standing(State(start.pixels), best=start.pixels),
         facts={role: each.facts for role, each in inputs.items()},
         notices=[*notices, weights_notice],
@@ -110,83 +114,47 @@ def restore(checkpoint: str | os.PathLike, *, steps: int | None = None) -> Run:
 
 def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | None) -> Run:
     settings = Settings.from_json(facts["settings"])
-    if steps is not None:
-        settings = replace(settings, steps=steps)
     weights = find_weights(settings.weights)
     height, width = arrays["content"].shape[:2]
+    alpha = array(arrays, "alpha", (height, width)) if "alpha" in arrays else None
     shape = (height, width, 3)
-    alpha = _array(arrays, "alpha", (height, width)) if "alpha" in arrays else None
-    colours = _picture(arrays, "colours", shape) if settings.in_greys else None
-    content = Input(_picture(arrays, "content", shape), alpha, {}, (), colours)
+    colours = picture(arrays, "colours", shape) if settings.in_greys else None
+    content = Input(picture(arrays, "content", shape), alpha, {}, (), colours)
     roles = styles_in(facts["facts"])
-    styles = [Input(_picture(arrays, role, arrays[role].shape), None, {}, ()) for role in roles]
+    styles = [Input(picture(arrays, role, arrays[role].shape), None, {}, ()) for role in roles]
     for name in ("style_weights", "style_scale"):
         for_each_style(name, getattr(settings, name), len(styles))
-    optimizer = make_optimizer(settings.optimizer, settings.rate)
-    names = [*optimizer.arrays, *(n for n in optimizer.more_arrays if f"state.{n}" in arrays)]
-    optimizer_arrays = {name: _array(arrays, f"state.{name}", shape) for name in names}
-    if "v" in optimizer_arrays and optimizer_arrays["v"].min() < 0:
-        raise InputError("checkpoint: state.v is a mean of squares, but has negative values")
-    x = _picture(arrays, "x", shape)
-    iterations, evaluations, best_loss, seconds, scale = (
-        _number(facts, name)
-        for name in ("iterations", "evaluations", "best_loss", "seconds", "scale")
-    )
-    if not scale:
-        raise InputError("checkpoint: the scale is 0")
-    standing = Standing(
-        State(x, int(iterations), int(evaluations), optimizer_arrays, _loss(facts)),
-        _picture(arrays, "best", shape),
-        best_loss,
-        History(_columns(facts["history"], int(evaluations))),
-        seconds,
-        scale,
-    )
+    scales = _with_steps_of(facts["steps"], plan_scales(settings, weights, content, styles))
+    if steps is not None:
+        settings, scales = replace(settings, steps=steps), _prolonged(scales, steps)
+    standing = restored(settings, scales, facts, arrays)
     names = [facts["facts"][role]["name"] for role in ("content", *roles, "start")]
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"checkpoint: the names of its pictures are no texts: {names}")
-    notices = [f"resume: {standing.state.iterations} steps are done"]
-    if not optimizer.resumes_exactly:
+    notices = [f"resume: {standing.steps} steps are done"]
+    if not make_optimizer(settings.optimizer, settings.rate).resumes_exactly:
         notices.append(
             "resume: scipy's L-BFGS-B starts with an empty memory, so its steps differ from those "
             "of an uninterrupted run"
         )
-    run = Run(settings, weights, content, styles, standing, facts["facts"], notices)
+    run = Run(settings, weights, content, styles, scales, standing, facts["facts"], notices)
     check_same(run, facts["facts"], ["weights"])
     return run
 
 
-def _array(arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    array = arrays[name]
-    if array.dtype != np.float32 or array.shape != shape or not np.all(np.isfinite(array)):
+def _with_steps_of(steps: list[int], scales: list[Scale]) -> list[Scale]:
+    """The checkpoint's own: an earlier resumption may have changed them."""
+    if not all(isinstance(n, int) and n >= 1 for n in steps):
+        raise InputError(f"checkpoint: the steps of its sizes are {steps}")
+    return [scale._replace(steps=n) for scale, n in zip(scales, steps, strict=True)]
+
+
+def _prolonged(scales: list[Scale], steps: int) -> list[Scale]:
+    """To so many steps in total: it is the last size that gets or loses them."""
+    *first, last = scales
+    before = sum(scale.steps for scale in first)
+    if steps <= before:
         raise InputError(
-            f"checkpoint: {name} is {array.dtype} {array.shape}, expected finite float32 {shape}"
+            f"steps is {steps}, but the sizes before the last take {before}; give a larger number"
         )
-    return array
-
-
-def _picture(arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    array = _array(arrays, name, shape)
-    if array.ndim != 3 or array.shape[2] != 3 or array.min() < 0 or array.max() > 1:
-        raise InputError(f"checkpoint: {name} is not a picture with values from 0 to 1")
-    return array
-
-
-def _number(facts, name: str) -> float:
-    value = facts[name]
-    if not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise InputError(f"checkpoint: {name} is {value!r}, expected a number of at least 0")
-    return float(value)
-
-
-def _loss(facts) -> float | None:
-    return None if facts["loss"] is None else _number(facts, "loss")
-
-
-def _columns(history: Any, evaluations: int) -> dict[str, list[float]]:
-    if "total" not in history:
-        raise InputError("checkpoint: the history has no totals")
-    for name, values in history.items():
-        if len(values) != evaluations or not np.all(np.isfinite(np.array(values, np.float64))):
-            raise InputError(f"checkpoint: {name} is not a number for each evaluation")
-    return history
+    return [*first, last._replace(steps=steps - before)]

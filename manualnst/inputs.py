@@ -74,16 +74,15 @@ def scaled(size: int, scale: float) -> int:
     return max(1, round(size * scale))
 
 
-def open_start(settings: Settings, content: Input, style: Input) -> Input:
-    """The picture that the optimiser starts from; it has the content's size."""
-    start = _open_start(settings, content, style)
+def open_start(settings: Settings, content: Input, style: Input, height: int, width: int) -> Input:
+    """The picture that the optimiser starts from, at this size."""
+    start = _open_start(settings, content, style, height, width)
     return replace(start, pixels=luminance(start.pixels)) if settings.in_greys else start
 
 
-def _open_start(settings: Settings, content: Input, style: Input) -> Input:
-    height, width = content.pixels.shape[:2]
+def _open_start(settings: Settings, content: Input, style: Input, height: int, width: int) -> Input:
     if settings.init == "content":
-        return Input(content.pixels, None, {"name": "content"}, ())
+        return Input(resize(content.pixels, height, width), None, {"name": "content"}, ())
     if settings.init == "style":
         return Input(resize(style.pixels, height, width), None, {"name": "style"}, ())
     if settings.init == "noise":

@@ -15,7 +15,8 @@ from .objective import style_names
 from .plots import draw_curve
 
 MAX_RECORD_BYTES = 64 << 20
-RECORD_FORMAT = "manualnst record 1"
+RECORD_FORMAT = "manualnst record 2"
+_BEFORE_SCALES = "manualnst record 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +42,12 @@ class Result:
 
     def loss_curve(self) -> np.ndarray:
         """A picture (H, W, 3) of every weighted term against the evaluations."""
-        return draw_curve(self.record["history"], title="loss by evaluation", x_label="evaluation")
+        first, marks = 1, {}
+        for scale in self.record["scales"]:
+            marks[first] = f"{max(scale['size'])} px"
+            first += scale["evaluations"]
+        history = self.record["history"]
+        return draw_curve(history, title="loss by evaluation", x_label="evaluation", marks=marks)
 
     def _summary(self) -> str:
         content, *styles = (
@@ -67,7 +73,7 @@ def load_record(path: str | os.PathLike) -> dict[str, Any]:
         raise
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a run record: {error}") from error
-    if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT:
+    if not isinstance(record, dict) or record.get("format") not in (RECORD_FORMAT, _BEFORE_SCALES):
         raise InputError(f"{path} is not a run record of this version ({RECORD_FORMAT!r})")
     pictures = ("content", *styles_in(record), "start")
     parts = [record.get(part) for part in ("settings", *pictures, "weights")]
@@ -75,4 +81,6 @@ def load_record(path: str | os.PathLike) -> dict[str, Any]:
         raise InputError(f"{path} is incomplete: settings, pictures or weights are missing")
     if not all(isinstance(record[role].get("name"), str) for role in pictures):
         raise InputError(f"{path} is incomplete: it does not name its pictures")
+    if record["format"] == _BEFORE_SCALES:  # all its steps were at one size
+        record["settings"] = {"scales": 1} | record["settings"]
     return record

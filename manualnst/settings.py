@@ -24,7 +24,9 @@ STYLE_LAYERS = ("pixels", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 @dataclass(frozen=True)
 class Settings:
     size: int = 512  # long side of the result at most; a smaller content keeps its size
-    steps: int = 150
+    steps: int = 300  # of all sizes together
+    scales: int | None = None  # sizes from coarse to fine; None: from min_size by about √2
+    min_size: int = 128  # long side of the coarsest
     content_weight: float = 0.1
     style_weight: float = 1.0
     tv_weight: float = 0.1
@@ -45,6 +47,9 @@ class Settings:
     def __post_init__(self):
         _check_integer("size", self.size, at_least=1)
         _check_integer("steps", self.steps, at_least=1)
+        if self.scales is not None:
+            _check_integer("scales", self.scales, at_least=1)
+        _check_integer("min_size", self.min_size, at_least=1)
         _check_integer("seed", self.seed, at_least=0)
         for name in ("content_weight", "style_weight", "tv_weight"):
             _check_number(name, getattr(self, name))

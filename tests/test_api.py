@@ -13,7 +13,7 @@ from manualnst.api import prepare, restore
 from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.colours import COLOURS
 from manualnst.errors import InputError
-from manualnst.images import load_picture, save_picture
+from manualnst.images import load_picture, resize, save_picture
 from manualnst.inputs import open_content, open_start, open_styles
 from manualnst.losses import NORMALISATIONS
 from manualnst.run import Run
@@ -291,15 +291,17 @@ def test_starts(pictures):
     content = open_content(pictures[0], settings)
     [style] = open_styles(pictures[1], settings, content)
     for init in ("content", "style", "noise", "sample:waves"):
-        start = open_start(Settings(init=init, seed=5), content, style)
-        assert start.pixels.shape == content.pixels.shape
+        start = open_start(Settings(init=init, seed=5), content, style, 25, 30)
+        assert start.pixels.shape == (25, 30, 3)
         assert start.pixels.dtype == np.float32
         assert 0 <= start.pixels.min() <= start.pixels.max() <= 1
-    noise = [open_start(Settings(init="noise", seed=s), content, style).pixels for s in (5, 5, 6)]
+    noise = [
+        open_start(Settings(init="noise", seed=s), content, style, 9, 8).pixels for s in (5, 5, 6)
+    ]
     assert np.array_equal(noise[0], noise[1])
     assert not np.array_equal(noise[0], noise[2])
     assert np.array_equal(
-        open_start(Settings(init="content"), content, style).pixels, content.pixels
+        open_start(Settings(init="content"), content, style, 40, 33).pixels, content.pixels
     )
 
 
@@ -387,9 +389,14 @@ def test_a_damaged_checkpoint_is_refused(checkpoint, tmp_path):
         lambda facts, arrays: facts.pop("settings"),
         lambda facts, arrays: facts.update(settings={"size": "big"}),
         lambda facts, arrays: facts.update(iterations="three"),
-        lambda facts, arrays: facts.update(scale=None),
-        lambda facts, arrays: facts.update(scale=0),
-        lambda facts, arrays: facts.update(scale=10**400),
+        lambda facts, arrays: facts.update(unit=None),
+        lambda facts, arrays: facts.update(unit=0),
+        lambda facts, arrays: facts.update(unit=10**400),
+        lambda facts, arrays: facts.update(best_loss="low"),
+        lambda facts, arrays: facts.update(steps=[1, 3]),
+        lambda facts, arrays: facts.update(steps=[0]),
+        lambda facts, arrays: facts.update(steps=4),
+        lambda facts, arrays: facts.update(passed=[[[1, 1], 0, 0, 1.0, 1.0]]),
         lambda facts, arrays: facts["settings"].update(content_weight=10**400),
         lambda facts, arrays: facts.update(history=[1, 2]),
         lambda facts, arrays: facts.update(history="total"),
@@ -490,3 +497,160 @@ def test_lbfgs_gets_as_low_as_scipys_with_as_many_evaluations(pictures):
         return min(manualnst.stylize(*pictures, **settings).record["history"]["total"][:30])
 
     assert best_of_thirty("lbfgs") <= 1.01 * best_of_thirty("lbfgsb")
+
+
+# Coarse to fine
+
+COARSE = dict(size=40, scales=3, min_size=20, steps=9)
+
+
+@pytest.fixture
+def large_enough():
+    """For the network, at half their size too."""
+    rng = np.random.default_rng(1)
+    return rng.random((40, 33, 3)), rng.random((35, 36, 3))
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "momentum"])
+@pytest.mark.parametrize("stop", [2, 3, 5, 8])
+def test_resuming_at_any_scale_is_exact(large_enough, tmp_path, optimizer, stop):
+    settings = COARSE | dict(optimizer=optimizer)
+    whole = manualnst.stylize(*large_enough, **settings)
+    path = tmp_path / "checkpoint"
+    run = prepare(*large_enough, Settings(**settings))
+    assert run.finish(stopping_at(stop), path, checkpoint_every=1).interrupted
+    assert restore(path).done == stop
+    resumed = manualnst.resume(path)
+    assert np.array_equal(resumed.image, whole.image)
+    for key in ("history", "scales", "evaluations", "steps", "best_loss", "stop_reason"):
+        assert resumed.record[key] == whole.record[key]
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("where", ["_measure", "_evaluate"])
+def test_a_checkpoint_between_two_scales_goes_on_as_well(large_enough, tmp_path, where, optimizer):
+    settings = Settings(**COARSE, optimizer=optimizer)
+    whole = prepare(*large_enough, settings).finish()
+    run = prepare(*large_enough, settings)
+    method, path = getattr(run, where), tmp_path / "checkpoint"
+
+    def interrupted_at_the_second(*args):
+        if run.standing.number == 1:
+            raise KeyboardInterrupt
+        return method(*args)
+
+    setattr(run, where, interrupted_at_the_second)
+    assert run.finish().stop_reason == (
+        "interrupted after 3 of 9 steps, at 23 × 28; enlarged to 33 × 40"
+    )
+    run.save(path)
+    assert np.array_equal(manualnst.resume(path).image, whole.image)
+
+
+def test_the_record_tells_every_scale(large_enough):
+    seen = []
+    result = manualnst.stylize(*large_enough, **COARSE, callback=seen.append)
+    scales = result.record["scales"]
+    assert [scale["size"] for scale in scales] == [[16, 20], [23, 28], [33, 40]]
+    assert [scale["steps"] for scale in scales] == [3, 3, 3]
+    assert sum(scale["evaluations"] for scale in scales) == result.record["evaluations"]
+    assert len(result.record["history"]["total"]) == result.record["evaluations"]
+    assert result.record["best_loss"] == scales[-1]["best_loss"] == min(p.loss for p in seen[-3:])
+    assert [p.size for p in seen] == [(16, 20)] * 3 + [(23, 28)] * 3 + [(33, 40)] * 3
+    assert all(p.picture.shape[:2] == p.size[::-1] for p in seen)
+    shares = [p.share for p in seen]
+    assert shares == sorted(shares) and shares[-1] == 1 and seen[-1].seconds_left == 0
+    assert shares[2] < 0.2  # a third of the steps, but the small ones
+    assert result.loss_curve().shape[2] == 3
+
+
+def test_each_scale_begins_with_the_enlarged_best_of_the_one_before(large_enough):
+    seen = {}
+
+    def remember(progress):
+        seen.setdefault(progress.size, []).append((progress.loss, progress.picture))
+
+    run = prepare(*large_enough, Settings(**COARSE, optimizer="momentum", rate=0.3))
+    enlarge, starts = run._enlarge, []
+
+    def watched():
+        enlarge()
+        starts.append(run.standing.state.x)
+
+    run._enlarge = watched
+    run.finish(remember)
+    for start, (_, losses_and_pictures) in zip(starts, seen.items(), strict=False):
+        best = min(losses_and_pictures, key=lambda pair: pair[0])[1]
+        assert np.array_equal(start, resize(best, *start.shape[:2]))
+
+
+@pytest.mark.parametrize("stop", ["callback", "interrupt"])
+def test_what_stops_at_an_earlier_scale_is_enlarged_and_says_so(large_enough, stop):
+    rgba = np.dstack([large_enough[0], np.full((40, 33), 0.5)])
+    callback = stopping_at(2) if stop == "interrupt" else lambda p: p.step == 2
+    result = manualnst.stylize(rgba, large_enough[1], **COARSE, callback=callback)
+    assert result.image.shape == (40, 33, 3)
+    assert result.alpha.shape == (40, 33)
+    assert 0 <= result.image.min() <= result.image.max() <= 1
+    assert result.stop_reason.endswith(", at 16 × 20; enlarged to 33 × 40")
+    assert len(result.record["scales"]) == 1
+
+
+def test_a_scale_that_converges_goes_over_to_the_next():
+    # Without a style the content picture is the optimum of every size.
+    grey = np.full((40, 33, 3), 0.5)
+    result = manualnst.stylize(grey, grey, **COARSE, tv_weight=0.0)
+    assert result.stop_reason.startswith("converged")
+    assert len(result.record["scales"]) == 3
+    assert np.allclose(result.image, 0.5, atol=1e-5)
+
+
+def test_the_smallest_scale_is_one_that_the_network_can_take(large_enough):
+    settings = COARSE | dict(min_size=2, scales=None, steps=20)
+    run = prepare(*large_enough, Settings(**settings))
+    assert 16 <= min(min(*s.of(40, 33), *s.of(35, 36)) for s in run.scales) < 20
+    shallow = dict(content_layers={"relu1_1": 1}, style_layers={"relu1_1": 1})
+    assert prepare(*large_enough, Settings(**settings, **shallow)).scales[0].height == 2
+
+
+def test_steps_added_on_resuming_go_to_the_last_scale(large_enough, tmp_path):
+    path = tmp_path / "checkpoint"
+    run = prepare(*large_enough, Settings(**COARSE))
+    run.finish(stopping_at(5), path, checkpoint_every=1)
+    longer = restore(path, steps=20)
+    assert [scale.steps for scale in longer.scales] == [3, 3, 14]
+    longer.save(path)
+    assert [scale.steps for scale in restore(path).scales] == [3, 3, 14]
+    assert manualnst.resume(path).record["steps"] == 20
+    with pytest.raises(InputError, match="before the last take 6"):
+        restore(path, steps=6)
+
+
+def test_one_scale_is_the_plain_optimisation(large_enough):
+    settings = dict(size=40, min_size=20, steps=4)
+    one = manualnst.stylize(*large_enough, **settings, scales=1)
+    assert [scale["steps"] for scale in one.record["scales"]] == [4]
+    assert np.array_equal(one.image, manualnst.stylize(*large_enough, size=40, steps=4).image)
+    assert len(manualnst.stylize(*large_enough, **settings).record["scales"]) == 3
+
+
+def test_a_checkpoint_of_the_first_scales_is_checked_too(large_enough, tmp_path):
+    path = tmp_path / "checkpoint"
+    prepare(*large_enough, Settings(**COARSE)).finish(stopping_at(6), path, checkpoint_every=1)
+    facts, arrays = load_checkpoint(path)
+    assert len(facts["passed"]) == 1
+    for change in [
+        {"passed": []},
+        {"iterations": -1},
+        {"passed": facts["passed"] * 3},
+        {"passed": [3]},
+        {"passed": [[[16, 20], 10**6, 3, 1.0, 1.0]]},
+        {"passed": [[[16, 20], 3, -1, 1.0, 1.0]]},
+        {"passed": [[[16, 20], "x", 3, 1.0, 1.0]]},
+        {"passed": [[[16, 20], 3, 3, 1.0, "low"]]},
+        {"steps": [9]},
+        {"steps": [3, 3, "x"]},
+    ]:
+        save_checkpoint(path, facts | change, arrays)
+        with pytest.raises(InputError):
+            restore(path)

@@ -115,7 +115,7 @@ def _run_of(problem: dict) -> tuple[Watched, np.ndarray]:
     settings = Settings(**options, weights="builtin")
     content = open_content(f"{SAMPLE_PREFIX}harbour", settings)
     [style] = open_styles(f"{SAMPLE_PREFIX}{problem['style']}", settings, content)
-    start = open_start(settings, content, style).pixels
+    start = open_start(settings, content, style, *content.pixels.shape[:2]).pixels
     network = Network(find_network("builtin"), backend=get_backend("numpy"), pool=settings.pool)
     objective = Objective(network, content.pixels, style.pixels, settings.losses)
     objective.scale = unit_scale(objective(start))

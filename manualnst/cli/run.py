@@ -80,7 +80,15 @@ def _add_output_options(group) -> None:
 
 def _add_look_options(group) -> None:
     _add(group, "size", int, "long side of the result; a smaller content keeps its size")
-    _add(group, "steps", int, "steps of the optimiser")
+    _add(group, "steps", int, "steps of the optimiser, at all sizes together")
+    _add(
+        group,
+        "scales",
+        int,
+        "sizes to go through, from coarse to fine; 1: only the last",
+        default_in_words="as many as make each about 1.4 times the one before",
+    )
+    _add(group, "min_size", int, "long side of the coarsest")
     _add(group, "content_weight", float, "higher: more of the content")
     _add(group, "style_weight", float, "higher: more of the style")
     _add(group, "tv_weight", float, "higher: smoother")
@@ -217,13 +225,13 @@ def _paint(args: argparse.Namespace, report: QuietProgress, interrupts: Interrup
     tell()
     run.start()
     tell()
-    report.begin(steps=run.settings.steps, done=run.done)
+    report.begin(steps=run.settings.steps, done=run.done, share=run.share)
 
     def callback(progress: Progress) -> None:
         report.step(progress)
         tell()
         if args.save_every and progress.step % args.save_every == 0:
-            save_picture(outputs.at_step(progress.step), progress.picture)
+            save_picture(outputs.at_step(progress.step), run.enlarged(progress.picture))
 
     try:
         result = run.finish(callback, outputs.checkpoint, args.checkpoint_every)

@@ -190,6 +190,27 @@ def test_pictures_on_the_way_and_the_curve(folder):
     assert load_picture("curve.png").pixels.shape[2] == 3
 
 
+def test_from_coarse_to_fine(folder, capsys):
+    options = ["--size", "48", "--min-size", "24", "--scales", "2", "--steps", "4"]
+    assert run("-o", "out.png", *options, "--save-every", "2", "--curve", "curve.png") == 0
+    told = capsys.readouterr().err
+    assert "coarse to fine: 24 × 17 (2 steps), 48 × 34 (2 steps)" in told
+    assert "24 × 17  " in told and "step 4/4" in told
+    for name in ("out.png", "out.step-00002.png", "out.step-00004.png"):
+        assert load_picture(name).pixels.shape == (34, 48, 3)
+    assert run("--repeat", "out.json", "-o", "again.png", "--quiet") == 0
+    assert (folder / "again.png").read_bytes() == (folder / "out.png").read_bytes()
+
+
+def test_a_record_from_before_there_were_scales_has_one(folder):
+    assert run("-o", "one.png", "--min-size", "20", "--scales", "1", *TINY) == 0
+    record = json.loads((folder / "one.json").read_text())
+    del record["settings"]["scales"], record["scales"]
+    (folder / "old.json").write_text(json.dumps(record | {"format": "manualnst record 1"}))
+    assert run("--repeat", "old.json", "-o", "again.png", "--quiet") == 0
+    assert (folder / "again.png").read_bytes() == (folder / "one.png").read_bytes()
+
+
 @pytest.mark.parametrize(
     "name", ["out.partial.png", "out.step-00007.png", "out.png.checkpoint", "out.json", "curve.png"]
 )
@@ -274,6 +295,8 @@ def test_plain_lines_tell_sizes_weights_memory_and_time(capsys):
         ["--style-weight", "1e308"],
         ["--size", "many"],
         ["--steps", "0"],
+        ["--scales", "0"],
+        ["--min-size", "-1"],
         ["--style-weight", "-1"],
         ["--tv-weight", "nan"],
         ["--style-layers", "relu9_9"],
