@@ -27,6 +27,10 @@ def forward_of(kind, backend, normalisation):
         return lambda F: losses.content_forward(F, P.astype(F.dtype), **options)
     if kind == "tv":
         return partial(losses.total_variation_forward, **options)
+    if kind == "power tv":
+        return partial(losses.power_variation_forward, beta=2.5, **options)
+    if kind == "smoothed tv":
+        return partial(losses.smoothed_variation_forward, epsilon=0.5, **options)
     A, positions = style_target(backend)
     return lambda F: losses.style_forward(F, losses.Gram(A.astype(F.dtype), positions), **options)
 
@@ -35,6 +39,8 @@ BACKWARD = {
     "content": losses.content_backward,
     "style": losses.style_backward,
     "tv": losses.total_variation_backward,
+    "power tv": losses.power_variation_backward,
+    "smoothed tv": losses.smoothed_variation_backward,
 }
 
 

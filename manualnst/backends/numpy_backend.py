@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from .. import threads
 from . import winograd
+from .numpy_losses import *  # noqa: F403 (they are part of this backend)
 
 # A strip of the patch matrix of about this many bytes is still in a cache when, just gathered,
 # it is multiplied; smaller ones make smaller, less efficient products.

@@ -287,7 +287,7 @@ def _judge_pair(args) -> int:
 def _grade(args) -> int:
     from ..gradcheck.exam import examine, misspelt
     from ..gradcheck.grading import failure_of_all, grade
-    from ..gradcheck.subjects import EXERCISES
+    from ..gradcheck.subjects import COURSE, EXERCISES
 
     start = time.monotonic()
     check_writable_folder(args.grade)
@@ -295,7 +295,8 @@ def _grade(args) -> int:
         raise InputError(f"{args.file}: there is no such file")
     if Path(args.grade).resolve() == Path(args.file).resolve():
         raise InputError(f"--grade {args.grade} would replace the file that is to be graded")
-    names = [subject.name for subject in _chosen(args.only, EXERCISES.values())]
+    gradable = EXERCISES if args.only else COURSE
+    names = [subject.name for subject in _chosen(args.only, gradable.values())]
     seed = secrets.randbits(32) if args.seed is None else args.seed
     hints = not args.no_hints
     try:

@@ -4,7 +4,7 @@ import textwrap
 
 import numpy as np
 
-from .subjects import EXERCISES, Subject
+from .subjects import COURSE, Subject
 
 _HEAD = '''"""Derivatives to be written by hand. Fill in any of the functions, and check them with
 
@@ -21,7 +21,7 @@ import numpy as np
 
 
 def template(name: str) -> str:
-    return _HEAD.format(name=name) + "".join(map(_function, EXERCISES.values()))
+    return _HEAD.format(name=name) + "".join(map(_function, COURSE.values()))
 
 
 def _function(subject: Subject) -> str:

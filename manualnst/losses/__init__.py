@@ -8,15 +8,26 @@ In the paper F is N × M; here a map is (H, W, N), its transpose as a matrix (M,
 
 from .content import content_backward, content_forward
 from .normalisation import NORMALISATIONS
+from .power_variation import power_variation_backward, power_variation_forward
+from .smoothed_variation import (
+    SMOOTHING,
+    smoothed_variation_backward,
+    smoothed_variation_forward,
+)
 from .style import Gram, gram_target, style_backward, style_forward
 from .total_variation import total_variation_backward, total_variation_forward
 
 __all__ = [
     "NORMALISATIONS",
+    "SMOOTHING",
     "Gram",
     "content_backward",
     "content_forward",
     "gram_target",
+    "power_variation_backward",
+    "power_variation_forward",
+    "smoothed_variation_backward",
+    "smoothed_variation_forward",
     "style_backward",
     "style_forward",
     "total_variation_backward",

@@ -13,6 +13,8 @@ a constant of its own. N channels, M positions; A is the style's Gram matrix for
 distance by N M once more. `relative` measures shares of the target's energy: its values depend
 neither on the size of the picture nor on the network, so that one weight serves all. It is the
 default of a run.
+
+The other total variations, [T3] and [T5], have the factors of [T1].
 """
 
 from collections.abc import Callable

@@ -9,11 +9,17 @@ from .pooling import AVERAGE_POOLING, MAXIMUM_POOLING
 from .relu import RELU
 from .subject import Kinks, Mistake, Problem, Subject
 from .total_variation import NORMALISED_TOTAL_VARIATION, TOTAL_VARIATION
+from .variations import (
+    NORMALISED_POWER_VARIATION,
+    NORMALISED_SMOOTHED_VARIATION,
+    POWER_VARIATION,
+    SMOOTHED_VARIATION,
+)
 
-__all__ = ["EXERCISES", "SUBJECTS", "FULL_VGG", "Kinks", "Mistake", "Problem", "Subject"]
+__all__ = ["COURSE", "EXERCISES", "SUBJECTS", "FULL_VGG", "Kinks", "Mistake", "Problem", "Subject"]
 
-# What a student can fill in, in the order of the course.
-EXERCISES = {
+# The sheet that a student fills in, in the order of the course.
+COURSE = {
     subject.name: subject
     for subject in (
         CONTENT,
@@ -30,6 +36,14 @@ EXERCISES = {
         OBJECTIVE,
     )
 }
+# What a student's file may have: the sheet, and whoever wants more finds more.
+EXERCISES = COURSE | {
+    subject.name: subject
+    for subject in (
+        POWER_VARIATION,
+        SMOOTHED_VARIATION,
+    )
+}
 # What the package proves of itself.
 SUBJECTS = (
     *EXERCISES.values(),
@@ -37,6 +51,8 @@ SUBJECTS = (
     *NORMALISED_CONTENT,
     *NORMALISED_STYLE,
     *NORMALISED_TOTAL_VARIATION,
+    NORMALISED_POWER_VARIATION,
+    NORMALISED_SMOOTHED_VARIATION,
     MAXIMUM_OBJECTIVE,
     NARROW_VGG,
 )

@@ -1,0 +1,52 @@
+"""The further losses against PyTorch's autograd, entry by entry.
+
+Each is written once more, in the literature's N × M, and knows nothing of ours.
+"""
+
+from functools import partial
+
+import pytest
+from proofs import random_array
+from test_against_torch import compare_loss, torch
+
+from manualnst import losses
+from manualnst.backends import NAMES, get_backend
+
+each_backend = pytest.mark.parametrize("backend", NAMES)
+each_normalisation = pytest.mark.parametrize("normalisation", losses.NORMALISATIONS)
+
+
+def per_entry(x, normalisation):
+    return x.numel() if normalisation == "relative" else 1
+
+
+def torch_power_variation(x, beta, normalisation):
+    padded = torch.nn.functional.pad(x, (0, 1, 0, 1), "replicate")
+    down, right = padded[:, :, 1:, :-1] - x, padded[:, :, :-1, 1:] - x
+    return (down**2 + right**2).pow(beta / 2).sum() / per_entry(x, normalisation)
+
+
+def torch_smoothed_variation(x, epsilon, normalisation):
+    total = sum((x.diff(dim=dim).square() + epsilon**2).sqrt().sub(epsilon).sum() for dim in (2, 3))
+    return total / per_entry(x, normalisation)
+
+
+@each_backend
+@each_normalisation
+@pytest.mark.parametrize("shape", [(4, 3, 2), (5, 6, 3)])
+@pytest.mark.parametrize(
+    ("name", "parameter", "torch_loss"),
+    [
+        ("power_variation", 2.5, torch_power_variation),
+        ("smoothed_variation", 0.3, torch_smoothed_variation),
+    ],
+)
+def test_variations(name, parameter, torch_loss, shape, normalisation, backend):
+    options = dict(backend=get_backend(backend))
+    forward, backward = (getattr(losses, f"{name}_{way}") for way in ("forward", "backward"))
+    compare_loss(
+        lambda x: forward(x, parameter, normalisation, **options),
+        partial(backward, **options),
+        lambda x: torch_loss(x, parameter, normalisation),
+        random_array(1, shape),
+    )
