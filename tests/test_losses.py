@@ -14,10 +14,18 @@ SHAPE = (3, 5, 4)
 N, M = 4, 15
 OTHER_SHAPE = (2, 3, 4)  # a style picture of another size
 P = random_array(1, SHAPE)
+STYLE = random_array(2, OTHER_SHAPE)
 
 
 def style_target(backend, shape=OTHER_SHAPE):
     return losses.gram_target(random_array(2, shape), backend=backend)
+
+
+def as_dtype(target, dtype):
+    """A style target in another dtype: a tuple of arrays, of numbers, and of such tuples."""
+    if isinstance(target, tuple):
+        return type(target)(*(as_dtype(part, dtype) for part in target))
+    return target.astype(dtype) if isinstance(target, np.ndarray) else target
 
 
 def forward_of(kind, backend, normalisation):
@@ -31,8 +39,11 @@ def forward_of(kind, backend, normalisation):
         return partial(losses.power_variation_forward, beta=2.5, **options)
     if kind == "smoothed tv":
         return partial(losses.smoothed_variation_forward, epsilon=0.5, **options)
-    A, positions = style_target(backend)
-    return lambda F: losses.style_forward(F, losses.Gram(A.astype(F.dtype), positions), **options)
+    if kind == "shifted style":
+        target = losses.shifted_style_target(STYLE, backend=backend)
+        return lambda F: losses.shifted_style_forward(F, as_dtype(target, F.dtype), **options)
+    target = style_target(backend)
+    return lambda F: losses.style_forward(F, as_dtype(target, F.dtype), **options)
 
 
 BACKWARD = {
@@ -41,6 +52,7 @@ BACKWARD = {
     "tv": losses.total_variation_backward,
     "power tv": losses.power_variation_backward,
     "smoothed tv": losses.smoothed_variation_backward,
+    "shifted style": losses.shifted_style_backward,
 }
 
 

@@ -7,13 +7,45 @@ from functools import partial
 
 import pytest
 from proofs import random_array
-from test_against_torch import compare_loss, torch
+from test_against_torch import compare_loss, nchw, reference, torch
 
 from manualnst import losses
 from manualnst.backends import NAMES, get_backend
 
 each_backend = pytest.mark.parametrize("backend", NAMES)
 each_normalisation = pytest.mark.parametrize("normalisation", losses.NORMALISATIONS)
+
+
+STYLE_SHAPE = (3, 5)  # of the style's maps, another than that of the picture's
+SHAPES = [(1, 5, 3), (4, 3, 2)]
+each_shape = pytest.mark.parametrize("shape", SHAPES)
+
+
+def compare_style(name, torch_loss, shape, normalisation, backend, *parameters):
+    """losses.NAME_forward and backward against torch_loss of the maps (1, N, H, W) of both."""
+    options = dict(backend=get_backend(backend))
+    target_of, forward, backward = (
+        getattr(losses, f"{name}_{way}") for way in ("target", "forward", "backward")
+    )
+    style = random_array(2, (*STYLE_SHAPE, shape[2]))
+    target = target_of(style, *parameters, **options)
+    compare_loss(
+        lambda F: forward(F, target, normalisation, **options),
+        partial(backward, **options),
+        lambda F: torch_loss(F, nchw(torch.from_numpy(style)), normalisation),
+        random_array(1, shape),
+    )
+
+
+@each_backend
+@each_normalisation
+@each_shape
+def test_shifted_style(shape, normalisation, backend):
+    def torch_loss(F, style, normalisation):
+        A = reference.gram_per_position(style - 1.5)
+        return reference.style_loss(F - 1.5, A, normalisation)
+
+    compare_style("shifted_style", torch_loss, shape, normalisation, backend, -1.5)
 
 
 def per_entry(x, normalisation):

@@ -9,6 +9,12 @@ In the paper F is N × M; here a map is (H, W, N), its transpose as a matrix (M,
 from .content import content_backward, content_forward
 from .normalisation import NORMALISATIONS
 from .power_variation import power_variation_backward, power_variation_forward
+from .shifted_style import (
+    ShiftedGram,
+    shifted_style_backward,
+    shifted_style_forward,
+    shifted_style_target,
+)
 from .smoothed_variation import (
     SMOOTHING,
     smoothed_variation_backward,
@@ -21,11 +27,15 @@ __all__ = [
     "NORMALISATIONS",
     "SMOOTHING",
     "Gram",
+    "ShiftedGram",
     "content_backward",
     "content_forward",
     "gram_target",
     "power_variation_backward",
     "power_variation_forward",
+    "shifted_style_backward",
+    "shifted_style_forward",
+    "shifted_style_target",
     "smoothed_variation_backward",
     "smoothed_variation_forward",
     "style_backward",

@@ -71,6 +71,7 @@ BROKEN = {
     "objective_backward": ("total_variation_backward", lambda right: right * 0.5),
     "power_tv_backward": ("power_variation_backward", lambda right: right * 1.001),
     "smoothed_tv_backward": ("smoothed_variation_backward", lambda right: np.sign(right)),
+    "shifted_style_backward": ("gram_backward", lambda right: right * (right > 0)),
 }
 
 

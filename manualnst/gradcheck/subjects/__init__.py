@@ -7,6 +7,7 @@ from .objective import FULL_VGG, MAXIMUM_OBJECTIVE, NARROW_VGG, OBJECTIVE
 from .pixels import PIXELS
 from .pooling import AVERAGE_POOLING, MAXIMUM_POOLING
 from .relu import RELU
+from .shifted_style import NORMALISED_SHIFTED_STYLE, SHIFTED_STYLE
 from .subject import Kinks, Mistake, Problem, Subject
 from .total_variation import NORMALISED_TOTAL_VARIATION, TOTAL_VARIATION
 from .variations import (
@@ -42,6 +43,7 @@ EXERCISES = COURSE | {
     for subject in (
         POWER_VARIATION,
         SMOOTHED_VARIATION,
+        SHIFTED_STYLE,
     )
 }
 # What the package proves of itself.
@@ -53,6 +55,7 @@ SUBJECTS = (
     *NORMALISED_TOTAL_VARIATION,
     NORMALISED_POWER_VARIATION,
     NORMALISED_SMOOTHED_VARIATION,
+    *NORMALISED_SHIFTED_STYLE,
     MAXIMUM_OBJECTIVE,
     NARROW_VGG,
 )
