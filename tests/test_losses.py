@@ -42,6 +42,9 @@ def forward_of(kind, backend, normalisation):
     if kind == "shifted style":
         target = losses.shifted_style_target(STYLE, backend=backend)
         return lambda F: losses.shifted_style_forward(F, as_dtype(target, F.dtype), **options)
+    if kind == "wasserstein":
+        target = losses.wasserstein_target(STYLE, backend=backend)
+        return lambda F: losses.wasserstein_forward(F, as_dtype(target, F.dtype), **options)
     target = style_target(backend)
     return lambda F: losses.style_forward(F, as_dtype(target, F.dtype), **options)
 
@@ -53,6 +56,7 @@ BACKWARD = {
     "power tv": losses.power_variation_backward,
     "smoothed tv": losses.smoothed_variation_backward,
     "shifted style": losses.shifted_style_backward,
+    "wasserstein": losses.wasserstein_backward,
 }
 
 

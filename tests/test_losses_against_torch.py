@@ -48,6 +48,40 @@ def test_shifted_style(shape, normalisation, backend):
     compare_style("shifted_style", torch_loss, shape, normalisation, backend, -1.5)
 
 
+def moments(F):
+    """(N,) and (N, N) of F (1, N, H, W)."""
+    F = F[0].flatten(1)
+    return F.mean(1), torch.cov(F, correction=0).reshape(len(F), len(F))
+
+
+def torch_root(A):
+    values, vectors = torch.linalg.eigh(A)
+    return vectors @ values.sqrt().diag() @ vectors.T
+
+
+@each_backend
+@each_normalisation
+@pytest.mark.parametrize("shape", [(2, 5, 3), (4, 3, 2), (4, 4, 5)])
+def test_wasserstein(shape, normalisation, backend):
+    def torch_loss(F, style, normalisation):
+        style_mean, style_covariance = moments(style)
+        mean, covariance = moments(F)
+        energy = style_mean.square().sum() + style_covariance.trace()
+        noise = (
+            losses.NOISE_SHARE
+            * style_covariance.trace()
+            / len(mean)
+            * torch.eye(len(mean)).double()
+        )
+        root = torch_root(style_covariance + noise)
+        cross = torch_root(root @ (covariance + noise) @ root)
+        distance = (style_covariance + covariance + 2 * noise - 2 * cross).trace()
+        total = (mean - style_mean).square().sum() + distance
+        return total / {"mean": len(mean), "relative": energy}.get(normalisation, 1)
+
+    compare_style("wasserstein", torch_loss, shape, normalisation, backend)
+
+
 def per_entry(x, normalisation):
     return x.numel() if normalisation == "relative" else 1
 

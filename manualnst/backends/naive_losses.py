@@ -56,3 +56,90 @@ def _pairs_of(near, shape):
         yield i + 1, j, c
     if j + 1 < shape[1]:
         yield i, j + 1, c
+
+
+def mean_and_covariance_forward(F):
+    H, W, N = F.shape
+    mean, covariance = np.zeros(N, F.dtype), np.zeros((N, N), F.dtype)
+    for p, q, i in np.ndindex(H, W, N):
+        mean[i] += F[p, q, i] / (H * W)
+    for p, q, i, j in np.ndindex(H, W, N, N):
+        covariance[i, j] += (F[p, q, i] - mean[i]) * (F[p, q, j] - mean[j]) / (H * W)
+    return mean, covariance, (F, mean)
+
+
+def mean_and_covariance_backward(dL_dmean, dL_dcovariance, cache):
+    F, mean = cache
+    H, W, N = F.shape
+    dL_dF = np.zeros_like(F)
+    through_mean = dL_dmean.copy()  # the covariance depends on it, too
+    for p, q, i, j in np.ndindex(H, W, N, N):
+        for a, b in ((i, j), (j, i)):  # either factor of the product
+            share = dL_dcovariance[i, j] * (F[p, q, b] - mean[b]) / (H * W)
+            dL_dF[p, q, a] += share
+            through_mean[a] -= share
+    for p, q, i in np.ndindex(H, W, N):
+        dL_dF[p, q, i] += through_mean[i] / (H * W)
+    return dL_dF
+
+
+def matrix_root(A, noise):
+    return _root_and_inverse(_wide(A) + noise * np.eye(len(A)))[0]
+
+
+def bures_forward(covariance, root, noise):
+    noisy = _wide(covariance) + noise * np.eye(len(covariance))
+    X, inverse = _root_and_inverse(_product(_product(root, noisy), root))
+    distance = 0.0
+    for i in range(len(root)):
+        distance += noisy[i, i] - 2 * X[i, i]
+        for j in range(len(root)):
+            distance += root[i, j] * root[j, i]
+    return distance.item(), (root, inverse, covariance.dtype)
+
+
+def bures_backward(dL_ddistance, cache):
+    root, inverse, dtype = cache
+    T = _product(_product(root, inverse), root)
+    return (dL_ddistance * (np.eye(len(T)) - T)).astype(dtype)
+
+
+def _wide(A):
+    return A.astype(np.result_type(A.dtype, np.float64))
+
+
+def _root_and_inverse(A):
+    """√A and its inverse by Denman's and Beavers' iteration, Newton's for X² = A in a stable form:
+    Y, Z ← ½ (Y + Z⁻¹), ½ (Z + Y⁻¹). It takes complex matrices, as the complex step needs."""
+    Y, Z = A, np.eye(len(A), dtype=A.dtype)
+    for _ in range(100):
+        before = Y
+        Y, Z = (Y + _inverse(Z)) / 2, (Z + _inverse(Y)) / 2
+        if _settled(Y.real, before.real) and _settled(Y.imag, before.imag):
+            break
+    return Y, Z
+
+
+def _settled(new, old):
+    return np.max(np.abs(new - old)) <= 1e-14 * np.max(np.abs(new))
+
+
+def _product(A, B):
+    C = np.zeros((len(A), B.shape[1]), np.result_type(A, B))
+    for i, j, k in np.ndindex(*C.shape, len(B)):
+        C[i, j] += A[i, k] * B[k, j]
+    return C
+
+
+def _inverse(A):
+    """By elimination, with the largest entry left in a column as its pivot."""
+    N = len(A)
+    rows = [[*row, *unit] for row, unit in zip(A.tolist(), np.eye(N).tolist(), strict=True)]
+    for n in range(N):
+        largest = max(range(n, N), key=lambda i: abs(rows[i][n]))
+        rows[n], rows[largest] = rows[largest], rows[n]
+        rows[n] = [value / rows[n][n] for value in rows[n]]
+        for i in range(N):
+            if i != n:
+                rows[i] = [a - rows[i][n] * b for a, b in zip(rows[i], rows[n], strict=True)]
+    return np.array([row[N:] for row in rows], A.dtype)

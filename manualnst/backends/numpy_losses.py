@@ -3,7 +3,14 @@
 Works in float32, float64 and complex128, as numpy_backend.py does, which has these names too.
 """
 
+from collections.abc import Callable
+
 import numpy as np
+
+from .. import threads
+
+_STRIP_BYTES = 4 << 20
+_STRIPS_AT_LEAST = 4
 
 
 def power_variation_forward(x, beta):
@@ -53,3 +60,91 @@ def _to_both_ends(dL_ddown, dL_dright):
 def _sum(x):
     """In double precision."""
     return np.sum(x, dtype=np.result_type(x.dtype, np.float64)).item()
+
+
+def mean_and_covariance_forward(F):
+    positions = F.shape[0] * F.shape[1]
+    mean = np.mean(F, axis=(0, 1), dtype=np.result_type(F.dtype, np.float64)).astype(F.dtype)
+
+    def product(rows: slice):
+        centred = F[rows].reshape(-1, len(mean)) - mean
+        return centred.T @ centred
+
+    return mean, _sum_over_strips(F, product) / positions, (F, mean)
+
+
+def mean_and_covariance_backward(dL_dmean, dL_dcovariance, cache):
+    F, mean = cache
+    positions = F.shape[0] * F.shape[1]
+    symmetric = (dL_dcovariance + dL_dcovariance.T) / positions
+    constant = dL_dmean / positions
+    dL_dF = np.empty_like(F)
+
+    def multiply(rows: slice) -> None:
+        # What the covariance passes on through the mean adds up to 0 over the positions.
+        dL_dF[rows] = (F[rows] - mean) @ symmetric + constant
+
+    threads.for_each(multiply, _strips(F))
+    return dL_dF
+
+
+def matrix_root(A, noise):
+    values, vectors = np.linalg.eigh(_with_noise(A, noise))
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+
+
+def bures_forward(covariance, root, noise):
+    noisy = _with_noise(covariance, noise)
+    X, inverse = _root_and_inverse(root @ noisy @ root)
+    distance = np.trace(noisy) + np.sum(root**2) - 2 * np.trace(X)
+    return distance.item(), (root, inverse, covariance.dtype)
+
+
+def bures_backward(dL_ddistance, cache):
+    root, inverse, dtype = cache
+    return (dL_ddistance * (np.eye(len(root)) - root @ inverse @ root)).astype(dtype)
+
+
+def _with_noise(A, noise):
+    """In double precision: roots of small eigenvalues would lose half of the digits."""
+    return A + noise * np.eye(len(A))
+
+
+def _root_and_inverse(A):
+    """√A and its inverse, of a symmetric A."""
+    if np.iscomplexobj(A):  # of the complex step: not Hermitian, so that eigh knows nothing of it
+        return _root_by_iteration(A)
+    values, vectors = np.linalg.eigh((A + A.T) / 2)
+    values = np.maximum(values, values[-1] * np.finfo(np.float64).eps)  # below is but rounding
+    roots = np.sqrt(values)
+    return (vectors * roots) @ vectors.T, (vectors / roots) @ vectors.T
+
+
+def _root_by_iteration(A):
+    """Denman's and Beavers', see naive_losses.py."""
+    Y, Z = A, np.eye(len(A))
+    for _ in range(100):
+        before = Y
+        Y, Z = (Y + np.linalg.inv(Z)) / 2, (Z + np.linalg.inv(Y)) / 2
+        if np.all(np.abs((Y - before).imag) <= 1e-14 * np.max(np.abs(Y.imag))):
+            break  # the real part, on which the other depends, settles before it
+    return Y, Z
+
+
+def _strips(F) -> list[slice]:
+    """The rows of F, cut into strips that stay in a cache, and enough of them for the threads."""
+    H, W, N = F.shape
+    rows = max(1, min(_STRIP_BYTES // (N * W * F.itemsize), -(-H // _STRIPS_AT_LEAST)))
+    return [slice(top, min(top + rows, H)) for top in range(0, H, rows)]
+
+
+def _sum_over_strips(F, function: Callable):
+    """Σ function(rows), over strips of F."""
+    partial = {}
+
+    def add_up(rows: slice) -> None:
+        partial[rows.start] = function(rows)
+
+    strips = _strips(F)
+    threads.for_each(add_up, strips)
+    return sum(partial[rows.start] for rows in strips)  # in one order, for the same bits

@@ -22,10 +22,19 @@ from .smoothed_variation import (
 )
 from .style import Gram, gram_target, style_backward, style_forward
 from .total_variation import total_variation_backward, total_variation_forward
+from .wasserstein import (
+    NOISE_SHARE,
+    Gaussian,
+    wasserstein_backward,
+    wasserstein_forward,
+    wasserstein_target,
+)
 
 __all__ = [
+    "NOISE_SHARE",
     "NORMALISATIONS",
     "SMOOTHING",
+    "Gaussian",
     "Gram",
     "ShiftedGram",
     "content_backward",
@@ -42,4 +51,7 @@ __all__ = [
     "style_forward",
     "total_variation_backward",
     "total_variation_forward",
+    "wasserstein_backward",
+    "wasserstein_forward",
+    "wasserstein_target",
 ]

@@ -14,7 +14,10 @@ distance by N M once more. `relative` measures shares of the target's energy: it
 neither on the size of the picture nor on the network, so that one weight serves all. It is the
 default of a run.
 
-The other total variations, [T3] and [T5], have the factors of [T1].
+The other total variations, [T3] and [T5], have the factors of [T1]; the other comparisons of Gram
+matrices, [S1], those of [E4]. A style loss that is a squared distance of activations rather than of
+Gram matrices has the factor 1 (paper, sum), one over the number of what is summed (mean), or one
+over the distance of the target from nothing at all, activations that are 0 throughout (relative).
 """
 
 from collections.abc import Callable
@@ -27,6 +30,7 @@ class Normalisation(NamedTuple):
     content: Callable[[np.ndarray], float]  # P (H, W, N) → the factor on ½ Σ (F − P)²
     style: Callable[[np.ndarray, int], float]  # A (N, N), M → the factor on Σ (G − A)²
     total_variation: Callable[[int], float]  # number of entries of x → the factor on [T1]
+    distance: Callable[[float, int], float]  # Σ t² of a target, its entries → that on Σ (…)²
 
 
 def _energy(target) -> float:
@@ -39,20 +43,24 @@ NORMALISATIONS = {
         content=lambda P: 2.0 / _energy(P),
         style=lambda A, M: 1.0 / _energy(A),
         total_variation=lambda entries: 1.0 / entries,
+        distance=lambda energy, entries: 1.0 / (energy or 1.0),
     ),
     "paper": Normalisation(
         content=lambda P: 1.0,
         style=lambda A, M: 1.0 / (4.0 * len(A) ** 2 * M**2),
         total_variation=lambda entries: 1.0,
+        distance=lambda energy, entries: 1.0,
     ),
     "sum": Normalisation(
         content=lambda P: 2.0,
         style=lambda A, M: 1.0,
         total_variation=lambda entries: 1.0,
+        distance=lambda energy, entries: 1.0,
     ),
     "mean": Normalisation(
         content=lambda P: 2.0 / P.size,
         style=lambda A, M: 1.0 / (float(len(A)) * M) ** 3,
         total_variation=lambda entries: 1.0,
+        distance=lambda energy, entries: 1.0 / entries,
     ),
 }

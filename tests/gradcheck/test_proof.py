@@ -71,6 +71,9 @@ BROKEN = {
     "objective_backward": ("total_variation_backward", lambda right: right * 0.5),
     "power_tv_backward": ("power_variation_backward", lambda right: right * 1.001),
     "smoothed_tv_backward": ("smoothed_variation_backward", lambda right: np.sign(right)),
+    "mean_and_covariance_backward": ("mean_and_covariance_backward", lambda right: right * 1.001),
+    "bures_backward": ("bures_backward", lambda right: right - 1e-3),
+    "wasserstein_backward": ("bures_backward", lambda right: right * 2),
     "shifted_style_backward": ("gram_backward", lambda right: right * (right > 0)),
 }
 

@@ -16,6 +16,7 @@ from .variations import (
     POWER_VARIATION,
     SMOOTHED_VARIATION,
 )
+from .wasserstein import BURES, MOMENTS, NORMALISED_WASSERSTEIN, WASSERSTEIN
 
 __all__ = ["COURSE", "EXERCISES", "SUBJECTS", "FULL_VGG", "Kinks", "Mistake", "Problem", "Subject"]
 
@@ -44,6 +45,9 @@ EXERCISES = COURSE | {
         POWER_VARIATION,
         SMOOTHED_VARIATION,
         SHIFTED_STYLE,
+        MOMENTS,
+        BURES,
+        WASSERSTEIN,
     )
 }
 # What the package proves of itself.
@@ -56,6 +60,7 @@ SUBJECTS = (
     NORMALISED_POWER_VARIATION,
     NORMALISED_SMOOTHED_VARIATION,
     *NORMALISED_SHIFTED_STYLE,
+    *NORMALISED_WASSERSTEIN,
     MAXIMUM_OBJECTIVE,
     NARROW_VGG,
 )
