@@ -13,6 +13,7 @@ from manualnst.errors import InputError
 SHAPE = (3, 5, 4)
 N, M = 4, 15
 OTHER_SHAPE = (2, 3, 4)  # a style picture of another size
+SHAPES = (SHAPE, OTHER_SHAPE)
 P = random_array(1, SHAPE)
 STYLE = random_array(2, OTHER_SHAPE)
 
@@ -45,6 +46,11 @@ def forward_of(kind, backend, normalisation):
     if kind == "wasserstein":
         target = losses.wasserstein_target(STYLE, backend=backend)
         return lambda F: losses.wasserstein_forward(F, as_dtype(target, F.dtype), **options)
+    if kind in ("guided style", "masked style"):
+        masks = (np.random.default_rng(n).random(shape[:2]) for n, shape in enumerate(SHAPES))
+        target_of = getattr(losses, kind.replace(" ", "_") + "_target")
+        target = target_of(STYLE, *masks, backend=backend)
+        return lambda F: losses.guided_style_forward(F, as_dtype(target, F.dtype), **options)
     target = style_target(backend)
     return lambda F: losses.style_forward(F, as_dtype(target, F.dtype), **options)
 
@@ -56,6 +62,8 @@ BACKWARD = {
     "power tv": losses.power_variation_backward,
     "smoothed tv": losses.smoothed_variation_backward,
     "shifted style": losses.shifted_style_backward,
+    "guided style": losses.guided_style_backward,
+    "masked style": losses.guided_style_backward,
     "wasserstein": losses.wasserstein_backward,
 }
 

@@ -5,6 +5,7 @@ Each is written once more, in the literature's N × M, and knows nothing of ours
 
 from functools import partial
 
+import numpy as np
 import pytest
 from proofs import random_array
 from test_against_torch import compare_loss, nchw, reference, torch
@@ -46,6 +47,43 @@ def test_shifted_style(shape, normalisation, backend):
         return reference.style_loss(F - 1.5, A, normalisation)
 
     compare_style("shifted_style", torch_loss, shape, normalisation, backend, -1.5)
+
+
+@each_backend
+@each_normalisation
+@each_shape
+@pytest.mark.parametrize("kind", ["guided", "masked"])
+def test_style_of_a_part(kind, shape, normalisation, backend):
+    rng = np.random.default_rng(0)
+    w, v = rng.random(shape[:2]), rng.random(STYLE_SHAPE)
+
+    def torch_loss(F, style, normalisation):
+        roots = [torch.from_numpy(m if kind == "masked" else np.sqrt(m)) for m in (w, v)]
+        counts = [m.size if kind == "masked" else m.sum() for m in (w, v)]
+        G, A = (
+            torch.einsum("ahw,bhw->ab", *2 * [(map_ * root)[0]]) / count
+            for map_, root, count in zip((F, style), roots, counts, strict=True)
+        )
+        total, N = (G - A).square().sum(), shape[2]
+        match normalisation:
+            case "paper":
+                return total / (4 * N**2)
+            case "sum":
+                return total * counts[0] ** 2
+            case "mean":
+                return total / (N**3 * counts[0])
+            case "relative":
+                return total / A.square().sum()
+
+    options = dict(backend=get_backend(backend))
+    style = random_array(2, (*STYLE_SHAPE, shape[2]))
+    target = getattr(losses, f"{kind}_style_target")(style, w, v, **options)
+    compare_loss(
+        lambda F: losses.guided_style_forward(F, target, normalisation, **options),
+        partial(losses.guided_style_backward, **options),
+        lambda F: torch_loss(F, nchw(torch.from_numpy(style)), normalisation),
+        random_array(1, shape),
+    )
 
 
 def moments(F):

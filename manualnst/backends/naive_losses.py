@@ -143,3 +143,21 @@ def _inverse(A):
             if i != n:
                 rows[i] = [a - rows[i][n] * b for a, b in zip(rows[i], rows[n], strict=True)]
     return np.array([row[N:] for row in rows], A.dtype)
+
+
+def weighted_gram_forward(F, weights):
+    H, W, N = F.shape
+    G = np.zeros((N, N), F.dtype)
+    for p, q, i, j in np.ndindex(H, W, N, N):
+        G[i, j] += weights[p, q] * F[p, q, i] * F[p, q, j]
+    return G, (F, weights)
+
+
+def weighted_gram_backward(dL_dG, cache):
+    F, weights = cache
+    H, W, N = F.shape
+    dL_dF = np.zeros_like(F)
+    for p, q, i, j in np.ndindex(H, W, N, N):
+        dL_dF[p, q, i] += dL_dG[i, j] * weights[p, q] * F[p, q, j]
+        dL_dF[p, q, j] += dL_dG[i, j] * weights[p, q] * F[p, q, i]
+    return dL_dF

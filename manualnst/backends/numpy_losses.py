@@ -131,6 +131,29 @@ def _root_by_iteration(A):
     return Y, Z
 
 
+def weighted_gram_forward(F, weights):
+    """As the Gram matrix of √w F, for the product to be symmetric."""
+    roots = np.sqrt(weights)[:, :, None]
+
+    def product(rows: slice):
+        strip = (roots[rows] * F[rows]).reshape(-1, F.shape[2])
+        return strip.T @ strip
+
+    return _sum_over_strips(F, product), (F, weights)
+
+
+def weighted_gram_backward(dL_dG, cache):
+    F, weights = cache
+    symmetric = dL_dG + dL_dG.T
+    dL_dF = np.empty_like(F)
+
+    def multiply(rows: slice) -> None:
+        dL_dF[rows] = (F[rows] @ symmetric) * weights[rows, :, None]
+
+    threads.for_each(multiply, _strips(F))
+    return dL_dF
+
+
 def _strips(F) -> list[slice]:
     """The rows of F, cut into strips that stay in a cache, and enough of them for the threads."""
     H, W, N = F.shape

@@ -7,6 +7,14 @@ In the paper F is N × M; here a map is (H, W, N), its transpose as a matrix (M,
 """
 
 from .content import content_backward, content_forward
+from .guided_style import (
+    Guided,
+    guided_style_backward,
+    guided_style_forward,
+    guided_style_target,
+    masked_style_target,
+    pooled_mask,
+)
 from .normalisation import NORMALISATIONS
 from .power_variation import power_variation_backward, power_variation_forward
 from .shifted_style import (
@@ -36,10 +44,16 @@ __all__ = [
     "SMOOTHING",
     "Gaussian",
     "Gram",
+    "Guided",
     "ShiftedGram",
     "content_backward",
     "content_forward",
     "gram_target",
+    "guided_style_backward",
+    "guided_style_forward",
+    "guided_style_target",
+    "masked_style_target",
+    "pooled_mask",
     "power_variation_backward",
     "power_variation_forward",
     "shifted_style_backward",

@@ -20,6 +20,7 @@ Gram matrices has the factor 1 (paper, sum), one over the number of what is summ
 over the distance of the target from nothing at all, activations that are 0 throughout (relative).
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ import numpy as np
 
 class Normalisation(NamedTuple):
     content: Callable[[np.ndarray], float]  # P (H, W, N) → the factor on ½ Σ (F − P)²
-    style: Callable[[np.ndarray, int], float]  # A (N, N), M → the factor on Σ (G − A)²
+    style: Callable[[np.ndarray, float], float]  # A (N, N), M → the factor on Σ (G − A)²
     total_variation: Callable[[int], float]  # number of entries of x → the factor on [T1]
     distance: Callable[[float, int], float]  # Σ t² of a target, its entries → that on Σ (…)²
 
@@ -47,7 +48,7 @@ NORMALISATIONS = {
     ),
     "paper": Normalisation(
         content=lambda P: 1.0,
-        style=lambda A, M: 1.0 / (4.0 * len(A) ** 2 * M**2),
+        style=lambda A, M: 1.0 / (4.0 * A.size * M**2),
         total_variation=lambda entries: 1.0,
         distance=lambda energy, entries: 1.0,
     ),
@@ -59,7 +60,7 @@ NORMALISATIONS = {
     ),
     "mean": Normalisation(
         content=lambda P: 2.0 / P.size,
-        style=lambda A, M: 1.0 / (float(len(A)) * M) ** 3,
+        style=lambda A, M: 1.0 / (math.sqrt(A.size) * M) ** 3,
         total_variation=lambda entries: 1.0,
         distance=lambda energy, entries: 1.0 / entries,
     ),

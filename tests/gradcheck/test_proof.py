@@ -74,6 +74,9 @@ BROKEN = {
     "mean_and_covariance_backward": ("mean_and_covariance_backward", lambda right: right * 1.001),
     "bures_backward": ("bures_backward", lambda right: right - 1e-3),
     "wasserstein_backward": ("bures_backward", lambda right: right * 2),
+    "weighted_gram_backward": ("weighted_gram_backward", lambda right: right + 1e-3),
+    "guided_style_backward": ("weighted_gram_backward", lambda right: right * 1.001),
+    "masked_style_backward": ("weighted_gram_backward", lambda right: right * (right > 0)),
     "shifted_style_backward": ("gram_backward", lambda right: right * (right > 0)),
 }
 

@@ -3,6 +3,12 @@
 from .content import CONTENT, NORMALISED_CONTENT
 from .conv3x3 import BIAS, FILTERS, INPUT, WINOGRAD
 from .gram import GRAM, NORMALISED_STYLE, STYLE
+from .guided_style import (
+    GUIDED_STYLE,
+    MASKED_STYLE,
+    NORMALISED_GUIDED_STYLE,
+    WEIGHTED_GRAM,
+)
 from .objective import FULL_VGG, MAXIMUM_OBJECTIVE, NARROW_VGG, OBJECTIVE
 from .pixels import PIXELS
 from .pooling import AVERAGE_POOLING, MAXIMUM_POOLING
@@ -48,6 +54,9 @@ EXERCISES = COURSE | {
         MOMENTS,
         BURES,
         WASSERSTEIN,
+        WEIGHTED_GRAM,
+        GUIDED_STYLE,
+        MASKED_STYLE,
     )
 }
 # What the package proves of itself.
@@ -61,6 +70,7 @@ SUBJECTS = (
     NORMALISED_SMOOTHED_VARIATION,
     *NORMALISED_SHIFTED_STYLE,
     *NORMALISED_WASSERSTEIN,
+    *NORMALISED_GUIDED_STYLE,
     MAXIMUM_OBJECTIVE,
     NARROW_VGG,
 )
