@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-from proofs import random_array
-from test_against_torch import compare_loss, nchw, reference, torch
+from proofs import assert_close, random_array
+from test_against_torch import EXACT, compare_loss, nchw, reference, torch
 
 from manualnst import losses
 from manualnst.backends import NAMES, get_backend
@@ -84,6 +84,32 @@ def test_style_of_a_part(kind, shape, normalisation, backend):
         lambda F: torch_loss(F, nchw(torch.from_numpy(style)), normalisation),
         random_array(1, shape),
     )
+
+
+@each_backend
+@pytest.mark.parametrize("below", [(4, 3), (8, 6), (9, 7), (16, 13)])
+def test_chained_style(below, backend):
+    options = dict(backend=get_backend(backend))
+    maps = random_array(1, (4, 3, 2)), random_array(2, (*below, 3))
+    style = random_array(3, (3, 5, 2)), random_array(4, (6, 11, 3))
+
+    def torch_chain(F, B):
+        F, B = nchw(F) - 1, nchw(B) - 1
+        while B.shape[2:] != F.shape[2:]:
+            B = torch.nn.functional.avg_pool2d(B, 2)
+        return torch.einsum("ihw,jhw->ij", F[0], B[0]) / F[0, 0].numel()
+
+    tensors = [torch.from_numpy(array).requires_grad_() for array in maps]
+    A = torch_chain(*map(torch.from_numpy, style))
+    expected_loss = (torch_chain(*tensors) - A).square().mean() / 4
+    expected = torch.autograd.grad(0.7 * expected_loss, tensors)
+    target = losses.chained_style_target(*style, -1.0, **options)
+    loss, cache = losses.chained_style_forward(*maps, target, **options)
+    assert_close(loss, expected_loss.item(), EXACT)
+    for own, other in zip(
+        losses.chained_style_backward(0.7, cache, **options), expected, strict=True
+    ):
+        assert_close(own, other.numpy(), EXACT)
 
 
 def moments(F):

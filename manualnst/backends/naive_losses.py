@@ -161,3 +161,20 @@ def weighted_gram_backward(dL_dG, cache):
         dL_dF[p, q, i] += dL_dG[i, j] * weights[p, q] * F[p, q, j]
         dL_dF[p, q, j] += dL_dG[i, j] * weights[p, q] * F[p, q, i]
     return dL_dF
+
+
+def cross_gram_forward(F, R):
+    H, W, N = F.shape
+    C = np.zeros((N, R.shape[2]), F.dtype)
+    for p, q, i, j in np.ndindex(H, W, *C.shape):
+        C[i, j] += F[p, q, i] * R[p, q, j]
+    return C, (F, R)
+
+
+def cross_gram_backward(dL_dC, cache):
+    F, R = cache
+    dL_dF, dL_dR = np.zeros_like(F), np.zeros_like(R)
+    for p, q, i, j in np.ndindex(*F.shape, R.shape[2]):
+        dL_dF[p, q, i] += dL_dC[i, j] * R[p, q, j]
+        dL_dR[p, q, j] += dL_dC[i, j] * F[p, q, i]
+    return dL_dF, dL_dR

@@ -154,6 +154,25 @@ def weighted_gram_backward(dL_dG, cache):
     return dL_dF
 
 
+def cross_gram_forward(F, R):
+    def product(rows: slice):
+        return F[rows].reshape(-1, F.shape[2]).T @ R[rows].reshape(-1, R.shape[2])
+
+    return _sum_over_strips(F, product), (F, R)
+
+
+def cross_gram_backward(dL_dC, cache):
+    F, R = cache
+    dL_dF, dL_dR = np.empty_like(F), np.empty_like(R)
+
+    def multiply(rows: slice) -> None:
+        dL_dF[rows] = R[rows] @ dL_dC.T
+        dL_dR[rows] = F[rows] @ dL_dC
+
+    threads.for_each(multiply, _strips(F))
+    return dL_dF, dL_dR
+
+
 def _strips(F) -> list[slice]:
     """The rows of F, cut into strips that stay in a cache, and enough of them for the threads."""
     H, W, N = F.shape

@@ -242,7 +242,8 @@ class _Proof:
         floor = 4 * (self._noise + steps * self._noise_along(d))
         seen = np.count_nonzero(np.cumprod(remainders > floor))
         if seen <= 1:
-            entry = Entry("largest step", float(remainders[0]), 0.0, float(floor[0]))
+            # Of order 2, what half the step no longer shows is at most four times as large.
+            entry = Entry("largest step", float(remainders[0]), 0.0, float(4 * floor[0]))
             return _compared("Taylor remainder", entry, "rounding", "linear: nothing remains")
         order = float(np.polyfit(np.log2(steps[:seen]), np.log2(remainders[:seen]), 1)[0])
         last = float(np.log2(remainders[seen - 2] / remainders[seen - 1]))

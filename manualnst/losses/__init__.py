@@ -6,6 +6,12 @@
 In the paper F is N × M; here a map is (H, W, N), its transpose as a matrix (M, N).
 """
 
+from .chained_style import (
+    ChainedGram,
+    chained_style_backward,
+    chained_style_forward,
+    chained_style_target,
+)
 from .content import content_backward, content_forward
 from .guided_style import (
     Guided,
@@ -42,10 +48,14 @@ __all__ = [
     "NOISE_SHARE",
     "NORMALISATIONS",
     "SMOOTHING",
+    "ChainedGram",
     "Gaussian",
     "Gram",
     "Guided",
     "ShiftedGram",
+    "chained_style_backward",
+    "chained_style_forward",
+    "chained_style_target",
     "content_backward",
     "content_forward",
     "gram_target",

@@ -24,7 +24,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from ..ops import avgpool_forward, check
+from ..ops import check
+from .resample import resample_forward
 from .style import Gram, distance_backward, distance_forward
 
 
@@ -75,16 +76,8 @@ def guided_style_backward(dL_dloss: float, cache, *, backend):
 
 
 def pooled_mask(mask, shape: tuple[int, int], *, backend):
-    """A mask (H, W) of the picture at the size of a layer: pooled as often as the layer was."""
-    pooled = mask[:, :, None]
-    while pooled.shape[:2] != tuple(shape):
-        if min(pooled.shape[:2]) < 2:
-            raise InputError(
-                f"pooled_mask: a mask of {mask.shape[0]} × {mask.shape[1]} cannot be halved to "
-                f"{shape[0]} × {shape[1]}; it must have the size of its picture"
-            )
-        pooled, _ = avgpool_forward(pooled, backend=backend)
-    return pooled[:, :, 0]
+    """A mask (H, W) of the picture at the size of a layer."""
+    return resample_forward(mask[:, :, None], shape, backend=backend)[0][:, :, 0]
 
 
 def _check(function: str, F, weights) -> None:

@@ -77,6 +77,10 @@ BROKEN = {
     "weighted_gram_backward": ("weighted_gram_backward", lambda right: right + 1e-3),
     "guided_style_backward": ("weighted_gram_backward", lambda right: right * 1.001),
     "masked_style_backward": ("weighted_gram_backward", lambda right: right * (right > 0)),
+    "cross_gram_backward": ("cross_gram_backward", lambda right: (right[0] * 1.001, right[1])),
+    "cross_gram_backward_below": ("cross_gram_backward", lambda right: (right[0], -right[1])),
+    "chained_style_backward": ("cross_gram_backward", lambda right: (2 * right[0], right[1])),
+    "chained_style_backward_below": ("avgpool_backward", lambda right: 4 * right),
     "shifted_style_backward": ("gram_backward", lambda right: right * (right > 0)),
 }
 

@@ -1,5 +1,12 @@
 """What is checked: one file for each derivative, with the ways in which it is got wrong."""
 
+from .chained_style import (
+    CHAINED_STYLE,
+    CHAINED_STYLE_BELOW,
+    CROSS_GRAM,
+    CROSS_GRAM_BELOW,
+    NORMALISED_CHAINED_STYLE,
+)
 from .content import CONTENT, NORMALISED_CONTENT
 from .conv3x3 import BIAS, FILTERS, INPUT, WINOGRAD
 from .gram import GRAM, NORMALISED_STYLE, STYLE
@@ -57,6 +64,10 @@ EXERCISES = COURSE | {
         WEIGHTED_GRAM,
         GUIDED_STYLE,
         MASKED_STYLE,
+        CROSS_GRAM,
+        CROSS_GRAM_BELOW,
+        CHAINED_STYLE,
+        CHAINED_STYLE_BELOW,
     )
 }
 # What the package proves of itself.
@@ -71,6 +82,7 @@ SUBJECTS = (
     *NORMALISED_SHIFTED_STYLE,
     *NORMALISED_WASSERSTEIN,
     *NORMALISED_GUIDED_STYLE,
+    *NORMALISED_CHAINED_STYLE,
     MAXIMUM_OBJECTIVE,
     NARROW_VGG,
 )
