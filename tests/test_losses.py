@@ -46,6 +46,9 @@ def forward_of(kind, backend, normalisation):
     if kind == "wasserstein":
         target = losses.wasserstein_target(STYLE, backend=backend)
         return lambda F: losses.wasserstein_forward(F, as_dtype(target, F.dtype), **options)
+    if kind == "histogram":
+        target = losses.histogram_target(STYLE, backend=backend)
+        return lambda F: losses.histogram_forward(F, as_dtype(target, F.dtype), **options)
     if kind in ("guided style", "masked style"):
         masks = (np.random.default_rng(n).random(shape[:2]) for n, shape in enumerate(SHAPES))
         target_of = getattr(losses, kind.replace(" ", "_") + "_target")
@@ -62,6 +65,7 @@ BACKWARD = {
     "power tv": losses.power_variation_backward,
     "smoothed tv": losses.smoothed_variation_backward,
     "shifted style": losses.shifted_style_backward,
+    "histogram": losses.histogram_backward,
     "guided style": losses.guided_style_backward,
     "masked style": losses.guided_style_backward,
     "wasserstein": losses.wasserstein_backward,

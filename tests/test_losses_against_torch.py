@@ -112,6 +112,25 @@ def test_chained_style(below, backend):
         assert_close(own, other.numpy(), EXACT)
 
 
+@each_backend
+@each_normalisation
+@each_shape
+def test_histogram(shape, normalisation, backend):
+    """Autograd goes through the sorting: here R is no constant."""
+
+    def torch_loss(F, style, normalisation):
+        F, t = F[0].flatten(1).sort().values, style[0].flatten(1).sort().values  # (N, M), (N, M_s)
+        M, count = F.shape[1], t.shape[1]
+        places = ((torch.arange(M).double() + 0.5) * count / M - 0.5).clamp(0, count - 1)
+        below = places.floor().long()
+        R = t[:, below].lerp(t[:, (below + 1).clamp(max=count - 1)], places - below)
+        energy = t.square().sum() * M / count
+        scale = {"mean": F.numel(), "relative": energy}.get(normalisation, 1)
+        return (F - R).square().sum() / scale
+
+    compare_style("histogram", torch_loss, shape, normalisation, backend)
+
+
 def moments(F):
     """(N,) and (N, N) of F (1, N, H, W)."""
     F = F[0].flatten(1)

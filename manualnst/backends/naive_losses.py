@@ -178,3 +178,29 @@ def cross_gram_backward(dL_dC, cache):
         dL_dF[p, q, i] += dL_dC[i, j] * R[p, q, j]
         dL_dR[p, q, j] += dL_dC[i, j] * F[p, q, i]
     return dL_dF, dL_dR
+
+
+def channel_order(F):
+    H, W, N = F.shape
+    order = np.zeros((N, H * W), np.uint32)
+    for i in range(N):
+        values = [F[p, q, i].real for p, q in np.ndindex(H, W)]
+        order[i] = sorted(range(H * W), key=values.__getitem__)  # equal values stay in order
+    return order
+
+
+def sorted_channels(F):
+    N = F.shape[2]
+    return np.array([sorted(F[:, :, i].ravel().tolist()) for i in range(N)], F.dtype)
+
+
+def matched_channels(order, values):
+    (N, M), count = order.shape, values.shape[1]
+    R = np.zeros((M, N), values.dtype)
+    for i, p in np.ndindex(N, M):
+        place = min(max((p + 0.5) / M * count - 0.5, 0), count - 1)  # among the style's values
+        below = min(int(place), count - 2) if count > 1 else 0
+        above = min(below + 1, count - 1)
+        share = place - below
+        R[order[i, p], i] = (1 - share) * values[i, below] + share * values[i, above]
+    return R

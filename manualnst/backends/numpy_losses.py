@@ -173,6 +173,43 @@ def cross_gram_backward(dL_dC, cache):
     return dL_dF, dL_dR
 
 
+def channel_order(F):
+    matrix = F.real.reshape(-1, F.shape[2])
+    order = np.empty((matrix.shape[1], len(matrix)), np.uint32)
+
+    def sort(i: int) -> None:
+        order[i] = np.argsort(matrix[:, i].copy(), kind="stable")
+
+    threads.for_each(sort, range(len(order)))
+    return order
+
+
+def sorted_channels(F):
+    return np.sort(F.reshape(-1, F.shape[2]).T, axis=1)
+
+
+def matched_channels(order, values):
+    N, M = order.shape
+    below, above, share = _quantiles(M, values.shape[1])
+    share = share.astype(values.dtype)
+    R = np.empty((M, N), values.dtype)
+
+    def match(i: int) -> None:
+        R[order[i], i] = (1 - share) * values[i, below] + share * values[i, above]
+
+    threads.for_each(match, range(N))
+    return R
+
+
+def _quantiles(M: int, count: int):
+    """Between which two of so many values in order the quantiles (p + ½)/M lie, and where."""
+    # In whole numbers as far as they go: with M = count every quantile is a value exactly.
+    places = ((2 * np.arange(M) + 1) * count - M) / (2 * M)
+    places = np.clip(places, 0, count - 1)
+    below = np.minimum(places.astype(np.intp), max(count - 2, 0))
+    return below, np.minimum(below + 1, count - 1), places - below
+
+
 def _strips(F) -> list[slice]:
     """The rows of F, cut into strips that stay in a cache, and enough of them for the threads."""
     H, W, N = F.shape

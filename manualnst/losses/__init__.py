@@ -21,6 +21,7 @@ from .guided_style import (
     masked_style_target,
     pooled_mask,
 )
+from .histogram import Histogram, histogram_backward, histogram_forward, histogram_target
 from .normalisation import NORMALISATIONS
 from .power_variation import power_variation_backward, power_variation_forward
 from .shifted_style import (
@@ -52,6 +53,7 @@ __all__ = [
     "Gaussian",
     "Gram",
     "Guided",
+    "Histogram",
     "ShiftedGram",
     "chained_style_backward",
     "chained_style_forward",
@@ -62,6 +64,9 @@ __all__ = [
     "guided_style_backward",
     "guided_style_forward",
     "guided_style_target",
+    "histogram_backward",
+    "histogram_forward",
+    "histogram_target",
     "masked_style_target",
     "pooled_mask",
     "power_variation_backward",

@@ -81,6 +81,7 @@ BROKEN = {
     "cross_gram_backward_below": ("cross_gram_backward", lambda right: (right[0], -right[1])),
     "chained_style_backward": ("cross_gram_backward", lambda right: (2 * right[0], right[1])),
     "chained_style_backward_below": ("avgpool_backward", lambda right: 4 * right),
+    "histogram_backward": ("squared_error_backward", lambda right: right / 2),
     "shifted_style_backward": ("gram_backward", lambda right: right * (right > 0)),
 }
 

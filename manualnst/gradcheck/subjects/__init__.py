@@ -16,6 +16,7 @@ from .guided_style import (
     NORMALISED_GUIDED_STYLE,
     WEIGHTED_GRAM,
 )
+from .histogram import HISTOGRAM, NORMALISED_HISTOGRAM
 from .objective import FULL_VGG, MAXIMUM_OBJECTIVE, NARROW_VGG, OBJECTIVE
 from .pixels import PIXELS
 from .pooling import AVERAGE_POOLING, MAXIMUM_POOLING
@@ -68,6 +69,7 @@ EXERCISES = COURSE | {
         CROSS_GRAM_BELOW,
         CHAINED_STYLE,
         CHAINED_STYLE_BELOW,
+        HISTOGRAM,
     )
 }
 # What the package proves of itself.
@@ -83,6 +85,7 @@ SUBJECTS = (
     *NORMALISED_WASSERSTEIN,
     *NORMALISED_GUIDED_STYLE,
     *NORMALISED_CHAINED_STYLE,
+    *NORMALISED_HISTOGRAM,
     MAXIMUM_OBJECTIVE,
     NARROW_VGG,
 )
