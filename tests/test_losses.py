@@ -49,6 +49,9 @@ def forward_of(kind, backend, normalisation):
     if kind == "histogram":
         target = losses.histogram_target(STYLE, backend=backend)
         return lambda F: losses.histogram_forward(F, as_dtype(target, F.dtype), **options)
+    if kind == "patches":
+        target = losses.patches_target(random_array(2, (5, 4, N)), backend=backend)
+        return lambda F: losses.patches_forward(F, as_dtype(target, F.dtype), **options)
     if kind in ("guided style", "masked style"):
         masks = (np.random.default_rng(n).random(shape[:2]) for n, shape in enumerate(SHAPES))
         target_of = getattr(losses, kind.replace(" ", "_") + "_target")
@@ -66,6 +69,7 @@ BACKWARD = {
     "smoothed tv": losses.smoothed_variation_backward,
     "shifted style": losses.shifted_style_backward,
     "histogram": losses.histogram_backward,
+    "patches": losses.patches_backward,
     "guided style": losses.guided_style_backward,
     "masked style": losses.guided_style_backward,
     "wasserstein": losses.wasserstein_backward,

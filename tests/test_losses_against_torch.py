@@ -131,6 +131,20 @@ def test_histogram(shape, normalisation, backend):
     compare_style("histogram", torch_loss, shape, normalisation, backend)
 
 
+@each_backend
+@each_normalisation
+@pytest.mark.parametrize("shape", [(3, 5, 3), (6, 4, 2)])
+def test_patches(shape, normalisation, backend):
+    def torch_loss(F, style, normalisation):
+        mine, theirs = (torch.nn.functional.unfold(x, 3)[0].T for x in (F, style))  # (m, 9N)
+        nearest = theirs[torch.cosine_similarity(mine[:, None], theirs[None], dim=2).argmax(1)]
+        energy = theirs.square().sum(1).mean() * len(mine)
+        scale = {"mean": mine.numel(), "relative": energy}.get(normalisation, 1)
+        return (mine - nearest).square().sum() / scale
+
+    compare_style("patches", torch_loss, shape, normalisation, backend)
+
+
 def moments(F):
     """(N,) and (N, N) of F (1, N, H, W)."""
     F = F[0].flatten(1)

@@ -204,3 +204,44 @@ def matched_channels(order, values):
         share = place - below
         R[order[i, p], i] = (1 - share) * values[i, below] + share * values[i, above]
     return R
+
+
+def nearest_patches(F, S):
+    F, S = F.real, S.real
+    nearest = np.zeros((F.shape[0] - 2, F.shape[1] - 2), np.uint32)
+    style = list(np.ndindex(S.shape[0] - 2, S.shape[1] - 2))
+    for p in np.ndindex(nearest.shape):
+        best = -np.inf
+        for n, q in enumerate(style):
+            product = square = 0.0
+            for u, v, c in np.ndindex(3, 3, F.shape[2]):
+                s = S[q[0] + u, q[1] + v, c].item()
+                product += F[p[0] + u, p[1] + v, c].item() * s
+                square += s**2
+            likeness = product / square**0.5 if square else 0.0
+            if likeness > best:  # of equals, the first
+                best, nearest[p] = likeness, n
+    return nearest
+
+
+def patch_distance_forward(F, S, nearest):
+    distance = 0.0
+    for at, like in _matched_entries(F, S, nearest):
+        distance += (F[at].item() - S[like].item()) ** 2
+    return distance, (F, S, nearest)
+
+
+def patch_distance_backward(dL_ddistance, cache):
+    F, S, nearest = cache
+    dL_dF = np.zeros_like(F)
+    for at, like in _matched_entries(F, S, nearest):
+        dL_dF[at] += dL_ddistance * 2 * (F[at] - S[like])
+    return dL_dF
+
+
+def _matched_entries(F, S, nearest):
+    """Every entry of every patch of F, with the one of S that it is compared with."""
+    for i, j in np.ndindex(nearest.shape):
+        a, b = divmod(int(nearest[i, j]), S.shape[1] - 2)
+        for u, v, c in np.ndindex(3, 3, F.shape[2]):
+            yield (i + u, j + v, c), (a + u, b + v, c)

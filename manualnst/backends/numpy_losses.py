@@ -3,6 +3,7 @@
 Works in float32, float64 and complex128, as numpy_backend.py does, which has these names too.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from .. import threads
 
 _STRIP_BYTES = 4 << 20
+_TILE_BYTES = 16 << 20  # of the products of all pairs of positions, in each thread
 _STRIPS_AT_LEAST = 4
 
 
@@ -208,6 +210,71 @@ def _quantiles(M: int, count: int):
     places = np.clip(places, 0, count - 1)
     below = np.minimum(places.astype(np.intp), max(count - 2, 0))
     return below, np.minimum(below + 1, count - 1), places - below
+
+
+def nearest_patches(F, S):
+    """Two patches' product is the sum of nine products of positions, each of which is in the
+    products of nine pairs of patches: multiply all pairs of positions once, and add those up along
+    the diagonals. That is done for some rows of F and some of S at a time."""
+    F, S = F.real, S.real
+    h, w, h_s, w_s = F.shape[0] - 2, F.shape[1] - 2, S.shape[0] - 2, S.shape[1] - 2
+    rows = max(1, math.isqrt(_TILE_BYTES // (F.shape[1] * S.shape[1] * F.itemsize)) - 2)
+    weights = _inverse_norms(S)
+    nearest = np.empty((h, w), np.uint32)
+
+    def search(top: int) -> None:
+        k = min(rows, h - top)
+        best, best_likeness = np.zeros(k * w, np.uint32), np.full(k * w, -np.inf, F.dtype)
+        for start in range(0, h_s, rows):
+            stop = min(start + rows, h_s)
+            likeness = _patch_products(F[top : top + k + 2], S[start : stop + 2])
+            likeness *= weights[start:stop]
+            likeness = likeness.reshape(k * w, -1)
+            index = likeness.argmax(axis=1)
+            largest = np.take_along_axis(likeness, index[:, None], axis=1)[:, 0]
+            better = largest > best_likeness  # of equals, the first
+            best[better] = index[better] + start * w_s
+            best_likeness[better] = largest[better]
+        nearest[top : top + k] = best.reshape(k, w)
+
+    threads.for_each(search, range(0, h, rows))
+    return nearest
+
+
+def _patch_products(F, S):
+    """⟨Ψ_p(F), Ψ_q(S)⟩ for every pair: (h, w, h_s, w_s)."""
+    N = F.shape[2]
+    products = F.reshape(-1, N) @ S.reshape(-1, N).T
+    products = products.reshape(*F.shape[:2], *S.shape[:2])
+    across = products[:, :-2, :, :-2] + products[:, 1:-1, :, 1:-1]
+    across += products[:, 2:, :, 2:]
+    both = across[:-2, :, :-2] + across[1:-1, :, 1:-1]
+    both += across[2:, :, 2:]
+    return both
+
+
+def _inverse_norms(S):
+    """1/‖Ψ_q(S)‖ for every q: (h_s, w_s); 1 for a patch of zeros, whose products are 0."""
+    h, w = S.shape[0] - 2, S.shape[1] - 2
+    squares = np.sum(np.square(S), axis=2)
+    norms = np.sqrt(sum(squares[u : u + h, v : v + w] for u, v in np.ndindex(3, 3)))
+    return 1 / np.where(norms > 0, norms, 1).astype(S.dtype)
+
+
+def patch_distance_forward(F, S, nearest):
+    h, w = nearest.shape
+    rows, columns = np.divmod(nearest, S.shape[1] - 2)
+    distance, differences = 0.0, np.zeros_like(F)
+    for u, v in np.ndindex(3, 3):
+        D = F[u : u + h, v : v + w] - S[rows + u, columns + v]
+        distance += _sum(D**2)
+        differences[u : u + h, v : v + w] += D
+    return distance, differences
+
+
+def patch_distance_backward(dL_ddistance, cache):
+    differences = cache
+    return 2 * dL_ddistance * differences
 
 
 def _strips(F) -> list[slice]:

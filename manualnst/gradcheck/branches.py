@@ -1,4 +1,4 @@
-"""Which way every ReLU, every maximum and every order went: written down, or held fast.
+"""Which way every ReLU, maximum, order and search went: written down, or held fast.
 
 Between kinks a network of convolutions, ReLUs and poolings is linear, so its losses are
 polynomials. A difference whose points lie on both sides of a kink mixes two polynomials and is
@@ -41,6 +41,9 @@ class Branches:
 
     def channel_order(self, F):
         return self._branch(self._inner.channel_order(F))
+
+    def nearest_patches(self, F, S):
+        return self._branch(self._inner.nearest_patches(F, S))
 
     def _branch(self, own: np.ndarray) -> np.ndarray:
         branch = own if self._held is None else self._held[len(self.taken)]

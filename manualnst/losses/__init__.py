@@ -23,6 +23,7 @@ from .guided_style import (
 )
 from .histogram import Histogram, histogram_backward, histogram_forward, histogram_target
 from .normalisation import NORMALISATIONS
+from .patches import Patches, patches_backward, patches_forward, patches_target
 from .power_variation import power_variation_backward, power_variation_forward
 from .shifted_style import (
     ShiftedGram,
@@ -54,6 +55,7 @@ __all__ = [
     "Gram",
     "Guided",
     "Histogram",
+    "Patches",
     "ShiftedGram",
     "chained_style_backward",
     "chained_style_forward",
@@ -68,6 +70,9 @@ __all__ = [
     "histogram_forward",
     "histogram_target",
     "masked_style_target",
+    "patches_backward",
+    "patches_forward",
+    "patches_target",
     "pooled_mask",
     "power_variation_backward",
     "power_variation_forward",

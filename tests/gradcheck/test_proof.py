@@ -82,6 +82,7 @@ BROKEN = {
     "chained_style_backward": ("cross_gram_backward", lambda right: (2 * right[0], right[1])),
     "chained_style_backward_below": ("avgpool_backward", lambda right: 4 * right),
     "histogram_backward": ("squared_error_backward", lambda right: right / 2),
+    "patches_backward": ("patch_distance_backward", lambda right: right * 1.001),
     "shifted_style_backward": ("gram_backward", lambda right: right * (right > 0)),
 }
 

@@ -18,6 +18,7 @@ from .guided_style import (
 )
 from .histogram import HISTOGRAM, NORMALISED_HISTOGRAM
 from .objective import FULL_VGG, MAXIMUM_OBJECTIVE, NARROW_VGG, OBJECTIVE
+from .patches import NORMALISED_PATCHES, PATCHES
 from .pixels import PIXELS
 from .pooling import AVERAGE_POOLING, MAXIMUM_POOLING
 from .relu import RELU
@@ -70,6 +71,7 @@ EXERCISES = COURSE | {
         CHAINED_STYLE,
         CHAINED_STYLE_BELOW,
         HISTOGRAM,
+        PATCHES,
     )
 }
 # What the package proves of itself.
@@ -86,6 +88,7 @@ SUBJECTS = (
     *NORMALISED_GUIDED_STYLE,
     *NORMALISED_CHAINED_STYLE,
     *NORMALISED_HISTOGRAM,
+    *NORMALISED_PATCHES,
     MAXIMUM_OBJECTIVE,
     NARROW_VGG,
 )
