@@ -240,7 +240,7 @@ def _open(args, *, grading: bool = False) -> "StudentFile":
 
 def _judge(args) -> int:
     from ..gradcheck.exam import examine, misspelt
-    from ..gradcheck.subjects import EXERCISES
+    from ..gradcheck.subjects import COURSE, EXERCISES
 
     start = time.monotonic()
     file = _open(args)
@@ -252,7 +252,7 @@ def _judge(args) -> int:
     for line in misspelt(file):
         complain(f"{args.file}: {line}")
     if not rows:
-        wanted = ", ".join(subject.name for subject in subjects)
+        wanted = ", ".join(s.name for s in subjects if args.only or s.name in COURSE)
         raise InputError(
             f"{args.file} has none of the functions {wanted}; `manualnst check FILE --template` "
             "writes a file to start from, and --pair F GRADIENT checks any other"

@@ -3,9 +3,12 @@
     loss, cache = …_forward(…)                 loss is a Python number, in double precision
     dL_dF       = …_backward(dL_dloss, cache)  dL_dloss: its weight in the whole objective L
 
+Style losses are made with a target of their own, see by_name.py.
+
 In the paper F is N × M; here a map is (H, W, N), its transpose as a matrix (M, N).
 """
 
+from .by_name import STYLE_LOSSES, StyleLoss
 from .chained_style import (
     ChainedGram,
     chained_style_backward,
@@ -50,6 +53,7 @@ __all__ = [
     "NOISE_SHARE",
     "NORMALISATIONS",
     "SMOOTHING",
+    "STYLE_LOSSES",
     "ChainedGram",
     "Gaussian",
     "Gram",
@@ -57,6 +61,7 @@ __all__ = [
     "Histogram",
     "Patches",
     "ShiftedGram",
+    "StyleLoss",
     "chained_style_backward",
     "chained_style_forward",
     "chained_style_target",
