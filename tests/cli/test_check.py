@@ -107,6 +107,17 @@ def test_a_template_can_be_filled_in(desk, capsys):
     assert "def objective_backward(" in capsys.readouterr().out
 
 
+def test_a_template_of_further_exercises(desk, capsys):
+    assert main(["check", "--template", "more.py", "--only", "histogram_backward,W6"]) == 0
+    text = (desk / "more.py").read_text(encoding="utf-8")
+    assert "def histogram_backward(F, S):" in text and "def wasserstein_backward(" in text
+    assert text.count("raise NotImplementedError") == 2
+    capsys.readouterr()
+    assert main(["check", "more.py"]) == 1
+    assert capsys.readouterr().out.count("not filled in") == 2
+    assert "unknown" in refused(capsys, "--template", "other.py", "--only", "E9")
+
+
 def test_each_function_is_judged(desk, capsys):
     assert main(["check", "mine.py"]) == 1
     content, gram, worst, tv, relu, summary = capsys.readouterr().out.splitlines()
