@@ -1,7 +1,7 @@
 """What is compared: one evaluation (loss and picture gradient) by manualnst and by PyTorch.
 
 Both have the same random VGG-19, the same pictures and the settings of a run by default:
-content relu4_2, style relu1_1 … relu5_1, average pooling, single precision.
+content relu4_2, style pixels, relu1_1 … relu5_1, average pooling, single precision.
 """
 
 from collections.abc import Callable

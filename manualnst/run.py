@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import machine, preflight, threads
+from . import blas, machine, preflight, threads
 from .backends import get_backend
 from .checkpoint import save_checkpoint
 from .errors import InputError
@@ -21,7 +21,7 @@ from .history import History
 from .images import fitted_size
 from .inputs import Input
 from .network import Network
-from .objective import Objective, unit_scale
+from .objective import Evaluation, Objective, unit_scale
 from .optimizers import State, Step, make_optimizer
 from .result import RECORD_FORMAT, Result
 from .settings import Settings
@@ -74,6 +74,7 @@ class Run:
         self._weights, self._content, self._style = weights, content, style
         self.facts = facts | {"weights": _weights_facts(weights)}  # for record and checkpoint
         self._objective: Objective | None = None
+        self._first: Evaluation | None = None  # of a fresh run's first picture
         self._seconds_before = standing.seconds
         self._check_memory()
 
@@ -93,6 +94,7 @@ class Run:
         seconds = time.perf_counter() - began
         if standing.scale is None:
             standing.scale = unit_scale(evaluation)
+            self._first = evaluation.times(standing.scale)
         objective.scale = standing.scale
         self._objective = objective
         steps = settings.steps - self.done
@@ -122,7 +124,7 @@ class Run:
             return None
 
         optimizer = make_optimizer(self.settings.optimizer, self.settings.rate)
-        evaluate = self.standing.history.recording(self._objective)
+        evaluate = self.standing.history.recording(self._evaluate)
         interrupted = False
         try:
             # BLAS: scipy's own calls are many and small. Overflows: divergence is told in words.
@@ -161,6 +163,12 @@ class Run:
         state = {f"state.{name}": array for name, array in standing.state.arrays.items()}
         save_checkpoint(path, facts, pictures | state)
 
+    def _evaluate(self, x: np.ndarray) -> Evaluation:
+        if self._first is not None and self.done == 0:
+            first, self._first = self._first, None
+            return first
+        return self._objective(x)
+
     def _try_to_save(self, checkpoint: str | os.PathLike) -> None:
         """A checkpoint that cannot be written is told of, but does not cost the run."""
         try:
@@ -174,7 +182,9 @@ class Run:
         content_size, style_size = (each.pixels.shape[:2] for each in (self._content, self._style))
 
         def need(*sizes: tuple[int, int]) -> int:
-            return preflight.peak_bytes(self._weights, taps, sizes, self.settings.optimizer)
+            return preflight.peak_bytes(
+                self._weights, taps, sizes, self.settings.optimizer, self.settings.pool
+            )
 
         def fits(long_side: int) -> bool:
             # Fitted anew from the original pictures, these may come out one row larger.
@@ -193,6 +203,8 @@ class Run:
                 f"available; " + (f"--size {largest} fits" if largest else "no size fits")
             )
         total = needed + (machine.peak_memory() or 0)  # what is held already, and what is to come
+        if (advice := blas.advice()) is not None:
+            self.notices.append(advice)
         self.notices.append(f"memory: about {machine.format_bytes(total)} at the peak")
 
     def _take(self, step: Step, seconds: float) -> None:

@@ -17,7 +17,7 @@ LARGEST_INTEGER = 2**31 - 1
 # Beyond these a weight of single precision overflows or vanishes on its way through the network.
 SMALLEST_NUMBER, LARGEST_NUMBER = 1e-12, 1e12
 
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+STYLE_LAYERS = ("pixels", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ LAYERS = [
     ["__main__"],
     ["cli"],
     ["__init__"],
-    ["gradcheck", "stylize"],
+    ["gradcheck", "api"],
     ["run"],
     ["inputs", "result"],
     ["settings"],
@@ -30,7 +30,7 @@ LAYERS = [
     ["plots"],
     ["checkpoint", "images", "samples"],
     ["files", "machine", "threads", "vgg"],
-    ["errors", "text", "version"],
+    ["blas", "errors", "text", "version"],
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 LIBRARIES = {

@@ -17,7 +17,7 @@ STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 def settings(**changes):
     defaults = dict(
         content_layers={"relu4_2": 1.0, "conv3_1": 3.0},
-        style_layers=STYLE_LAYERS | {"relu2_1": 2.0, "relu4_2": 1.0},
+        style_layers=STYLE_LAYERS | {"relu2_1": 2.0, "relu4_2": 1.0, "pixels": 1.0},
         content_weight=0.7,
         style_weight=1.3,
         tv_weight=0.1,
@@ -54,7 +54,7 @@ def test_gradient_is_the_derivative_of_the_loss(normalisation, pool, scale):
 
 def test_gradient_agrees_entry_by_entry_on_a_tiny_picture():
     shallow = dict(
-        content_layers={"conv1_2": 1.0}, style_layers={"relu1_1": 1.0, "relu2_1": 1.0}, size=(4, 5)
+        content_layers={"conv1_2": 1.0}, style_layers={"relu2_1": 1.0, "pixels": 1.0}, size=(4, 5)
     )
     x = pictures(4, 5)[2]
     real, complex_ = objective(**shallow), objective(np.complex128, **shallow)
@@ -103,9 +103,9 @@ def test_terms_add_up_and_the_layer_weights_are_shares():
     assert evaluation.unscaled_loss == pytest.approx(sum(t.weighted for t in terms.values()))
     assert evaluation.loss == pytest.approx(100 * evaluation.unscaled_loss)
     assert terms["content conv3_1"].weight == pytest.approx(0.7 * 3 / 4)
-    assert terms["style relu2_1"].weight == pytest.approx(1.3 * 2 / 7)
+    assert terms["style relu2_1"].weight == pytest.approx(1.3 * 2 / 8)
     assert terms["tv"].weight == 0.1
-    assert {"style relu4_2", "content relu4_2"} <= set(terms)
+    assert {"style relu4_2", "content relu4_2", "style pixels"} <= set(terms)
 
 
 def test_a_term_without_weight_is_left_out():
@@ -114,6 +114,33 @@ def test_a_term_without_weight_is_left_out():
     only_tv = objective(content_weight=0.0, style_weight=0.0)(pictures()[2])
     assert list(only_tv.terms) == ["tv"]
     assert only_tv.dL_dx.any()
+
+
+def test_a_forgotten_colour_would_be_noticed(monkeypatch):
+    whole = Network.backward
+
+    def forgetting(self, dL_dF, tape):
+        return whole(self, {k: v for k, v in dL_dF.items() if k != "pixels"}, tape)
+
+    monkeypatch.setattr(Network, "backward", forgetting)
+    with pytest.raises(AssertionError):
+        test_gradient_is_the_derivative_of_the_loss("paper", "average", 1.0)
+
+
+def test_the_colours_are_compared_by_their_moments():
+    style = pictures()[1]
+    shuffled = np.random.default_rng(0).permutation(style.reshape(-1, 3)).reshape(style.shape)
+    only_colours = objective(style_layers={"pixels": 1.0}, content_weight=0.0, tv_weight=0.0)
+    assert list(only_colours(shuffled).terms) == ["style pixels"]
+    assert only_colours(shuffled).loss == pytest.approx(0, abs=1e-25)
+    assert only_colours(shuffled**2).loss > 0.01
+
+
+def test_the_picture_may_be_its_own_content():
+    evaluate = objective(content_layers={"pixels": 1.0}, style_weight=0.0, tv_weight=0.0)
+    content, _, x = pictures()
+    share = np.sum((x - content) ** 2) / np.sum(content**2)
+    assert evaluate(x).loss == pytest.approx(0.7 * share)
 
 
 def test_the_content_picture_has_no_content_loss():

@@ -58,31 +58,6 @@ def _pairs_of(near, shape):
         yield i, j + 1, c
 
 
-def mean_and_covariance_forward(F):
-    H, W, N = F.shape
-    mean, covariance = np.zeros(N, F.dtype), np.zeros((N, N), F.dtype)
-    for p, q, i in np.ndindex(H, W, N):
-        mean[i] += F[p, q, i] / (H * W)
-    for p, q, i, j in np.ndindex(H, W, N, N):
-        covariance[i, j] += (F[p, q, i] - mean[i]) * (F[p, q, j] - mean[j]) / (H * W)
-    return mean, covariance, (F, mean)
-
-
-def mean_and_covariance_backward(dL_dmean, dL_dcovariance, cache):
-    F, mean = cache
-    H, W, N = F.shape
-    dL_dF = np.zeros_like(F)
-    through_mean = dL_dmean.copy()  # the covariance depends on it, too
-    for p, q, i, j in np.ndindex(H, W, N, N):
-        for a, b in ((i, j), (j, i)):  # either factor of the product
-            share = dL_dcovariance[i, j] * (F[p, q, b] - mean[b]) / (H * W)
-            dL_dF[p, q, a] += share
-            through_mean[a] -= share
-    for p, q, i in np.ndindex(H, W, N):
-        dL_dF[p, q, i] += through_mean[i] / (H * W)
-    return dL_dF
-
-
 def matrix_root(A, noise):
     return _root_and_inverse(_wide(A) + noise * np.eye(len(A)))[0]
 

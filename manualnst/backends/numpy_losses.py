@@ -9,10 +9,10 @@ from collections.abc import Callable
 import numpy as np
 
 from .. import threads
+from .strips import split
 
-_STRIP_BYTES = 4 << 20
+_STRIP_BYTES = 1 << 20
 _TILE_BYTES = 16 << 20  # of the products of all pairs of positions, in each thread
-_STRIPS_AT_LEAST = 4
 
 
 def power_variation_forward(x, beta):
@@ -62,32 +62,6 @@ def _to_both_ends(dL_ddown, dL_dright):
 def _sum(x):
     """In double precision."""
     return np.sum(x, dtype=np.result_type(x.dtype, np.float64)).item()
-
-
-def mean_and_covariance_forward(F):
-    positions = F.shape[0] * F.shape[1]
-    mean = np.mean(F, axis=(0, 1), dtype=np.result_type(F.dtype, np.float64)).astype(F.dtype)
-
-    def product(rows: slice):
-        centred = F[rows].reshape(-1, len(mean)) - mean
-        return centred.T @ centred
-
-    return mean, _sum_over_strips(F, product) / positions, (F, mean)
-
-
-def mean_and_covariance_backward(dL_dmean, dL_dcovariance, cache):
-    F, mean = cache
-    positions = F.shape[0] * F.shape[1]
-    symmetric = (dL_dcovariance + dL_dcovariance.T) / positions
-    constant = dL_dmean / positions
-    dL_dF = np.empty_like(F)
-
-    def multiply(rows: slice) -> None:
-        # What the covariance passes on through the mean adds up to 0 over the positions.
-        dL_dF[rows] = (F[rows] - mean) @ symmetric + constant
-
-    threads.for_each(multiply, _strips(F))
-    return dL_dF
 
 
 def matrix_root(A, noise):
@@ -147,7 +121,7 @@ def weighted_gram_forward(F, weights):
 def weighted_gram_backward(dL_dG, cache):
     F, weights = cache
     symmetric = dL_dG + dL_dG.T
-    dL_dF = np.empty_like(F)
+    dL_dF = np.empty(F.shape, F.dtype)
 
     def multiply(rows: slice) -> None:
         dL_dF[rows] = (F[rows] @ symmetric) * weights[rows, :, None]
@@ -278,10 +252,9 @@ def patch_distance_backward(dL_ddistance, cache):
 
 
 def _strips(F) -> list[slice]:
-    """The rows of F, cut into strips that stay in a cache, and enough of them for the threads."""
-    H, W, N = F.shape
-    rows = max(1, min(_STRIP_BYTES // (N * W * F.itemsize), -(-H // _STRIPS_AT_LEAST)))
-    return [slice(top, min(top + rows, H)) for top in range(0, H, rows)]
+    """The rows of F in strips that stay in a cache, and enough of them for the threads."""
+    strips = split(len(F), max(F.nbytes // _STRIP_BYTES, threads.count()))
+    return [slice(rows.start, rows.stop) for rows in strips]
 
 
 def _sum_over_strips(F, function: Callable):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+from ..api import check_same, prepare, restore
 from ..backends import NAMES as BACKENDS
 from ..errors import InputError
 from ..images import save_picture
@@ -17,7 +18,6 @@ from ..result import Result, load_record
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
 from ..settings import INITS, Settings, parse_layers
-from ..stylize import check_same, prepare, restore
 from .interrupts import Interrupts
 from .outputs import Outputs, new_outputs, resumed_outputs
 from .progress import QuietProgress, choose_progress
@@ -82,7 +82,13 @@ def _add_look_options(group) -> None:
     _add(group, "style_weight", float, "higher: more of the style")
     _add(group, "tv_weight", float, "higher: smoother")
     _add(group, "content_layers", parse_layers, "deeper: freer", metavar="LAYERS")
-    _add(group, "style_layers", parse_layers, "deeper: larger features", metavar="LAYERS")
+    _add(
+        group,
+        "style_layers",
+        parse_layers,
+        "pixels: the colours; deeper: larger features",
+        metavar="LAYERS",
+    )
     _add(
         group,
         "normalisation",

@@ -4,6 +4,7 @@
     dL_dF       = …_backward(dL_dloss, cache)  dL_dloss: its weight in the whole objective L
 
 Style losses are made with a target of their own, see by_name.py.
+At a tap where a gradient has arrived already, `onto` takes it, to be added to in place.
 
 In the paper F is N × M; here a map is (H, W, N), its transpose as a matrix (M, N).
 """
@@ -25,6 +26,7 @@ from .guided_style import (
     pooled_mask,
 )
 from .histogram import Histogram, histogram_backward, histogram_forward, histogram_target
+from .moments import Moments, moments_backward, moments_forward, moments_target
 from .normalisation import NORMALISATIONS
 from .patches import Patches, patches_backward, patches_forward, patches_target
 from .power_variation import power_variation_backward, power_variation_forward
@@ -59,6 +61,7 @@ __all__ = [
     "Gram",
     "Guided",
     "Histogram",
+    "Moments",
     "Patches",
     "ShiftedGram",
     "StyleLoss",
@@ -75,6 +78,9 @@ __all__ = [
     "histogram_forward",
     "histogram_target",
     "masked_style_target",
+    "moments_backward",
+    "moments_forward",
+    "moments_target",
     "patches_backward",
     "patches_forward",
     "patches_target",

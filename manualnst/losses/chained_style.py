@@ -66,6 +66,6 @@ def _chain(function: str, F, B, shift: float, backend):
     check.is_map(function, "F", F)
     check.is_map(function, "B", B)
     check.same_dtype(function, F=F, B=B)
-    R, pool_caches = resample_forward(B, F.shape[:2], backend=backend)
-    C, gram_cache = backend.cross_gram_forward(F + shift, R + shift)
+    R, pool_caches = resample_forward(B[:], F.shape[:2], backend=backend)
+    C, gram_cache = backend.cross_gram_forward(F[:] + shift, R + shift)
     return C, (gram_cache, pool_caches)

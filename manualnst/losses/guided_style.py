@@ -25,6 +25,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..ops import check
+from .adding import added
 from .resample import resample_forward
 from .style import Gram, distance_backward, distance_forward
 
@@ -68,11 +69,11 @@ def guided_style_forward(F, target: Guided, normalisation: str = "paper", *, bac
     return loss, (distance_cache, gram_cache)
 
 
-def guided_style_backward(dL_dloss: float, cache, *, backend):
-    """[K4], or [K6], by [K2] → dL_dF (H, W, N)."""
+def guided_style_backward(dL_dloss: float, cache, onto=None, *, backend):
+    """[K4], or [K6], by [K2] → dL_dF (H, W, N), added to `onto` if that is given."""
     distance_cache, gram_cache = cache
     dL_dG = distance_backward(dL_dloss, distance_cache, backend=backend)
-    return backend.weighted_gram_backward(dL_dG, gram_cache)
+    return added(backend.weighted_gram_backward(dL_dG, gram_cache), onto)
 
 
 def pooled_mask(mask, shape: tuple[int, int], *, backend):

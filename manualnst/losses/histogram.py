@@ -27,6 +27,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..ops import check
+from .adding import added
 from .normalisation import NORMALISATIONS
 
 
@@ -40,7 +41,7 @@ class Histogram(NamedTuple):
 def histogram_target(F, *, backend) -> Histogram:
     """[H1] of a style picture's map F (H, W, N)."""
     check.is_map("histogram_target", "F", F)
-    values = backend.sorted_channels(F)
+    values = backend.sorted_channels(F[:])
     energy = float(np.sum(np.square(values), dtype=np.float64)) / values.shape[1]
     return Histogram(values, energy)
 
@@ -49,6 +50,7 @@ def histogram_forward(F, target: Histogram, normalisation: str = "paper", *, bac
     """[H2] to [H4] of one layer: F (H, W, N) → loss, cache."""
     check.is_map("histogram_forward", "F", F)
     check.same_dtype("histogram_forward", F=F, values=target.values)
+    F = F[:]  # it may be a map that is made when read
     H, W, N = F.shape
     if len(target.values) != N:
         raise InputError(
@@ -61,7 +63,7 @@ def histogram_forward(F, target: Histogram, normalisation: str = "paper", *, bac
     return 2 * factor * half, (2 * factor, D)
 
 
-def histogram_backward(dL_dloss: float, cache, *, backend):
-    """[H5] → dL_dF (H, W, N)."""
+def histogram_backward(dL_dloss: float, cache, onto=None, *, backend):
+    """[H5] → dL_dF (H, W, N), added to `onto` if that is given."""
     double_factor, D = cache
-    return backend.squared_error_backward(dL_dloss * double_factor, D)
+    return added(backend.squared_error_backward(dL_dloss * double_factor, D), onto)

@@ -31,6 +31,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..ops import check
+from .adding import added
 from .normalisation import NORMALISATIONS
 
 
@@ -44,6 +45,7 @@ class Patches(NamedTuple):
 def patches_target(F, *, backend) -> Patches:
     """A style picture's map F (H, W, N)."""
     _check("patches_target", "F", F)
+    F = F[:]  # it may be a map that is made when read
     h, w = F.shape[0] - 2, F.shape[1] - 2
     windows = (F[u : u + h, v : v + w] for u, v in np.ndindex(3, 3))
     energy = sum(float(np.sum(np.square(window), dtype=np.float64)) for window in windows)
@@ -59,6 +61,7 @@ def patches_forward(F, target: Patches, normalisation: str = "paper", *, backend
             f"patches_forward: F has {F.shape[2]} channels, but the target has "
             f"{target.S.shape[2]}; both must come from the same layer of the same network"
         )
+    F = F[:]
     nearest = backend.nearest_patches(F, target.S)
     count = nearest.size
     factor = NORMALISATIONS[normalisation].distance(target.energy * count, 9 * count * F.shape[2])
@@ -66,10 +69,10 @@ def patches_forward(F, target: Patches, normalisation: str = "paper", *, backend
     return factor * distance, (factor, cache)
 
 
-def patches_backward(dL_dloss: float, cache, *, backend):
-    """[P4] → dL_dF (H, W, N)."""
+def patches_backward(dL_dloss: float, cache, onto=None, *, backend):
+    """[P4] → dL_dF (H, W, N), added to `onto` if that is given."""
     factor, distance_cache = cache
-    return backend.patch_distance_backward(dL_dloss * factor, distance_cache)
+    return added(backend.patch_distance_backward(dL_dloss * factor, distance_cache), onto)
 
 
 def _check(function: str, name: str, F) -> None:

@@ -29,14 +29,14 @@ class ShiftedGram(NamedTuple):
 
 def shifted_style_target(F, shift: float = -1.0, *, backend) -> ShiftedGram:
     """[S1] of a style picture's map F (H, W, N)."""
-    return ShiftedGram(gram_target(F + shift, backend=backend), shift)
+    return ShiftedGram(gram_target(F[:] + shift, backend=backend), shift)
 
 
 def shifted_style_forward(F, target: ShiftedGram, normalisation: str = "paper", *, backend):
     """[S1] and [E4] of one layer: F (H, W, N) → loss, cache."""
-    return style_forward(F + target.shift, target.gram, normalisation, backend=backend)
+    return style_forward(F[:] + target.shift, target.gram, normalisation, backend=backend)
 
 
-def shifted_style_backward(dL_dloss: float, cache, *, backend):
-    """[S2] → dL_dF (H, W, N)."""
-    return style_backward(dL_dloss, cache, backend=backend)
+def shifted_style_backward(dL_dloss: float, cache, onto=None, *, backend):
+    """[S2] → dL_dF (H, W, N), added to `onto` if that is given."""
+    return style_backward(dL_dloss, cache, onto, backend=backend)

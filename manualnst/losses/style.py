@@ -55,11 +55,11 @@ def style_forward(F, target: Gram, normalisation: str = "paper", *, backend):
     return loss, (distance_cache, gram_cache)
 
 
-def style_backward(dL_dloss: float, cache, *, backend):
-    """[E6] → dL_dF (H, W, N)."""
+def style_backward(dL_dloss: float, cache, onto=None, *, backend):
+    """[E6] → dL_dF (H, W, N), added to `onto` if that is given."""
     distance_cache, gram_cache = cache
     dL_dG = distance_backward(dL_dloss, distance_cache, backend=backend)
-    return backend.gram_backward(dL_dG, gram_cache)
+    return backend.gram_backward(dL_dG, gram_cache, onto)
 
 
 def distance_forward(G, positions: float, target: Gram, normalisation: str, *, backend):

@@ -1,18 +1,17 @@
 """Style as a Gaussian: how far the activations of one map have to be moved to have the mean and
 the covariance of the other's (the squared Wasserstein-2 distance of two Gaussians).
 
-With μ, Σ of the picture's map F (M, N), μ̂, Σ̂ of the style's, and S = (Σ̂ + εI)^{1/2}:
+With μ, Σ of the picture's map F (M, N), as in moments.py ([D1]), μ̂, Σ̂ of the style's, and
+S = (Σ̂ + εI)^{1/2}:
 
-[W1] Moments:     μ_i = 1/M Σ_k F_ki          Σ_ij = 1/M Σ_k (F_ki − μ_i)(F_kj − μ_j)
-[W2] backward:    dL_dF = 1/M (dL_dμ + (F − μ)(dL_dΣ + dL_dΣᵀ))         dL_dμ in every row
-[W3] Root:        A^{1/2} is the symmetric X without negative eigenvalues that has X X = A
-[W4] Distance:    B = tr(Σ + εI) + tr(S S) − 2 tr X           with X = (S (Σ + εI) S)^{1/2}
+[W1] Root:        A^{1/2} is the symmetric X without negative eigenvalues that has X X = A
+[W2] Distance:    B = tr(Σ + εI) + tr(S S) − 2 tr X           with X = (S (Σ + εI) S)^{1/2}
                   L = Σ_i (μ_i − μ̂_i)² + B
-[W5] backward:    dB_dΣ = I − T                               with T = S X⁻¹ S
-[W6] together:    dL_dF = 2/M (F − (μ̂ + (F − μ) T))
+[W3] backward:    dB_dΣ = I − T                               with T = S X⁻¹ S
+[W4] by [D2]:     dL_dF = 2/M (F − (μ̂ + (F − μ) T))
 
-     From X X = A, tr(X⁻¹ dA) = tr(X⁻¹ dX X) + tr(dX) = 2 d tr X: that is [W5]. What stands in the
-     inner bracket of [W6] is where the best plan moves each position: the gradient points there.
+     From X X = A, tr(X⁻¹ dA) = tr(X⁻¹ dX X) + tr(dX) = 2 d tr X: that is [W3]. What stands in the
+     inner bracket of [W4] is where the best plan moves each position: the gradient points there.
 
 ε is added to both covariances. Without it, T has no bound where Σ is degenerate, and it often is:
 filters that never respond, or fewer positions than channels. With it, L is the distance of two
@@ -34,6 +33,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..ops import check
+from .adding import added
 from .normalisation import NORMALISATIONS
 
 NOISE_SHARE = 1e-4
@@ -49,7 +49,7 @@ class Gaussian(NamedTuple):
 
 
 def wasserstein_target(F, *, backend) -> Gaussian:
-    """[W1] and [W3] of a style picture's map F (H, W, N)."""
+    """[D1] and [W1] of a style picture's map F (H, W, N)."""
     check.is_map("wasserstein_target", "F", F)
     mean, covariance, _ = backend.mean_and_covariance_forward(F)
     variance = float(np.sum(np.diagonal(covariance)))
@@ -59,7 +59,7 @@ def wasserstein_target(F, *, backend) -> Gaussian:
 
 
 def wasserstein_forward(F, target: Gaussian, normalisation: str = "paper", *, backend):
-    """[W4] of one layer: F (H, W, N) → loss, cache."""
+    """[W2] of one layer: F (H, W, N) → loss, cache."""
     check.is_map("wasserstein_forward", "F", F)
     check.same_dtype("wasserstein_forward", F=F, mean=target.mean)
     if target.mean.shape != F.shape[2:]:
@@ -74,9 +74,10 @@ def wasserstein_forward(F, target: Gaussian, normalisation: str = "paper", *, ba
     return scale * (2 * half + distance), (scale, D, distance_cache, moments_cache)
 
 
-def wasserstein_backward(dL_dloss: float, cache, *, backend):
-    """[W6], by [W5] and [W2] → dL_dF (H, W, N)."""
+def wasserstein_backward(dL_dloss: float, cache, onto=None, *, backend):
+    """[W4], by [W3] and [D2] → dL_dF (H, W, N), added to `onto` if that is given."""
     scale, D, distance_cache, moments_cache = cache
     dL_dmean = backend.squared_error_backward(2 * scale * dL_dloss, D)
     dL_dcovariance = backend.bures_backward(scale * dL_dloss, distance_cache)
-    return backend.mean_and_covariance_backward(dL_dmean, dL_dcovariance, moments_cache)
+    dL_dF = backend.mean_and_covariance_backward(dL_dmean, dL_dcovariance, moments_cache)
+    return added(dL_dF, onto)

@@ -51,6 +51,33 @@ def test_the_maps_are_left_alone_and_weights_multiply(name, backend):
 
 
 @each_loss
+def test_a_gradient_that_is_there_already_is_added_to(name, backend):
+    F, S = random_array(1, SHAPE), random_array(2, STYLE_SHAPE)
+    target_of, forward, backward = STYLE_LOSSES[name]
+    target = target_of(S, *FURTHER.get(name, []), backend=backend)
+    gradient = backward(1.0, forward(F, target, backend=backend)[1], backend=backend)
+    arrived = random_array(3, SHAPE)
+    onto = arrived.copy()
+    both = backward(1.0, forward(F, target, backend=backend)[1], onto, backend=backend)
+    assert both is onto
+    assert_close(both, arrived + gradient, 1e-14)
+
+
+@each_loss
+def test_a_map_that_is_made_when_read_will_do(name):
+    """As the numpy backend's of the first layer is."""
+    backend = get_backend("numpy")
+    w, b = random_array(1, (3, 3, 1, 12)), random_array(2, (12,))
+    x, style = random_array(3, (*SHAPE[:2], 1)), random_array(4, (*STYLE_SHAPE[:2], 1))
+    results = []
+    for read in (lambda remade: remade, np.asarray):
+        F, S = (read(backend.fused_forward(y, w, b, False)[0]) for y in (x, style))
+        results.append(evaluate(name, F, S, backend))
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-12)
+    assert_close(results[0][1], results[1][1], 1e-12)
+
+
+@each_loss
 @each_normalisation
 def test_a_step_against_the_gradient_lowers_the_loss(name, normalisation, backend):
     F, S = random_array(1, SHAPE), random_array(2, STYLE_SHAPE)

@@ -1,28 +1,17 @@
-"""[W2], [W5] and [W6], and the ways to get them wrong."""
+"""[W3] and [W4], and the ways to get them wrong."""
 
 import numpy as np
 
 from ... import losses
 from ...backends import get_backend
 from .gram import matrix, times
+from .moments import centred, covariance_of
 from .subject import Mistake, Problem, Subject, numbers
 
 
 def _sizes(shape):
     H, W, N, _ = shape
     return {"N": N, "H": H, "W": W}
-
-
-def _mean(F):
-    return F.mean(axis=(0, 1))
-
-
-def _centred(F):
-    return F - _mean(F)
-
-
-def _covariance(F):
-    return matrix(_centred(F)).T @ matrix(_centred(F)) / (F.shape[0] * F.shape[1])
 
 
 def _of_eigenvalues(A, function):
@@ -38,126 +27,7 @@ def _inverse_root(A):
     return _of_eigenvalues(A, lambda values: 1 / np.sqrt(values))
 
 
-# [W2]
-
-
-def _draw_moments(rng, shape) -> Problem:
-    H, W, N, _ = shape
-    arguments = {
-        "dL_dmean": numbers(rng, N),
-        "dL_dcovariance": numbers(rng, N, N),
-        "F": numbers(rng, H, W, N),
-    }
-    return Problem(arguments, _sizes(shape))
-
-
-def _moments_loss(problem, F, backend):
-    dL_dmean, dL_dcovariance, _ = problem.arguments.values()
-    mean, covariance, _ = backend.mean_and_covariance_forward(F)
-    return np.sum(dL_dmean * mean) + np.sum(dL_dcovariance * covariance)
-
-
-def _moments_own(problem, backend):
-    dL_dmean, dL_dcovariance, F = problem.arguments.values()
-    cache = backend.mean_and_covariance_forward(F)[2]
-    return backend.mean_and_covariance_backward(dL_dmean, dL_dcovariance, cache)
-
-
-def _by_moments(F, mean_share, covariance_share):
-    return (mean_share + covariance_share) / (F.shape[0] * F.shape[1])
-
-
-def _moments_parts(dL_dmean, dL_dcovariance, F):
-    return {
-        "the mean's share": _by_moments(F, dL_dmean, np.zeros_like(F)),
-        "(F − μ)·dL_dΣ": _by_moments(F, 0, times(_centred(F), dL_dcovariance)),
-        "(F − μ)·dL_dΣᵀ": _by_moments(F, 0, times(_centred(F), dL_dcovariance.T)),
-    }
-
-
-_MOMENTS_MISTAKES = (
-    Mistake(
-        "not centred",
-        "it is F·(dL_dΣ + dL_dΣᵀ), without the mean taken from F: that is a Gram matrix's",
-        lambda dL_dmean, dL_dcovariance, F: _by_moments(
-            F, dL_dmean, times(F, dL_dcovariance + dL_dcovariance.T)
-        ),
-    ),
-    Mistake(
-        "symmetry assumed",
-        "it is 2 (F − μ)·dL_dΣ, which is right only for a symmetric dL_dΣ",
-        lambda dL_dmean, dL_dcovariance, F: _by_moments(
-            F, dL_dmean, 2 * times(_centred(F), dL_dcovariance)
-        ),
-    ),
-    Mistake(
-        "covariance summed",
-        "the covariance's share lacks 1/M: it is a mean over the positions, as μ is",
-        lambda dL_dmean, dL_dcovariance, F: (
-            dL_dmean / (F.shape[0] * F.shape[1])
-            + times(_centred(F), dL_dcovariance + dL_dcovariance.T)
-        ),
-    ),
-    Mistake(
-        "mean summed",
-        "the mean's share lacks 1/M",
-        lambda dL_dmean, dL_dcovariance, F: (
-            dL_dmean + _by_moments(F, 0, times(_centred(F), dL_dcovariance + dL_dcovariance.T))
-        ),
-    ),
-    Mistake(
-        "divided by M − 1",
-        "the covariance is divided by M − 1, as np.cov does: here it is M",
-        lambda dL_dmean, dL_dcovariance, F: (
-            dL_dmean / (F.shape[0] * F.shape[1])
-            + times(_centred(F), dL_dcovariance + dL_dcovariance.T) / (F.shape[0] * F.shape[1] - 1)
-        ),
-    ),
-    Mistake(
-        "centred over the channels",
-        "at each position the mean over the channels was taken from F: it is that of each channel",
-        lambda dL_dmean, dL_dcovariance, F: _by_moments(
-            F,
-            dL_dmean,
-            times(F - F.mean(axis=2, keepdims=True), dL_dcovariance + dL_dcovariance.T),
-        ),
-    ),
-    Mistake(
-        "diagonal counted once",
-        "the diagonal of dL_dΣ is counted once: the square in Σ_ii brings a 2",
-        lambda dL_dmean, dL_dcovariance, F: _by_moments(
-            F,
-            dL_dmean,
-            times(
-                _centred(F),
-                dL_dcovariance + dL_dcovariance.T - np.diag(np.diag(dL_dcovariance)),
-            ),
-        ),
-    ),
-)
-
-MOMENTS = Subject(
-    name="mean_and_covariance_backward",
-    identifier="W2",
-    formula="dL_dF = (dL_dμ + (F − μ)(dL_dΣ + dL_dΣᵀ))/M",
-    gives="dL_dF",
-    describe="""μ_i = 1/M Σ_k F_ki and Σ_ij = 1/M Σ_k (F_ki − μ_i)(F_kj − μ_j) over the M
-    positions k. dL_dmean (N,), dL_dcovariance (N, N), which is any matrix, symmetric or not,
-    F (H, W, N) → dL_dF (H, W, N)""",
-    draw=_draw_moments,
-    variable=lambda problem: problem.arguments["F"],
-    loss=_moments_loss,
-    own=_moments_own,
-    right=lambda dL_dmean, dL_dcovariance, F: _by_moments(
-        F, dL_dmean, times(_centred(F), dL_dcovariance + dL_dcovariance.T)
-    ),
-    summands=lambda problem: 2 * problem.sizes["N"] + problem.sizes["H"] * problem.sizes["W"],
-    parts=_moments_parts,
-    mistakes=_MOMENTS_MISTAKES,
-    hints={"M": "the 1/M of the mean and of the covariance is missing"},
-)
-
-# [W5]
+# [W3]
 
 
 def _draw_bures(rng, shape) -> Problem:
@@ -258,7 +128,7 @@ def _symmetric(A):
 
 BURES = Subject(
     name="bures_backward",
-    identifier="W5",
+    identifier="W3",
     formula="dB_dΣ = I − S (S Σ S)^{−1/2} S",
     gives="dB_dcovariance",
     describe="""B = tr Σ + tr(S S) − 2 tr (S Σ S)^{1/2}. covariance (N, N), which is Σ, and
@@ -278,7 +148,7 @@ BURES = Subject(
     is_polynomial=False,
 )
 
-# [W6]
+# [W4]
 
 
 def _draw(rng, shape) -> Problem:
@@ -289,7 +159,7 @@ def _draw(rng, shape) -> Problem:
     arguments = {
         "F": numbers(rng, H, W, N),
         "mean": target.mean,
-        "root": _root(_covariance(style) + noise * np.eye(N)),
+        "root": _root(covariance_of(style) + noise * np.eye(N)),
         "noise": noise,
     }
     return Problem(arguments, _sizes(shape), {"energy": target.energy})
@@ -302,14 +172,14 @@ def _forward(problem, F, normalisation, backend):
 
 
 def _noisy(F, noise):
-    return _covariance(F) + noise * np.eye(F.shape[2])
+    return covariance_of(F) + noise * np.eye(F.shape[2])
 
 
 def _pulled(F, towards):
     return 2 * (F - towards) / (F.shape[0] * F.shape[1])
 
 
-def _with(T, centre=_mean):
+def _with(T, centre=lambda F: F.mean(axis=(0, 1))):
     """Each position pulled to μ̂ + (F − μ) T."""
 
     def gradient(F, mean, root, noise):
@@ -320,7 +190,7 @@ def _with(T, centre=_mean):
 
 def _terms(F, mean, root, noise):
     nothing = np.zeros_like(F)
-    moved = times(_centred(F), _transport(_noisy(F, noise), root))
+    moved = times(centred(F), _transport(_noisy(F, noise), root))
     return {
         "F": _pulled(F, nothing),
         "−μ̂": _pulled(nothing, mean),
@@ -361,7 +231,7 @@ _MISTAKES = (
             F,
             mean
             + times(
-                _centred(F),
+                centred(F),
                 _transport(
                     np.cov(matrix(F).T).reshape(root.shape) + noise * np.eye(len(root)), root
                 ),
@@ -375,7 +245,7 @@ _MISTAKES = (
             F,
             mean
             + times(
-                _centred(F),
+                centred(F),
                 _transport(
                     matrix(F).T @ matrix(F) / len(matrix(F)) + noise * np.eye(len(root)), root
                 ),
@@ -424,7 +294,7 @@ def _subject(normalisation: str, identifier: str, formula: str, **known) -> Subj
 
 WASSERSTEIN = _subject(
     "paper",
-    "W6",
+    "W4",
     "dL_dF = 2 (F − μ̂ − (F − μ) T)/M",
     parts=_terms,
     mistakes=_MISTAKES,

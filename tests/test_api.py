@@ -9,6 +9,7 @@ from proofs import small_weights
 
 import manualnst
 from manualnst import machine, samples
+from manualnst.api import prepare, restore
 from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.errors import InputError
 from manualnst.images import load_picture, save_picture
@@ -16,7 +17,6 @@ from manualnst.inputs import open_content, open_start, open_style
 from manualnst.losses import NORMALISATIONS
 from manualnst.run import Run
 from manualnst.settings import Settings
-from manualnst.stylize import prepare, restore
 from manualnst.weights import save_weights
 from manualnst.weights.catalogue import cached_path
 
@@ -228,7 +228,7 @@ def test_too_little_memory_is_told_with_the_size_that_fits(monkeypatch):
     run = prepare(None, None, Settings(size=512))
     [line] = [notice for notice in run.notices if notice.startswith("memory: ")]
     assert "MB" in line or "GB" in line
-    monkeypatch.setattr(machine, "available_memory", lambda: 260_000_000)
+    monkeypatch.setattr(machine, "available_memory", lambda: 200_000_000)
     with pytest.raises(InputError, match=r"not enough memory.*--size (\d+) fits") as error:
         prepare(None, None, Settings(size=512))
     fitting = int(str(error.value).split("--size ")[1].split()[0])
