@@ -1,7 +1,7 @@
 """What people ask for: a picture in the style of another, or to go on where a run was cut off."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 from .checkpoint import load_checkpoint
 from .errors import InputError
 from .history import History
-from .inputs import Input, Source, open_content, open_start, open_style
+from .inputs import Input, Source, open_content, open_start, open_styles
+from .objective import for_each_style, style_names
 from .optimizers import State, make_optimizer
-from .result import Result
+from .result import Result, styles_in
 from .run import Callback, Run, Standing
 from .settings import Settings
 from .weights import default_weights, find_weights
@@ -20,7 +21,7 @@ from .weights import default_weights, find_weights
 
 def stylize(
     content: Source | None = None,
-    style: Source | None = None,
+    style: Source | Sequence[Source] | None = None,
     *,
     callback: Callback | None = None,
     checkpoint: str | os.PathLike | None = None,
@@ -28,6 +29,7 @@ def stylize(
 ) -> Result:
     """Paint `content` in the style of `style`; each may be a path, an array or "sample:NAME".
 
+    Several styles (a list of such) are blended; the setting `style_weights` has their shares.
     Without pictures the package's samples are taken. `settings` are the fields of
     `manualnst.Settings`. The callback gets a `Progress` after each step; if it returns True the
     run ends. Ctrl-C ends it too: either way the best picture so far is returned. With
@@ -45,28 +47,33 @@ def resume(
 
 
 def _plain(value: Any) -> Any:
-    """NumPy's numbers and paths as the Python values that settings are made of."""
+    """NumPy's numbers, tuples and paths as the Python values that settings are made of."""
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(each) for each in value]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def prepare(content: Source | None, style: Source | None, settings: Settings) -> Run:
+def prepare(
+    content: Source | None, style: Source | Sequence[Source] | None, settings: Settings
+) -> Run:
     """The run, with everything checked that can be checked before it starts."""
     weights_notice = f"weights: {settings.weights}"
     if settings.weights is None:
         name, weights_notice = default_weights()
         settings = replace(settings, weights=name)
-    content_input = open_content(content, settings.size)
-    style_input = open_style(style, settings.size)
-    start = open_start(settings, content_input, style_input)
-    inputs = {"content": content_input, "style": style_input, "start": start}
+    content_input = open_content(content, settings)
+    styles = open_styles(style, settings, content_input)
+    start = open_start(settings, content_input, styles[0])
+    named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
+    inputs = {"content": content_input, **named_styles, "start": start}
     notices = [line for each in inputs.values() for line in each.notices]
     return Run(
         settings,
         find_weights(settings.weights),
         content_input,
-        style_input,
+        styles,
         Standing(State(start.pixels), best=start.pixels),
         facts={role: each.facts for role, each in inputs.items()},
         notices=[*notices, weights_notice],
@@ -74,18 +81,14 @@ def prepare(content: Source | None, style: Source | None, settings: Settings) ->
 
 
 # What tells that a picture, or a network, is the one of an earlier run.
-_IDENTITY = {
-    "content": "sha256",
-    "style": "sha256",
-    "start": "sha256",  # only if it is a file
-    "weights": "fingerprint",
-}
+_IDENTITY = {"weights": "fingerprint"}
+_IDENTITY_OF_PICTURES = "sha256"  # of a start only if it is a file
 
 
 def check_same(run: Run, record: dict[str, Any], roles: Iterable[str]) -> None:
     """Refuse to repeat or resume with pictures or weights other than those of the record."""
     for role in roles:
-        key = _IDENTITY[role]
+        key = _IDENTITY.get(role, _IDENTITY_OF_PICTURES)
         before, now = record[role].get(key), run.facts[role].get(key)
         if before != now:
             raise InputError(
@@ -113,8 +116,12 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
     height, width = arrays["content"].shape[:2]
     shape = (height, width, 3)
     alpha = _array(arrays, "alpha", (height, width)) if "alpha" in arrays else None
-    content = Input(_picture(arrays, "content", shape), alpha, {}, ())
-    style = Input(_picture(arrays, "style", arrays["style"].shape), None, {}, ())
+    colours = _picture(arrays, "colours", shape) if settings.in_greys else None
+    content = Input(_picture(arrays, "content", shape), alpha, {}, (), colours)
+    roles = styles_in(facts["facts"])
+    styles = [Input(_picture(arrays, role, arrays[role].shape), None, {}, ()) for role in roles]
+    for name in ("style_weights", "style_scale"):
+        for_each_style(name, getattr(settings, name), len(styles))
     optimizer = make_optimizer(settings.optimizer, settings.rate)
     names = [*optimizer.arrays, *(n for n in optimizer.more_arrays if f"state.{n}" in arrays)]
     optimizer_arrays = {name: _array(arrays, f"state.{name}", shape) for name in names}
@@ -135,7 +142,7 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
         seconds,
         scale,
     )
-    names = [facts["facts"][role]["name"] for role in ("content", "style", "start")]
+    names = [facts["facts"][role]["name"] for role in ("content", *roles, "start")]
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"checkpoint: the names of its pictures are no texts: {names}")
     notices = [f"resume: {standing.state.iterations} steps are done"]
@@ -144,7 +151,7 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
             "resume: scipy's L-BFGS-B starts with an empty memory, so its steps differ from those "
             "of an uninterrupted run"
         )
-    run = Run(settings, weights, content, style, standing, facts["facts"], notices)
+    run = Run(settings, weights, content, styles, standing, facts["facts"], notices)
     check_same(run, facts["facts"], ["weights"])
     return run
 

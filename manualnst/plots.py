@@ -1,4 +1,4 @@
-"""Plots with a log axis for their values (losses, errors), drawn with nothing but Pillow."""
+"""Plots with a log axis for their values (losses, errors, times), drawn with nothing but Pillow."""
 
 import math
 from collections.abc import Collection, Iterable, Sequence
@@ -34,6 +34,7 @@ _COLOURS = [
 ]
 
 _Points = Sequence[tuple[float, float]]
+_Tick = tuple[float, str, str]  # its place, and what stands there: on the line, and raised
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,20 @@ def draw_errors(
     )
 
 
+def draw_growth(
+    series: dict[str, _Points],
+    *,
+    title: str,
+    caption: Sequence[str],
+    x_label: str,
+    ticks: dict[str, float],
+) -> np.ndarray:
+    """A picture like that of `draw_errors`, of (size > 0, value); `ticks` are sizes by label."""
+    points = {name: [(math.log10(x), y) for x, y in values] for name, values in series.items()}
+    x_ticks = [(math.log10(x), label, "") for label, x in ticks.items()]
+    return _draw_plot(points, title=title, x_label=x_label, caption=caption, x_ticks=x_ticks)
+
+
 def _draw_plot(
     series: dict[str, _Points],
     *,
@@ -137,6 +152,7 @@ def _draw_plot(
     caption: Sequence[str] = (),
     marked: Collection[str] = (),
     x_is_exponent: bool = False,
+    x_ticks: Sequence[_Tick] | None = None,
 ) -> np.ndarray:
     shown = {name: points for name, points in series.items() if _runs(points)}
     frame = _frame(shown, _TOP + _CAPTION_LINE * len(caption))
@@ -145,7 +161,9 @@ def _draw_plot(
     for i, line in enumerate(caption):
         pen.text(_LEFT, _TOP + _CAPTION_LINE * i, line, _GREY, "lm")
     _draw_y_axis(pen, frame)
-    _draw_x_axis(pen, frame, x_label, x_is_exponent)
+    if x_ticks is None:
+        x_ticks = _whole_numbers(frame, x_is_exponent)
+    _draw_x_axis(pen, frame, x_label, x_ticks)
     colours = _colours(shown)
     for name, colour in colours.items():
         _draw_series(pen, frame, shown[name], colour, _line_width(name))
@@ -201,12 +219,11 @@ def _draw_y_axis(pen: _Pen, frame: _Frame) -> None:
     for digit, exponent in ticks:
         y = frame.y(digit * 10.0**exponent)
         pen.line([(frame.left, y), (frame.right, y)], _GRID, 1)
-        _draw_power(pen, frame.left - 8, y, digit, exponent)
+        _draw_power(pen, frame.left - 8, y, *_power(digit, exponent))
 
 
-def _draw_power(pen: _Pen, x: float, y: float, digit: int, exponent: int) -> None:
-    """digit·10^exponent, right-aligned at x."""
-    base, raised = _power(digit, exponent)
+def _draw_power(pen: _Pen, x: float, y: float, base: str, raised: str) -> None:
+    """What `_power` gives, right-aligned at x."""
     pen.text(x - _raised_width(raised), y, base, _GREY, "rm")
     if raised:
         pen.text(x, y - 5, raised, _GREY, "rm", _EXPONENT_SIZE)
@@ -223,21 +240,23 @@ def _raised_width(text: str) -> float:
     return _text_width(text, _EXPONENT_SIZE) + 1 if text else 0
 
 
-def _draw_x_axis(pen: _Pen, frame: _Frame, label: str, is_exponent: bool) -> None:
+def _draw_x_axis(pen: _Pen, frame: _Frame, label: str, ticks: Iterable[_Tick]) -> None:
+    pen.line([(frame.left, frame.bottom), (frame.right, frame.bottom)], _GREY, 1)
+    for value, base, raised in ticks:
+        x = frame.x(value)
+        pen.line([(x, frame.bottom), (x, frame.bottom + 5)], _GREY, 1)
+        width = _text_width(base) + _raised_width(raised)
+        _draw_power(pen, x + width / 2, frame.bottom + 17, base, raised)
+    pen.text((frame.left + frame.right) / 2, _HEIGHT - 18, label, _INK, "mm")
+
+
+def _whole_numbers(frame: _Frame, are_exponents: bool) -> list[_Tick]:
+    """About eight, each as itself or as a power of ten."""
     low, high = frame.x_range
     step = _nice_step((high - low) / 8)
     first = math.ceil(low / step) * step
-    pen.line([(frame.left, frame.bottom), (frame.right, frame.bottom)], _GREY, 1)
-    for value in range(first, math.floor(high) + 1, step):
-        x = frame.x(value)
-        pen.line([(x, frame.bottom), (x, frame.bottom + 5)], _GREY, 1)
-        if is_exponent:
-            base, raised = _power(1, value)
-            width = _text_width(base) + _raised_width(raised)
-            _draw_power(pen, x + width / 2, frame.bottom + 17, 1, value)
-        else:
-            pen.text(x, frame.bottom + 17, str(value), _GREY, "mm")
-    pen.text((frame.left + frame.right) / 2, _HEIGHT - 18, label, _INK, "mm")
+    values = range(first, math.floor(high) + 1, step)
+    return [(k, *(_power(1, k) if are_exponents else (str(k), ""))) for k in values]
 
 
 def _nice_step(least: float) -> int:

@@ -32,14 +32,15 @@ def peak_bytes(
 ) -> int:
     """The peak above what the process already holds, for pictures of these (height, width).
 
-    `sizes` are the result's and the style picture's; the first is also the optimiser's.
+    `sizes` are the result's and the style pictures'; the first is also the optimiser's.
     """
     sizes, taps = list(sizes), set(taps)
+    more_styles = sum(_style_bytes(weights, taps, sizes[0], size) for size in sizes[2:])
     evaluation = max(evaluation_bytes(weights, taps, *size, pool) for size in sizes)
     numbers = 3 * sizes[0][0] * sizes[0][1]
     optimiser = numbers * (_OPTIMIZER_BYTES_PER_NUMBER[optimizer] + _PICTURES_KEPT * _ITEMSIZE)
     filters = transformed_numbers(weights, taps, *sizes[0]) * _ITEMSIZE
-    return int(evaluation + optimiser + filters + _BLAS_BYTES)
+    return int(evaluation + optimiser + filters + more_styles + _BLAS_BYTES)
 
 
 def transformed_numbers(weights: Weights, taps: Iterable[str], height: int, width: int) -> int:
@@ -48,6 +49,16 @@ def transformed_numbers(weights: Weights, taps: Iterable[str], height: int, widt
     convolutions = ((name, before) for name, before, _ in shapes if name.startswith("conv"))
     filters = ((weights.layers[name][0].shape, before) for name, before in convolutions)
     return sum(36 * w[2] * w[3] for w, before in filters if winograd.pays(before, w))
+
+
+def _style_bytes(weights: Weights, taps: set[str], result: tuple, style: tuple) -> int:
+    """Of every style after the first: its picture and targets, and what its losses keep.
+
+    That is the distance from each target, and the result's colours from their mean.
+    """
+    shapes = map_shapes(weights, taps, *result)
+    targets = sum(after[2] ** 2 for name, _, after in shapes if name in taps)
+    return (3 * math.prod(style) + 3 * math.prod(result) + 2 * targets) * _ITEMSIZE
 
 
 class _Step(NamedTuple):

@@ -16,12 +16,13 @@ import numpy as np
 from . import blas, machine, preflight, threads
 from .backends import get_backend
 from .checkpoint import save_checkpoint
+from .colours import mean_of_channels, with_chrominance_of
 from .errors import InputError
 from .history import History
 from .images import fitted_size
-from .inputs import Input
+from .inputs import Input, scaled
 from .network import Network
-from .objective import Evaluation, Objective, unit_scale
+from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
 from .optimizers import State, Step, make_optimizer
 from .result import RECORD_FORMAT, Result
 from .settings import Settings
@@ -63,7 +64,7 @@ class Run:
         settings: Settings,
         weights: Weights,
         content: Input,
-        style: Input,
+        styles: list[Input],
         standing: Standing,
         facts: dict[str, Any],
         notices: list[str],
@@ -71,7 +72,7 @@ class Run:
         self.settings = settings
         self.standing = standing
         self.notices = notices
-        self._weights, self._content, self._style = weights, content, style
+        self._weights, self._content, self._styles = weights, content, styles
         self.facts = facts | {"weights": _weights_facts(weights)}  # for record and checkpoint
         self._objective: Objective | None = None
         self._first: Evaluation | None = None  # of a fresh run's first picture
@@ -87,7 +88,8 @@ class Run:
         """Measure the targets and one evaluation; adds a notice of the time to expect."""
         settings, standing = self.settings, self.standing
         network = Network(self._weights, backend=get_backend(settings.backend), pool=settings.pool)
-        objective = Objective(network, self._content.pixels, self._style.pixels, settings.losses)
+        styles = [style.pixels for style in self._styles]
+        objective = Objective(network, self._content.pixels, styles, settings.losses)
         began = time.perf_counter()
         with np.errstate(all="ignore"):
             evaluation = objective(standing.state.x)
@@ -136,7 +138,7 @@ class Run:
             interrupted = True
             stop_reason = f"interrupted after {self.done} of {self.settings.steps} steps"
         record = self._record(stop_reason)
-        return Result(self.standing.best, self._content.alpha, record, interrupted)
+        return Result(self._painted(self.standing.best), self._content.alpha, record, interrupted)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write all that is needed to go on from the last whole step, pictures included."""
@@ -154,14 +156,21 @@ class Run:
         }
         pictures = {
             "content": self._content.pixels,
-            "style": self._style.pixels,
             "x": standing.state.x,
             "best": standing.best,
         }
-        if self._content.alpha is not None:
-            pictures["alpha"] = self._content.alpha
+        for name, style in zip(style_names(len(self._styles)), self._styles, strict=True):
+            pictures[name] = style.pixels
+        for name in ("alpha", "colours"):
+            if (array := getattr(self._content, name)) is not None:
+                pictures[name] = array
         state = {f"state.{name}": array for name, array in standing.state.arrays.items()}
         save_checkpoint(path, facts, pictures | state)
+
+    def _painted(self, x: np.ndarray) -> np.ndarray:
+        """What a person is shown of x: greys get the content's colours."""
+        colours = self._content.colours
+        return x if colours is None else with_chrominance_of(colours, mean_of_channels(x))
 
     def _evaluate(self, x: np.ndarray) -> Evaluation:
         if self._first is not None and self.done == 0:
@@ -179,7 +188,8 @@ class Run:
 
     def _check_memory(self) -> None:
         taps = {**self.settings.content_layers, **self.settings.style_layers}
-        content_size, style_size = (each.pixels.shape[:2] for each in (self._content, self._style))
+        sizes = [each.pixels.shape[:2] for each in (self._content, *self._styles)]
+        style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
 
         def need(*sizes: tuple[int, int]) -> int:
             return preflight.peak_bytes(
@@ -188,14 +198,17 @@ class Run:
 
         def fits(long_side: int) -> bool:
             # Fitted anew from the original pictures, these may come out one row larger.
-            fitted = [fitted_size(*size, long_side) for size in (content_size, style_size)]
+            fitted = [
+                fitted_size(*size, scaled(long_side, scale))
+                for size, scale in zip(sizes, [1, *style_scales], strict=True)
+            ]
             with suppress(InputError):  # too small to be pooled
                 return need(*((height + 1, width + 1) for height, width in fitted)) <= available
             return False
 
-        needed, available = need(content_size, style_size), machine.available_memory()
+        needed, available = need(*sizes), machine.available_memory()
         if available is not None and needed > available:
-            height, width = content_size
+            height, width = sizes[0]
             largest = preflight.largest(fits, max(height, width))
             raise InputError(
                 f"not enough memory: {width} × {height} needs about "
@@ -221,7 +234,7 @@ class Run:
             loss=step.evaluation.unscaled_loss,
             terms={name: term.weighted for name, term in step.evaluation.terms.items()},
             seconds=self.standing.seconds - self._seconds_before,
-            picture=step.state.x,
+            picture=self._painted(step.state.x),
         )
 
     def _record(self, stop_reason: str) -> dict[str, Any]:

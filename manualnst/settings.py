@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from .backends import NAMES as BACKENDS
+from .colours import COLOURS, KEEP_CONTENT
 from .errors import InputError
 from .losses import NORMALISATIONS
 from .network import POOLINGS
@@ -29,6 +30,9 @@ class Settings:
     tv_weight: float = 0.1
     content_layers: dict[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
     style_layers: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STYLE_LAYERS, 1.0))
+    style_weights: float | list[float] = 1.0  # shares of several styles; one number: all alike
+    style_scale: float | list[float] = 1.0  # × size: a style's long side at most; one: for all
+    colours: str = "style"  # one of COLOURS
     normalisation: str = "relative"
     pool: str = "average"
     init: str = "content"  # one of INITS, or a picture file
@@ -46,6 +50,9 @@ class Settings:
             _check_number(name, getattr(self, name))
         for name in ("content_layers", "style_layers"):
             _check_layers(name, getattr(self, name))
+        _check_numbers("style_weights", self.style_weights, any)
+        _check_numbers("style_scale", self.style_scale, all)
+        _check_choice("colours", self.colours, COLOURS)
         _check_choice("normalisation", self.normalisation, NORMALISATIONS)
         _check_choice("pool", self.pool, POOLINGS)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -59,6 +66,11 @@ class Settings:
                 raise InputError("rate is for adam and momentum; lbfgs finds its own step length")
             if self.rate == 0:
                 raise InputError("rate is 0: nothing would move; give a positive number")
+
+    @property
+    def in_greys(self) -> bool:
+        """Whether only luminance is painted."""
+        return self.colours == KEEP_CONTENT
 
     @property
     def losses(self) -> LossSettings:
@@ -94,6 +106,14 @@ def parse_layers(text: str) -> dict[str, float]:
     return layers
 
 
+def parse_numbers(text: str) -> list[float]:
+    """'0.7,0.3' → [0.7, 0.3]."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{text!r}: expected numbers with commas, as in 0.7,0.3") from None
+
+
 def _check_integer(name, value, at_least):
     if not isinstance(value, int) or isinstance(value, bool):
         raise InputError(f"{name} is {value!r:.40}; it must be a whole number")
@@ -108,6 +128,15 @@ def _check_number(name, value):
         raise InputError(
             f"{name} must be 0 or a number from {SMALLEST_NUMBER:g} to {LARGEST_NUMBER:g}"
         )
+
+
+def _check_numbers(name, value, enough):
+    """One number or a list of them; `enough` of these, any or all, must not be 0."""
+    numbers = value if isinstance(value, list) else [value]
+    for number in numbers:
+        _check_number(name, number)
+    if not numbers or not enough(numbers):
+        raise InputError(f"{name} is {value!r:.40}; give numbers, {enough.__name__} larger than 0")
 
 
 def _check_layers(name, layers):

@@ -3,8 +3,10 @@ from pathlib import Path
 
 import pytest
 
-# So that `import proofs` works from every folder of tests.
-sys.path.insert(0, str(Path(__file__).parent))
+TESTS = Path(__file__).parent
+
+# So that `import proofs` works from every folder of tests, and that the benchmark is this one.
+sys.path[:0] = [str(TESTS), str(TESTS.parent / "bench")]
 
 
 @pytest.fixture(autouse=True)

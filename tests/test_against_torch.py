@@ -4,10 +4,8 @@ Each pair, each loss, the objective of a small network, a whole VGG-19.
 """
 
 import math
-import sys
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,8 +22,8 @@ from manualnst.vgg import Preprocessing, layer_names
 from manualnst.weights import convert
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is only compared with")
-sys.path.append(str(Path(__file__).parent.parent / "bench"))
-import torch_objective as reference  # noqa: E402
+from manualnst_bench import torch_objective as reference  # noqa: E402
+from manualnst_bench.sides import random_vgg19  # noqa: E402
 
 NN = torch.nn.functional
 EXACT = 1e-12  # of float64, with some room for sums in another order
@@ -200,7 +198,7 @@ def test_total_variation(shape, normalisation, backend):
 
 
 def torch_maps(x, taps, weights, pool):
-    """x (1, 3, H, W) → {tap: its map}, by the functions above, as `reference.Vgg19` does it."""
+    """x (1, 3, H, W) → {tap: its map}, by the functions above, as `reference.Vgg` does it."""
     y = torch_pixels(hwc(x), weights.preprocessing)
     maps = {"pixels": x}
     for name in layer_names(weights.architecture):
@@ -242,9 +240,9 @@ MARGIN = 2e-6  # relative to the map's standard deviation
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
-    """The filters of `reference.Vgg19`, by way of a .pth file as torchvision's are."""
+    """Random filters, by way of a .pth file as torchvision's are."""
     path = tmp_path_factory.mktemp("weights") / "vgg19.pth"
-    torch.save(reference.Vgg19().state_dict(), path)
+    torch.save(reference.Vgg(random_vgg19()).state_dict(), path)
     return convert(path, preprocessing="imagenet-rgb")
 
 
@@ -253,7 +251,7 @@ def problem(request):
     """pool, pictures (content, style, x) and settings under which every term matters."""
     pool = request.param
     content, style = random_picture(1, CONTENT_SIZE), random_picture(2, STYLE_SIZE)
-    vgg = reference.Vgg19(pool).double()
+    vgg = reference.Vgg(random_vgg19(), pool).double()
     candidates = (random_picture(seed, CONTENT_SIZE) for seed in range(100, 200))
     x = next(x for x in candidates if is_off_kinks(vgg, x))
     return pool, (content, style, x), balanced_settings(vgg, content, style, x)
@@ -267,8 +265,8 @@ def random_picture(seed, shape):
 @torch.no_grad()
 def is_off_kinks(vgg, x):
     """Whether no ReLU's input is near zero, and no maximum near the second in its window."""
-    y = reference.normalise(reference.to_tensor(x))
-    for layer in vgg.features[: reference.PLACES["relu5_1"] + 1]:
+    y = vgg.normalise(reference.to_tensor(x))
+    for layer in vgg.features[: vgg.places["relu5_1"] + 1]:
         near = MARGIN * y.std()
         if isinstance(layer, torch.nn.ReLU) and y.abs().min() <= near:
             return False
@@ -308,7 +306,7 @@ def test_one_evaluation_of_vgg19(problem, weights, dtype, tolerance):
     evaluation = Objective(network, content, style, settings)(x)
     assert evaluation.dL_dx.dtype == dtype
 
-    vgg = reference.Vgg19(pool).to(getattr(torch, dtype))
+    vgg = reference.Vgg(random_vgg19(), pool).to(getattr(torch, dtype))
     content, style, x = map(reference.to_tensor, (content, style, x))
     objective = reference.TorchObjective(vgg, content, style, settings)
     loss, dL_dx = reference.evaluate(objective, x)

@@ -11,9 +11,10 @@ import manualnst
 from manualnst import machine, samples
 from manualnst.api import prepare, restore
 from manualnst.checkpoint import load_checkpoint, save_checkpoint
+from manualnst.colours import COLOURS
 from manualnst.errors import InputError
 from manualnst.images import load_picture, save_picture
-from manualnst.inputs import open_content, open_start, open_style
+from manualnst.inputs import open_content, open_start, open_styles
 from manualnst.losses import NORMALISATIONS
 from manualnst.run import Run
 from manualnst.settings import Settings
@@ -21,6 +22,7 @@ from manualnst.weights import save_weights
 from manualnst.weights.catalogue import cached_path
 
 SMALL = dict(size=40, steps=4)
+LUMINANCE = np.outer([0.299, 0.587, 0.114], np.ones(3))  # colours @ this are their greys
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def test_the_best_picture_is_kept_when_later_ones_are_worse(pictures):
     losses, seen = [], []
     result = manualnst.stylize(
         *pictures,
-        **SMALL | dict(steps=12, optimizer="momentum", rate=0.3),
+        **SMALL | dict(steps=6, optimizer="momentum", rate=0.3),
         callback=lambda p: (losses.append(p.loss), seen.append(p.picture))[2:],
     )
     assert losses[-1] > min(losses)
@@ -176,6 +178,108 @@ def test_alpha_is_carried_to_the_result(tmp_path):
     assert np.allclose(manualnst.resume(path).alpha, rgba[:, :, 3])
 
 
+@pytest.mark.parametrize("colours", ["content", "match-symmetric", "match-histogram"])
+def test_colours_and_several_styles_resume_exactly(pictures, tmp_path, colours):
+    content = np.dstack([pictures[0], np.linspace(0, 1, 40 * 33).reshape(40, 33)])
+    styles = [pictures[1], "sample:waves", "sample:mosaic"]
+    settings = SMALL | dict(colours=colours, style_weights=[0.5, 0.2, 0.3], style_scale=0.8)
+    whole = manualnst.stylize(content, styles, **settings)
+    assert json.loads(json.dumps(whole.record["settings"])) == whole.record["settings"]
+    path = tmp_path / "checkpoint"
+    run = prepare(content, styles, Settings(**settings))
+    assert run.finish(stopping_at(2), path, checkpoint_every=1).interrupted
+    resumed = manualnst.resume(path)
+    assert np.array_equal(resumed.image, whole.image)
+    assert resumed.record["history"] == whole.record["history"]
+    names = [whole.record[role]["name"] for role in ("style", "style 2", "style 3")]
+    assert names[1:] == styles[1:]
+    assert whole.record["style 2"]["used_size"] == [32, 32]
+    assert {"style relu1_1", "style 2 relu1_1", "style 3 pixels"} <= set(whole.record["history"])
+    assert len({str(values) for values in whole.record["history"].values()}) > 18  # none is another
+    again = manualnst.stylize(content, styles, **whole.record["settings"])
+    assert np.array_equal(again.image, whole.image)
+
+
+def test_matched_colours_make_a_difference_from_one_another(pictures):
+    images = [manualnst.stylize(*pictures, **SMALL, colours=choice).image for choice in COLOURS]
+    for n, image in enumerate(images):
+        assert not any(np.array_equal(image, other) for other in images[:n])
+
+
+@pytest.mark.parametrize(
+    ("init", "optimizer"),
+    [("content", "lbfgs"), ("noise", "adam"), ("style", "lbfgsb"), ("sample:waves", "momentum")],
+)
+def test_the_result_keeps_the_chrominance_of_the_content(init, optimizer):
+    content = 0.4 + 0.2 * np.random.default_rng(0).random((40, 33, 3)).astype(np.float32)
+    seen = []
+    options = SMALL | dict(init=init, optimizer=optimizer, colours="content")
+    result = manualnst.stylize(content, **options, callback=lambda p: seen.append(p.picture))
+    for image in (result.image, *seen):
+        inside = np.all((image > 0) & (image < 1), axis=2)  # else it was clipped
+        assert inside.mean() > 0.3
+        kept = (image - image @ LUMINANCE - (content - content @ LUMINANCE))[inside]
+        assert np.abs(kept).max() < 1e-6
+    assert np.abs(result.image @ LUMINANCE - content @ LUMINANCE)[inside].max() > 0.01
+
+
+def test_the_picture_painted_in_luminance_stays_grey(tmp_path):
+    path = tmp_path / "checkpoint"
+    run = prepare(None, None, Settings(**SMALL, colours="content", init="noise"))
+    run.finish(stopping_at(3), path, checkpoint_every=1)
+    _, arrays = load_checkpoint(path)
+    for name in ("x", "best", "content", "style"):
+        assert np.array_equal(arrays[name], np.repeat(arrays[name][:, :, :1], 3, axis=2)), name
+    assert np.ptp(arrays["colours"], axis=2).max() > 0.1
+    assert any("keeps its colours" in notice for notice in run.notices)
+
+
+def test_styles_are_told_each_and_matched_each():
+    styles = ["sample:mosaic", "sample:waves"]
+    run = prepare(None, styles, Settings(size=64, style_scale=[1.0, 0.5], colours="match-pca"))
+    told = "\n".join(run.notices)
+    assert "style: sample:mosaic" in told and "→ 64 × " in told
+    assert "style 2: sample:waves" in told and "→ 32 × " in told
+    assert "style: mean and covariance of its colours have been matched" in told
+    assert "style 2: mean and covariance of its colours have been matched" in told
+
+
+def test_styles_may_be_numpys_and_tuples(pictures):
+    styles = (pictures[1], pictures[0])
+    options = dict(style_weights=np.array([2, 1]), style_scale=(1, np.float32(0.75)))
+    result = manualnst.stylize(pictures[0], styles, **SMALL, **options)
+    json.dumps(result.record)
+    assert result.record["settings"]["style_weights"] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("styles", "settings", "message"),
+    [
+        ([], {}, "no style picture"),
+        (["sample:waves"], {"style_weights": [1.0, 2.0]}, "2 numbers for 1 style"),
+        (["sample:waves"] * 2, {"style_scale": [1.0] * 3}, "3 numbers for 2 style"),
+        (["sample:waves", "missing.jpg"], {}, "missing.jpg"),
+    ],
+)
+def test_styles_that_do_not_fit_are_refused_before_the_start(styles, settings, message):
+    with pytest.raises(InputError, match=message):
+        prepare(None, styles, Settings(**SMALL, **settings))
+
+
+def test_the_size_that_fits_counts_every_style_at_its_scale(monkeypatch):
+    monkeypatch.setattr(machine, "available_memory", lambda: 150_000_000)
+
+    def fitting(styles, scale):
+        with pytest.raises(InputError) as error:
+            prepare(None, styles, Settings(size=600, style_scale=scale))
+        size = int(str(error.value).split("--size ")[1].split()[0])
+        prepare(None, styles, Settings(size=size, style_scale=scale))
+        return size
+
+    styles = ["sample:waves", "sample:mosaic"]
+    assert fitting(styles, 1.0) <= fitting(styles, 0.5)
+
+
 def test_a_result_shows_itself_in_a_notebook():
     result = manualnst.stylize(**SMALL | dict(steps=1))
     assert result._repr_png_().startswith(b"\x89PNG")
@@ -183,7 +287,9 @@ def test_a_result_shows_itself_in_a_notebook():
 
 
 def test_starts(pictures):
-    content, style = open_content(pictures[0], 40), open_style(pictures[1], 40)
+    settings = Settings(size=40)
+    content = open_content(pictures[0], settings)
+    [style] = open_styles(pictures[1], settings, content)
     for init in ("content", "style", "noise", "sample:waves"):
         start = open_start(Settings(init=init, seed=5), content, style)
         assert start.pixels.shape == content.pixels.shape
@@ -314,6 +420,43 @@ def test_an_inconsistent_checkpoint_is_refused(checkpoint, change):
     with pytest.raises(InputError) as error:
         restore(checkpoint)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda facts, arrays: arrays.pop("colours"),
+        lambda facts, arrays: arrays.pop("style 2"),
+        lambda facts, arrays: arrays.update(colours=arrays["colours"] + 1),
+        lambda facts, arrays: arrays.update(colours=arrays["colours"][:3]),
+        lambda facts, arrays: facts["facts"].pop("style"),
+        lambda facts, arrays: facts["facts"].pop("style 2"),
+        lambda facts, arrays: facts["facts"].update({"style 3": {"name": "x"}}),
+        lambda facts, arrays: facts["facts"].update({"style 2": {"name": 3}}),
+        lambda facts, arrays: facts["settings"].update(style_weights=[1.0] * 3),
+        lambda facts, arrays: facts["settings"].update(style_scale=[1.0, 1.0, 1.0]),
+        lambda facts, arrays: facts["settings"].update(colours="sepia"),
+    ],
+)
+def test_an_inconsistent_checkpoint_of_two_styles_is_refused(tmp_path, pictures, change):
+    path = tmp_path / "checkpoint"
+    settings = Settings(**SMALL, style_weights=[0.7, 0.3], colours="content")
+    prepare(None, list(pictures), settings).finish(stopping_at(2), path, checkpoint_every=1)
+    facts, arrays = load_checkpoint(path)
+    restore(path)
+    change(facts, arrays)
+    save_checkpoint(path, facts, arrays)
+    with pytest.raises(InputError) as error:
+        restore(path)
+    assert "\n" not in str(error.value)
+
+
+def test_checkpoints_from_before_there_were_several_styles_still_read(checkpoint):
+    facts, arrays = load_checkpoint(checkpoint)
+    for name in ("style_weights", "style_scale", "colours"):
+        del facts["settings"][name]
+    save_checkpoint(checkpoint, facts, arrays)
+    assert restore(checkpoint).finish().record["steps"] == 4
 
 
 def test_a_compressed_or_pickled_checkpoint_is_refused(tmp_path):

@@ -28,7 +28,7 @@ LAYERS = [
     ["ops", "weights"],
     ["backends"],
     ["plots"],
-    ["checkpoint", "images", "samples"],
+    ["checkpoint", "colours", "images", "samples"],
     ["files", "machine", "threads", "vgg"],
     ["blas", "errors", "text", "version"],
 ]
@@ -38,6 +38,7 @@ LIBRARIES = {
     "h5py": {"weights"},
     "scipy": {"optimizers", "weights", "samples"},
     "urllib": {"weights"},
+    "manualnst_bench": {"cli"},
 }
 FRAMEWORKS = {"torch", "torchvision", "jax", "tensorflow", "keras", "autograd"}
 

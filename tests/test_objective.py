@@ -31,17 +31,20 @@ def pictures(height=18, width=21):
     return [rng.random(shape) for shape in ((height, width, 3), (17, 26, 3), (height, width, 3))]
 
 
-def objective(dtype=np.float64, backend="numpy", pool="average", size=(18, 21), **changes):
+def objective(
+    dtype=np.float64, backend="numpy", pool="average", size=(18, 21), more_styles=(), **changes
+):
     network = Network(small_weights(), backend=get_backend(backend), pool=pool, dtype=dtype)
     content, style, _ = pictures(*size)
-    return Objective(network, content.astype(dtype), style.astype(dtype), settings(**changes))
+    styles = [style.astype(dtype), *(more.astype(dtype) for more in more_styles)]
+    return Objective(network, content.astype(dtype), styles, settings(**changes))
 
 
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
 @pytest.mark.parametrize("pool", ["average", "max"])
 @pytest.mark.parametrize("scale", [1.0, 1e4])
-def test_gradient_is_the_derivative_of_the_loss(normalisation, pool, scale):
-    options = dict(pool=pool, normalisation=normalisation)
+def test_gradient_is_the_derivative_of_the_loss(normalisation, pool, scale, **more):
+    options = dict(pool=pool, normalisation=normalisation, **more)
     real, complex_ = objective(**options), objective(np.complex128, **options)
     real.scale = complex_.scale = scale
     x = pictures()[2]
@@ -134,6 +137,80 @@ def test_the_colours_are_compared_by_their_moments():
     assert list(only_colours(shuffled).terms) == ["style pixels"]
     assert only_colours(shuffled).loss == pytest.approx(0, abs=1e-25)
     assert only_colours(shuffled**2).loss > 0.01
+
+
+def other_styles():
+    return [random_array(n, shape) ** 2 % 1 for n, shape in ((8, (19, 16, 3)), (9, (33, 18, 3)))]
+
+
+@pytest.mark.parametrize("normalisation", NORMALISATIONS)
+def test_the_gradient_of_blended_styles(normalisation):
+    test_gradient_is_the_derivative_of_the_loss(
+        normalisation, "average", 3.0, more_styles=other_styles(), style_weights=[0.5, 0.2, 1.1]
+    )
+
+
+def test_a_forgotten_style_would_be_noticed(monkeypatch):
+    monkeypatch.setattr("manualnst.objective._add_all", lambda waiting, g: waiting[0](g))
+    blended = dict(more_styles=other_styles(), content_weight=0.0)
+    with pytest.raises(AssertionError):
+        test_gradient_is_the_derivative_of_the_loss("paper", "average", 1.0, **blended)
+
+
+def test_blended_styles_are_the_weighted_sum_of_single_ones():
+    x, weights = pictures()[2], [0.5, 0.0, 1.5]
+    styles = [pictures()[1], *other_styles()]
+    only_style = dict(content_weight=0.0, tv_weight=0.0)
+    blend = objective(more_styles=styles[1:], style_weights=weights, **only_style)(x)
+    network = Network(small_weights(), backend=get_backend("numpy"), dtype=np.float64)
+    alone = [Objective(network, x, style, settings(**only_style))(x) for style in styles]
+    assert blend.loss == pytest.approx((0.5 * alone[0].loss + 1.5 * alone[2].loss) / 2, rel=1e-13)
+    assert_close(blend.dL_dx, (0.5 * alone[0].dL_dx + 1.5 * alone[2].dL_dx) / 2, 1e-13)
+    layers = settings().style_layers
+    assert list(blend.terms) == [f"{name} {layer}" for layer in order(layers) for name in NAMED]
+    for layer in layers:
+        for name, one, share in (("style", alone[0], 0.25), ("style 3", alone[2], 0.75)):
+            term, single = blend.terms[f"{name} {layer}"], one.terms[f"style {layer}"]
+            assert term == pytest.approx((single.value, share * single.weight))
+
+
+NAMED = ["style", "style 3"]  # the second has no weight
+
+
+def order(layers):
+    return sorted(layers, key=lambda layer: (layer != "pixels", layer[-3:], layer))
+
+
+def test_one_evaluation_of_the_network_serves_all_styles(monkeypatch):
+    blend = objective(more_styles=other_styles())
+    passes = []
+    whole = Network.forward
+    monkeypatch.setattr(Network, "forward", lambda *a, **k: passes.append(1) or whole(*a, **k))
+    blend(pictures()[2])
+    assert len(passes) == 1
+
+
+def test_alike_styles_are_one():
+    x, style = pictures()[2], pictures()[1]
+    one, two = objective()(x), objective(more_styles=[style])(x)
+    assert two.loss == pytest.approx(one.loss, rel=1e-13)
+    assert_close(two.dL_dx, one.dL_dx, 1e-13)
+
+
+def test_weights_for_another_number_of_styles_are_refused():
+    with pytest.raises(InputError, match="style_weights has 3 numbers for 2 style pictures"):
+        objective(more_styles=other_styles()[:1], style_weights=[1.0, 2.0, 3.0])
+
+
+def test_the_gradient_in_greys():
+    # Exact for any x, and grey: from a grey start every step stays grey.
+    test_gradient_is_the_derivative_of_the_loss("relative", "average", 1.0, in_greys=True)
+    x, evaluate = pictures()[2], objective(in_greys=True)
+    greys = np.repeat(x.mean(axis=2, keepdims=True), 3, axis=2)
+    assert evaluate(x).loss == pytest.approx(evaluate(greys).loss, rel=1e-13)
+    dL_dx = evaluate(x).dL_dx
+    assert np.array_equal(dL_dx, np.repeat(dL_dx[:, :, :1], 3, axis=2))
+    assert_close(dL_dx.sum(axis=2), objective()(greys).dL_dx.sum(axis=2), 1e-13)
 
 
 def test_the_picture_may_be_its_own_content():

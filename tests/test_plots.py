@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from manualnst.plots import draw_curve, draw_errors
+from manualnst.plots import draw_curve, draw_errors, draw_growth
 
 INK, BLUE, ORANGE = np.array([30, 30, 30]), np.array([0, 114, 178]), np.array([213, 94, 0])
 
@@ -140,3 +140,38 @@ def test_a_caption_moves_the_plot_down():
 )
 def test_extreme_errors_are_drawn_too(points):
     draw_steps({"two": points}, marked=["two"])
+
+
+# Growth
+
+
+def draw_sizes(series, ticks):
+    return checked(draw_growth(series, title="time", caption=["of"], x_label="pixels", ticks=ticks))
+
+
+def test_growth_in_proportion_is_a_straight_line_of_the_right_slope():
+    sizes = [2**k for k in range(10, 20)]
+    series = {"in proportion": [(n, 3e-6 * n) for n in sizes]}
+    series["its square root"] = [(n, 1e-3 * n**0.5) for n in sizes]
+    slopes = []
+    for colour in (BLUE, ORANGE):
+        rows, columns = where(draw_sizes(series, {}), colour)
+        slope, offset = np.polyfit(columns, rows, 1)
+        assert np.abs(rows - (slope * columns + offset)).max() < 5
+        slopes.append(slope)
+    assert slopes[0] / slopes[1] == pytest.approx(2, rel=0.02)
+
+
+def test_sizes_are_marked_at_their_places():
+    series = {"time, its longest name": [(1000, 1.0), (10_000, 10.0), (100_000, 100.0)]}
+    ticks = {"first": 1000, "third": 100_000}
+    changed = draw_sizes(series, ticks | {"second": 10_000}) != draw_sizes(series, ticks)
+    rows, columns, _ = np.nonzero(changed)
+    assert rows.min() >= 474  # at and below the axis
+    dots = where(draw_sizes(series, ticks), BLUE)[1]
+    assert abs(columns.mean() - 71 - (dots.min() + dots.max()) / 2) < 5
+
+
+@pytest.mark.parametrize("points", [[], [(16, 0.0)], [(16, 1.0)], [(1, 1e-300), (1e9, 1e300)]])
+def test_extreme_growth_is_drawn_too(points):
+    draw_sizes({"time": points}, {"16 x 16": 16})

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from ..errors import InputError
 from ..version import __version__
-from . import check, run, weights
+from . import bench, check, run, weights
 from .console import BAD_INPUT, INTERRUPTED, READER_GONE, complain, flush_output
 
 
@@ -60,4 +60,5 @@ def _parser() -> argparse.ArgumentParser:
     run.add_parser(subparsers)
     check.add_parser(subparsers)
     weights.add_parser(subparsers)
+    bench.add_parser(subparsers)
     return parser

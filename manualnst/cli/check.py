@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import InputError
 from ..files import check_writable_folder, write_atomically
 from .console import complain, say
+from .outputs import refuse_existing
 
 if TYPE_CHECKING:
     from ..gradcheck.report import Row
@@ -125,17 +126,11 @@ def _write_template(args) -> int:
         for line in template("mine.py", subjects).splitlines():
             say(line)
         return 0
-    _refuse_existing(args.file, args.overwrite)
+    refuse_existing(args.file, args.overwrite)
     text = template(Path(args.file).name, subjects)
     write_atomically(args.file, lambda path: path.write_text(text, encoding="utf-8"))
     say(f"{args.file}: fill in what you like, then: python -m manualnst check {args.file}")
     return 0
-
-
-def _refuse_existing(path: str, overwrite: bool) -> None:
-    check_writable_folder(path)
-    if Path(path).exists() and not overwrite:
-        raise InputError(f"{path} exists; give another name, or --overwrite to replace it")
 
 
 def _plot(args) -> int:
@@ -143,7 +138,7 @@ def _plot(args) -> int:
     from ..images import check_output_suffix, save_picture
 
     check_output_suffix(args.plot)
-    _refuse_existing(args.plot, args.overwrite)
+    refuse_existing(args.plot, args.overwrite)
     save_picture(args.plot, draw_error_by_step())
     say(args.plot)
     return 0

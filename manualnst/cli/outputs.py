@@ -63,12 +63,13 @@ class Outputs:
         return replace(self, picture=_first_free(self.picture, own=self.checkpoint))
 
 
-def new_outputs(output: str | None, content: str | None, style: str | None, curve) -> Outputs:
+def new_outputs(output: str | None, content: str | None, styles: list[str], curve) -> Outputs:
     """Of a new run: without a name, CONTENT-STYLE.png, numbered if that exists."""
     if output:
         picture = Path(output)
     else:
-        picture = _first_free(Path(f"{_stem(content or CONTENT)}-{_stem(style or STYLES[0])}.png"))
+        names = [content or CONTENT, *(styles or STYLES[:1])]
+        picture = _first_free(Path("-".join(map(_stem, names)) + ".png"))
     return Outputs(picture, _checkpoint_of(picture), Path(curve) if curve else None)
 
 
@@ -78,6 +79,13 @@ def resumed_outputs(checkpoint: str, output: str | None, curve) -> Outputs:
         raise InputError("give -o: the name of the checkpoint does not tell that of the picture")
     picture = Path(output or checkpoint.removesuffix(CHECKPOINT_SUFFIX))
     return Outputs(picture, Path(checkpoint), Path(curve) if curve else None, resumed=True)
+
+
+def refuse_existing(path: str, overwrite: bool) -> None:
+    """Of a file that is named for a single output."""
+    check_writable_folder(path)
+    if Path(path).exists() and not overwrite:
+        raise InputError(f"{path} exists; give another name, or --overwrite to replace it")
 
 
 def _checkpoint_of(picture: Path) -> Path:

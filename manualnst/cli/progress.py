@@ -134,7 +134,7 @@ class TerminalProgress(_WritingProgress):
 
     def _draw(self) -> None:
         self._drawn_at = self._clock()
-        self._write(f"{self._line(_columns(self._stream) - 1)}{_CLEAR_THE_REST}\r")
+        self._write(f"{self._line(columns_of(self._stream) - 1)}{_CLEAR_THE_REST}\r")
 
     def _line(self, columns: int) -> str:
         """Bar and facts within `columns`; where there is little room, fewer facts."""
@@ -245,7 +245,7 @@ def _clock(seconds: float) -> str:
     return f"{h}:{m:02}:{s:02}" if h else f"{m}:{s:02}"
 
 
-def _columns(stream: TextIO) -> int:
+def columns_of(stream: TextIO) -> int:
     """The width of this very terminal (the standard output may be another one, or a file)."""
     try:
         columns = os.get_terminal_size(stream.fileno()).columns

@@ -1,8 +1,9 @@
 """The objective a second time, from its equations, in PyTorch: autograd is what we compare with.
 
-For the benchmark beside it, and for tests/test_against_torch.py. It shares no computation with
-manualnst: the network is torchvision's, layer for layer and name for name, maps are
-(1, N, H, W), and the losses are written as in the literature.
+For the benchmark, and for tests/test_against_torch.py. It takes its filters and settings from
+manualnst's objects, but shares no computation with manualnst and does not import it: the network is
+torchvision's, layer for layer and name for name, maps are (1, N, H, W), and the losses are
+written as in the literature.
 """
 
 from collections.abc import Iterable
@@ -11,51 +12,40 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-VGG19_WIDTHS = (
-    64,
-    64,
-    "pool",
-    128,
-    128,
-    "pool",
-    *4 * [256],
-    "pool",
-    *4 * [512],
-    "pool",
-    *4 * [512],
-)
-# The places of the layers in torchvision's `vgg19().features`.
-PLACES = {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu4_2": 22, "relu5_1": 29}
+# Convolutions in the blocks of torchvision's `vgg19().features`; each block ends with a pooling.
+BLOCKS = (2, 2, 4, 4, 4)
+# Of the sides of the benchmark.
+MEMORY_FORMATS = {
+    "torch-nchw": torch.contiguous_format,
+    "torch-channels-last": torch.channels_last,
+}
 POOLINGS = {"average": nn.AvgPool2d, "max": nn.MaxPool2d}
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what torchvision's weights want
 
 
-class Vgg19(nn.Module):
-    """All sixteen convolutions, random and scaled so that activations keep their size (He)."""
+class Vgg(nn.Module):
+    """VGG-19, as far as there are filters."""
 
-    def __init__(self, pool: str = "average", seed: int = 0):
+    def __init__(self, weights, pool: str = "average"):
+        """`weights` has `layers`, name → (w (3, 3, C_in, C_out), b), and `preprocessing`."""
         super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        layers, channels = [], 3
-        for width in VGG19_WIDTHS:
-            if width == "pool":
+        self.preprocessing = weights.preprocessing
+        self.places = {}  # name of a ReLU's map → its place in `features`
+        layers = []
+        for name in layer_names():
+            if name.startswith("pool"):
                 layers.append(POOLINGS[pool](2))
-                continue
-            convolution = nn.Conv2d(channels, width, 3, padding=1)
-            deviation = (2 / (9 * channels)) ** 0.5
-            nn.init.normal_(convolution.weight, 0, deviation, generator=generator)
-            nn.init.normal_(convolution.bias, 0, 0.1, generator=generator)
-            layers += [convolution, nn.ReLU(inplace=True)]
-            channels = width
+            elif name in weights.layers:
+                layers += [_convolution(*weights.layers[name]), nn.ReLU(inplace=True)]
+                self.places[name.replace("conv", "relu")] = len(layers) - 1
         self.features = nn.Sequential(*layers)
         self.requires_grad_(False)
 
     def forward(self, x: Tensor, taps: Iterable[str]) -> dict[str, Tensor]:
         """x (1, 3, H, W) in [0, 1] → {tap: its map (1, N, H_l, W_l)}."""
         maps = {"pixels": x} if "pixels" in taps else {}
-        taps = {PLACES[tap]: tap for tap in taps if tap != "pixels"}
+        taps = {self.places[tap]: tap for tap in taps if tap != "pixels"}
         wanted = len(maps) + len(taps)
-        y = normalise(x)
+        y = self.normalise(x)
         for place, layer in enumerate(self.features):
             y = layer(y)
             if place in taps:
@@ -63,16 +53,32 @@ class Vgg19(nn.Module):
             if len(maps) == wanted:
                 return maps
 
+    def normalise(self, x: Tensor) -> Tensor:
+        how = self.preprocessing
+        mean, std = (x.new_tensor(values)[:, None, None] for values in (how.mean, how.std))
+        ordered = x.flip(1) if how.channels == "BGR" else x
+        return (how.range * ordered - mean) / std
 
-def normalise(x: Tensor) -> Tensor:
-    mean, std = (x.new_tensor(values)[:, None, None] for values in (MEAN, STD))
-    return (x - mean) / std
+
+def layer_names() -> list[str]:
+    """["conv1_1", "conv1_2", "pool1", "conv2_1", …]."""
+    names = []
+    for block, count in enumerate(BLOCKS, start=1):
+        names += [f"conv{block}_{i}" for i in range(1, count + 1)] + [f"pool{block}"]
+    return names
+
+
+def _convolution(w: np.ndarray, b: np.ndarray) -> nn.Conv2d:
+    convolution = nn.Conv2d(*w.shape[2:], 3, padding=1)
+    convolution.weight.data = torch.from_numpy(w.transpose(3, 2, 0, 1).copy())
+    convolution.bias.data = torch.from_numpy(b.copy())
+    return convolution
 
 
 class TorchObjective(nn.Module):
     """Targets measured once; then x (1, 3, H, W) → loss. Settings are manualnst's LossSettings."""
 
-    def __init__(self, vgg: Vgg19, content: Tensor, style: Tensor, settings):
+    def __init__(self, vgg: Vgg, content: Tensor, style: Tensor, settings):
         super().__init__()
         self.vgg = vgg
         self.settings = settings
@@ -112,10 +118,15 @@ def _weights(settings) -> dict[str, float]:
     return weights
 
 
-def gram_per_position(F: Tensor) -> Tensor:
-    """F (1, N, H, W) → G / M (N, N): the mean over all positions of the products of channels."""
+def gram(F: Tensor) -> Tensor:
+    """F (1, N, H, W) → G (N, N): the products of channels, summed over all positions."""
     F = F[0].flatten(1)  # (N, M)
-    return F @ F.T / F.shape[1]
+    return F @ F.T
+
+
+def gram_per_position(F: Tensor) -> Tensor:
+    """G / M, the mean of the products."""
+    return gram(F) / (F.shape[2] * F.shape[3])
 
 
 def moments(F: Tensor) -> tuple[Tensor, Tensor]:
