@@ -25,7 +25,12 @@ from test_losses import forward_of as loss_forward
 
 from manualnst import ops
 from manualnst.backends import NAMES, get_backend
-from manualnst.losses import NORMALISATIONS
+from manualnst.losses import (
+    NORMALISATIONS,
+    chained_style_backward,
+    chained_style_forward,
+    chained_style_target,
+)
 from manualnst.network import Network
 from manualnst.objective import LossSettings, Objective, unit_scale
 
@@ -187,6 +192,22 @@ def loss(backend, kind, normalisation, spoil=lambda gradient, F: gradient) -> Pa
     return of_one_input(F, forward, weighted_backward)
 
 
+def chain(backend, below) -> Pair:
+    """The correlations of two layers, to both maps at once."""
+    maps = random_array(3, (3, 2, 3)), random_array(4, below)
+    style = random_array(5, (2, 2, 3)), random_array(6, (4, 4, 2))
+    target = chained_style_target(*style, -1.0, backend=backend)
+
+    def forward(F, B):
+        value, cache = chained_style_forward(F, B, target, "relative", backend=backend)
+        return np.array(value), cache
+
+    def backward(dL_dy, cache):
+        return chained_style_backward(dL_dy.item(), cache, backend=backend)
+
+    return Pair(maps, forward, backward)
+
+
 def objective(backend, pool, normalisation) -> Pair:
     """Down to conv3_1, past two poolings that drop an odd edge, with every kind of loss."""
     weights = small_weights(last="conv3_1")
@@ -257,12 +278,13 @@ LOSSES = {
     for kind in LOSS_BACKWARD
     for normalisation in NORMALISATIONS
 }
+CHAINS = {f"chain from {shape}": partial(chain, below=shape) for shape in [(3, 2, 2), (6, 5, 2)]}
 OBJECTIVES = {
     f"objective {pool} {normalisation}": partial(objective, pool=pool, normalisation=normalisation)
     for pool in ("average", "max")
     for normalisation in NORMALISATIONS
 }
-CASES = OPERATIONS | CONVOLUTIONS | LOSSES | OBJECTIVES
+CASES = OPERATIONS | CONVOLUTIONS | LOSSES | CHAINS | OBJECTIVES
 # The naive backend takes more than a second for an objective's full Jacobian, and normalisations,
 # constants that they are, are not its business.
 TOO_SLOW = {("naive", case) for case in OBJECTIVES if not case.endswith("relative")}

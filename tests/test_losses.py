@@ -13,11 +13,20 @@ from manualnst.errors import InputError
 SHAPE = (3, 5, 4)
 N, M = 4, 15
 OTHER_SHAPE = (2, 3, 4)  # a style picture of another size
+SHAPES = (SHAPE, OTHER_SHAPE)
 P = random_array(1, SHAPE)
+STYLE = random_array(2, OTHER_SHAPE)
 
 
 def style_target(backend, shape=OTHER_SHAPE):
     return losses.gram_target(random_array(2, shape), backend=backend)
+
+
+def as_dtype(target, dtype):
+    """A style target in another dtype: a tuple of arrays, of numbers, and of such tuples."""
+    if isinstance(target, tuple):
+        return type(target)(*(as_dtype(part, dtype) for part in target))
+    return target.astype(dtype) if isinstance(target, np.ndarray) else target
 
 
 def moments_target(backend, shape=OTHER_SHAPE):
@@ -31,13 +40,32 @@ def forward_of(kind, backend, normalisation):
         return lambda F: losses.content_forward(F, P.astype(F.dtype), **options)
     if kind == "tv":
         return partial(losses.total_variation_forward, **options)
+    if kind == "power tv":
+        return partial(losses.power_variation_forward, beta=2.5, **options)
+    if kind == "smoothed tv":
+        return partial(losses.smoothed_variation_forward, epsilon=0.5, **options)
+    if kind == "shifted style":
+        target = losses.shifted_style_target(STYLE, backend=backend)
+        return lambda F: losses.shifted_style_forward(F, as_dtype(target, F.dtype), **options)
+    if kind == "wasserstein":
+        target = losses.wasserstein_target(STYLE, backend=backend)
+        return lambda F: losses.wasserstein_forward(F, as_dtype(target, F.dtype), **options)
+    if kind == "histogram":
+        target = losses.histogram_target(STYLE, backend=backend)
+        return lambda F: losses.histogram_forward(F, as_dtype(target, F.dtype), **options)
+    if kind == "patches":
+        target = losses.patches_target(random_array(2, (5, 4, N)), backend=backend)
+        return lambda F: losses.patches_forward(F, as_dtype(target, F.dtype), **options)
+    if kind in ("guided style", "masked style"):
+        masks = (np.random.default_rng(n).random(shape[:2]) for n, shape in enumerate(SHAPES))
+        target_of = getattr(losses, kind.replace(" ", "_") + "_target")
+        target = target_of(STYLE, *masks, backend=backend)
+        return lambda F: losses.guided_style_forward(F, as_dtype(target, F.dtype), **options)
     if kind == "moments":
         target = moments_target(backend)
-        return lambda F: losses.moments_forward(
-            F, losses.Moments(*(moment.astype(F.dtype) for moment in target)), **options
-        )
-    A, positions = style_target(backend)
-    return lambda F: losses.style_forward(F, losses.Gram(A.astype(F.dtype), positions), **options)
+        return lambda F: losses.moments_forward(F, as_dtype(target, F.dtype), **options)
+    target = style_target(backend)
+    return lambda F: losses.style_forward(F, as_dtype(target, F.dtype), **options)
 
 
 BACKWARD = {
@@ -45,6 +73,14 @@ BACKWARD = {
     "style": losses.style_backward,
     "moments": losses.moments_backward,
     "tv": losses.total_variation_backward,
+    "power tv": losses.power_variation_backward,
+    "smoothed tv": losses.smoothed_variation_backward,
+    "shifted style": losses.shifted_style_backward,
+    "histogram": losses.histogram_backward,
+    "patches": losses.patches_backward,
+    "guided style": losses.guided_style_backward,
+    "masked style": losses.guided_style_backward,
+    "wasserstein": losses.wasserstein_backward,
 }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from .. import threads
 from . import convolution, patches
 from .fused import fused_backward, fused_forward  # noqa: F401, of this backend
+from .numpy_losses import *  # noqa: F403, of this backend
 from .numpy_pooling import (  # noqa: F401, of this backend
     avgpool_backward,
     avgpool_forward,

@@ -121,12 +121,13 @@ def _refuse_what_does_not_go_together(args) -> None:
 def _write_template(args) -> int:
     from ..gradcheck.template import template
 
+    subjects = _sheet(args)
     if args.file is None:
-        for line in template("mine.py").splitlines():
+        for line in template("mine.py", subjects).splitlines():
             say(line)
         return 0
     refuse_existing(args.file, args.overwrite)
-    text = template(Path(args.file).name)
+    text = template(Path(args.file).name, subjects)
     write_atomically(args.file, lambda path: path.write_text(text, encoding="utf-8"))
     say(f"{args.file}: fill in what you like, then: python -m manualnst check {args.file}")
     return 0
@@ -168,6 +169,13 @@ def _prove(args) -> int:
         _tell(args, f"tolerance from {source}: {TOLERANCES[source]}")
     power = _measure_power(args) if args.full else None
     return _finish(args, rows, time.monotonic() - start, power)
+
+
+def _sheet(args) -> list:
+    """The exercises of the course; or those that are asked for, of all that there are."""
+    from ..gradcheck.subjects import COURSE, EXERCISES
+
+    return _chosen(args.only, (EXERCISES if args.only else COURSE).values())
 
 
 def _chosen(only: list[str] | None, subjects) -> list:
@@ -247,7 +255,7 @@ def _judge(args) -> int:
     for line in misspelt(file):
         complain(f"{args.file}: {line}")
     if not rows:
-        wanted = ", ".join(subject.name for subject in subjects)
+        wanted = ", ".join(subject.name for subject in _sheet(args))
         raise InputError(
             f"{args.file} has none of the functions {wanted}; `manualnst check FILE --template` "
             "writes a file to start from, and --pair F GRADIENT checks any other"
@@ -282,7 +290,6 @@ def _judge_pair(args) -> int:
 def _grade(args) -> int:
     from ..gradcheck.exam import examine, misspelt
     from ..gradcheck.grading import failure_of_all, grade
-    from ..gradcheck.subjects import EXERCISES
 
     start = time.monotonic()
     check_writable_folder(args.grade)
@@ -290,7 +297,7 @@ def _grade(args) -> int:
         raise InputError(f"{args.file}: there is no such file")
     if Path(args.grade).resolve() == Path(args.file).resolve():
         raise InputError(f"--grade {args.grade} would replace the file that is to be graded")
-    names = [subject.name for subject in _chosen(args.only, EXERCISES.values())]
+    names = [subject.name for subject in _sheet(args)]
     seed = secrets.randbits(32) if args.seed is None else args.seed
     hints = not args.no_hints
     try:

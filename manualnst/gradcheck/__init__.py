@@ -1,7 +1,7 @@
 """Checking gradients: the package's own, and those that somebody else wrote.
 
 oracles, ladder     what a slope is, by the complex step and by differences
-branches            the kinks of ReLU and maximum: written down, or held fast
+branches            the kinks of ReLU, maximum, order, search: written down, or held fast
 rounding            where tolerances come from
 subjects            what is checked, one file a derivative, with the ways to get it wrong
 diagnosis           from a wrong gradient to the mistake

@@ -1,4 +1,4 @@
-"""Which way every ReLU and every maximum went: written down, or held fast.
+"""Which way every ReLU, maximum, order and search went: written down, or held fast.
 
 Between kinks a network of convolutions, ReLUs and poolings is linear, so its losses are
 polynomials. A difference whose points lie on both sides of a kink mixes two polynomials and is
@@ -40,6 +40,12 @@ class Branches:
         windows = windows.reshape(h, w, 4, -1)  # in reading order, as the winners are numbered
         y = np.take_along_axis(windows, winner[:, :, None].astype(int), axis=2)[:, :, 0]
         return y, (winner, shape)
+
+    def channel_order(self, F):
+        return self._branch(self._inner.channel_order(F))
+
+    def nearest_patches(self, F, S):
+        return self._branch(self._inner.nearest_patches(F, S))
 
     def _branch(self, own: np.ndarray) -> np.ndarray:
         branch = own if self._held is None else self._held[len(self.taken)]

@@ -16,8 +16,14 @@ the constants that G gets; `relative` adds up two shares, Σ (μ − μ̂)² / �
 distance by N M once more. `relative` measures shares of the target's energy: its values depend
 neither on the size of the picture nor on the network, so that one weight serves all. It is the
 default of a run.
+
+The other total variations, [T3] and [T5], have the factors of [T1]; the other comparisons of Gram
+matrices, [S1], those of [E4]. A style loss that is a squared distance of activations rather than of
+Gram matrices has the factor 1 (paper, sum), one over the number of what is summed (mean), or one
+over the distance of the target from nothing at all, activations that are 0 throughout (relative).
 """
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -26,10 +32,11 @@ import numpy as np
 
 class Normalisation(NamedTuple):
     content: Callable[[np.ndarray], float]  # P (H, W, N) → the factor on ½ Σ (F − P)²
-    style: Callable[[np.ndarray, int], float]  # A (N, N), M → the factor on Σ (G − A)²
+    style: Callable[[np.ndarray, float], float]  # A (N, N), M → the factor on Σ (G − A)²
     # μ̂ (N,), Ŝ (N, N), M → the factors on Σ (μ − μ̂)² and on Σ (S − Ŝ)²
     moments: Callable[[np.ndarray, np.ndarray, int], tuple[float, float]]
     total_variation: Callable[[int], float]  # number of entries of x → the factor on [T1]
+    distance: Callable[[float, int], float]  # Σ t² of a target, its entries → that on Σ (…)²
 
 
 def _energy(target) -> float:
@@ -57,23 +64,27 @@ NORMALISATIONS = {
         style=lambda A, M: 1.0 / _energy(A),
         moments=_shares,
         total_variation=lambda entries: 1.0 / entries,
+        distance=lambda energy, entries: 1.0 / (energy or 1.0),
     ),
     "paper": Normalisation(
         content=lambda P: 1.0,
-        style=lambda A, M: 1.0 / (4.0 * len(A) ** 2 * M**2),
+        style=lambda A, M: 1.0 / (4.0 * len(A) * A.shape[-1] * M**2),
         moments=lambda mean, covariance, M: 2 * (1.0 / (4.0 * len(mean) ** 2),),
         total_variation=lambda entries: 1.0,
+        distance=lambda energy, entries: 1.0,
     ),
     "sum": Normalisation(
         content=lambda P: 2.0,
         style=lambda A, M: 1.0,
         moments=lambda mean, covariance, M: 2 * (float(M) ** 2,),
         total_variation=lambda entries: 1.0,
+        distance=lambda energy, entries: 1.0,
     ),
     "mean": Normalisation(
         content=lambda P: 2.0 / P.size,
-        style=lambda A, M: 1.0 / (float(len(A)) * M) ** 3,
+        style=lambda A, M: 1.0 / (math.sqrt(len(A) * A.shape[-1]) * M) ** 3,
         moments=lambda mean, covariance, M: 2 * (1.0 / (float(len(mean)) ** 3 * M),),
         total_variation=lambda entries: 1.0,
+        distance=lambda energy, entries: 1.0 / entries,
     ),
 }

@@ -35,7 +35,7 @@ class Gram(NamedTuple):
     """A style target: the Gram matrix of one layer and the positions that it was summed over."""
 
     A: np.ndarray  # (N, N)
-    positions: int  # M_s
+    positions: float  # M_s; of a weighted sum, the sum of the weights
 
 
 def gram_target(F, *, backend) -> Gram:
@@ -48,21 +48,36 @@ def style_forward(F, target: Gram, normalisation: str = "paper", *, backend):
     """[E3] and [E4] of one layer: F (H, W, N) → loss, cache."""
     check.is_map("style_forward", "F", F)
     check.same_dtype("style_forward", F=F, A=target.A)
-    H, W, N = F.shape
-    if target.A.shape != (N, N):
-        raise InputError(
-            f"style_forward: F has {N} channels, but the target is the Gram matrix of "
-            f"{len(target.A)}; both must come from the same layer of the same network"
-        )
-    A = target.A * (H * W / target.positions)
-    scale = NORMALISATIONS[normalisation].style(A, H * W)
     G, gram_cache = backend.gram_forward(F)
-    half, D = backend.squared_error_forward(G, A)  # ½ Σ D², D = G − A
-    return 2 * scale * half, (2 * scale, D, gram_cache)
+    loss, distance_cache = distance_forward(
+        G, F.shape[0] * F.shape[1], target, normalisation, backend=backend
+    )
+    return loss, (distance_cache, gram_cache)
 
 
 def style_backward(dL_dloss: float, cache, onto=None, *, backend):
     """[E6] → dL_dF (H, W, N), added to `onto` if that is given."""
-    double_scale, D, gram_cache = cache
-    dL_dG = backend.squared_error_backward(dL_dloss * double_scale, D)
+    distance_cache, gram_cache = cache
+    dL_dG = distance_backward(dL_dloss, distance_cache, backend=backend)
     return backend.gram_backward(dL_dG, gram_cache, onto)
+
+
+def distance_forward(G, positions: float, target: Gram, normalisation: str, *, backend):
+    """[E4]: G of so many positions → loss, cache."""
+    if G.shape != target.A.shape:
+        raise InputError(
+            f"a style loss got a map of {' and '.join(map(str, dict.fromkeys(G.shape)))} channels, "
+            f"but the target is the Gram matrix of "
+            f"{' and '.join(map(str, dict.fromkeys(target.A.shape)))}; both must come from the "
+            "same layer of the same network"
+        )
+    A = target.A * (positions / target.positions)
+    scale = NORMALISATIONS[normalisation].style(A, positions)
+    half, D = backend.squared_error_forward(G, A)  # ½ Σ D², D = G − A
+    return 2 * scale * half, (2 * scale, D)
+
+
+def distance_backward(dL_dloss: float, cache, *, backend):
+    """The derivative of [E4] by G → dL_dG."""
+    double_scale, D = cache
+    return backend.squared_error_backward(dL_dloss * double_scale, D)

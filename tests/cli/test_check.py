@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from manualnst.cli import main
-from manualnst.gradcheck.subjects import EXERCISES
+from manualnst.gradcheck.subjects import COURSE
 
 MINE = """
 import numpy as np
@@ -96,15 +96,26 @@ def test_full_measures_the_power(capsys, monkeypatch):
 def test_a_template_can_be_filled_in(desk, capsys):
     assert main(["check", "--template", "sheet.py"]) == 0
     text = (desk / "sheet.py").read_text(encoding="utf-8")
-    assert all(f"def {name}(" in text for name in EXERCISES)
+    assert all(f"def {name}(" in text for name in COURSE)
     assert main(["check", "sheet.py"]) == 1
     output = capsys.readouterr().out
-    assert output.count("not filled in") == len(EXERCISES)
+    assert output.count("not filled in") == len(COURSE)
     assert "exists" in refused(capsys, "--template", "sheet.py")
     assert main(["check", "--template", "sheet.py", "--overwrite"]) == 0
     capsys.readouterr()
     assert main(["check", "--template"]) == 0
     assert "def objective_backward(" in capsys.readouterr().out
+
+
+def test_a_template_of_further_exercises(desk, capsys):
+    assert main(["check", "--template", "more.py", "--only", "histogram_backward,W4"]) == 0
+    text = (desk / "more.py").read_text(encoding="utf-8")
+    assert "def histogram_backward(F, S):" in text and "def wasserstein_backward(" in text
+    assert text.count("raise NotImplementedError") == 2
+    capsys.readouterr()
+    assert main(["check", "more.py"]) == 1
+    assert capsys.readouterr().out.count("not filled in") == 2
+    assert "unknown" in refused(capsys, "--template", "other.py", "--only", "E9")
 
 
 def test_each_function_is_judged(desk, capsys):
@@ -230,7 +241,7 @@ def test_scores_are_gradescopes_and_tell_no_gradient(desk, capsys):
     results, text = grades(desk)
     assert results["score"] == 1
     tests = {test["name"].split()[1]: test for test in results["tests"]}
-    assert set(tests) == set(EXERCISES)
+    assert set(tests) == set(COURSE)
     for test in tests.values():
         assert set(test) == {"name", "score", "max_score", "status", "output", "visibility"}
     assert (tests["content_backward"]["score"], tests["content_backward"]["status"]) == (

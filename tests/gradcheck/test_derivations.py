@@ -12,7 +12,15 @@ from manualnst.cli import main
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "manualnst" / "derivations"
-TEXTS = {path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"))}
+
+
+def number(path):
+    return int(path.name.split("-")[0]) if path.name[0].isdigit() else 0
+
+
+TEXTS = {
+    path.name: path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob("*.md"), key=number)
+}
 INDEX = TEXTS["README.md"]
 CHAPTERS = [name for name in TEXTS if name != "README.md"]
 
@@ -96,7 +104,7 @@ def test_a_chapter_derives_what_its_heading_claims(name):
 
 
 def test_the_index_lists_every_chapter_with_its_equations():
-    rows = re.findall(r"^\| \[\d\]\((.+?)\) \| .+ \| (.+) \|$", INDEX, re.MULTILINE)
+    rows = re.findall(r"^\| \[\d+\]\((.+?)\) \| .+ \| (.+) \|$", INDEX, re.MULTILINE)
     assert [(name, ids.split()) for name, ids in rows] == [(c, claimed(c)) for c in CHAPTERS]
 
 

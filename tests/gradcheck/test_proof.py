@@ -74,6 +74,20 @@ BROKEN = {
     "moments_backward": ("mean_and_covariance_backward", lambda right: right * np.float32(1.001)),
     "tv_backward": ("total_variation_backward", lambda right: right * 0.999),
     "objective_backward": ("total_variation_backward", lambda right: right * 0.5),
+    "power_tv_backward": ("power_variation_backward", lambda right: right * 1.001),
+    "smoothed_tv_backward": ("smoothed_variation_backward", lambda right: np.sign(right)),
+    "bures_backward": ("bures_backward", lambda right: right - 1e-3),
+    "wasserstein_backward": ("bures_backward", lambda right: right * 2),
+    "weighted_gram_backward": ("weighted_gram_backward", lambda right: right + 1e-3),
+    "guided_style_backward": ("weighted_gram_backward", lambda right: right * 1.001),
+    "masked_style_backward": ("weighted_gram_backward", lambda right: right * (right > 0)),
+    "cross_gram_backward": ("cross_gram_backward", lambda right: (right[0] * 1.001, right[1])),
+    "cross_gram_backward_below": ("cross_gram_backward", lambda right: (right[0], -right[1])),
+    "chained_style_backward": ("cross_gram_backward", lambda right: (2 * right[0], right[1])),
+    "chained_style_backward_below": ("avgpool_backward", lambda right: 4 * right),
+    "histogram_backward": ("squared_error_backward", lambda right: right / 2),
+    "patches_backward": ("patch_distance_backward", lambda right: right * 1.001),
+    "shifted_style_backward": ("gram_backward", lambda right: right * (right > 0)),
 }
 
 

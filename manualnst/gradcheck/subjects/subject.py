@@ -87,6 +87,7 @@ class Subject:
     mistakes: tuple[Mistake, ...] = ()
     hints: Mapping[str, str] = field(default_factory=dict)  # factor → what it may come from
     is_linear: bool = False  # the loss, in the variable
+    is_polynomial: bool = True  # the loss, of degree 4 at most, with its branches held
     isolations: Callable[[np.random.Generator], list[tuple[str, Problem]]] | None = None
     draw_kinks: Callable[[np.random.Generator], tuple[Problem, Kinks]] | None = None
     branches: tuple[str, ...] = ()  # the layers of the loss that choose: ReLU, maximum

@@ -1,0 +1,269 @@
+"""The further losses by array operations, part of the numpy backend.
+
+Works in float32, float64 and complex128, as numpy_backend.py does, which has these names too.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from .. import threads
+from .strips import split
+
+_STRIP_BYTES = 1 << 20
+_TILE_BYTES = 16 << 20  # of the products of all pairs of positions, in each thread
+
+
+def power_variation_forward(x, beta):
+    down, right = _differences(x)
+    return _sum((down**2 + right**2) ** (beta / 2)), (x, beta)
+
+
+def power_variation_backward(dL_dloss, cache):
+    x, beta = cache
+    down, right = _differences(x)
+    squares = down**2 + right**2
+    slope = np.zeros_like(x)  # it stays 0 where all is flat: 0 ** (β/2 − 1) may be infinite
+    np.power(squares, beta / 2 - 1, out=slope, where=squares != 0)
+    slope *= beta * dL_dloss
+    return _to_both_ends(slope * down, slope * right)
+
+
+def smoothed_variation_forward(x, epsilon):
+    loss = 0.0
+    for d in _differences(x):
+        loss += _sum(d**2 / (np.sqrt(d**2 + epsilon**2) + epsilon))  # √(d² + ε²) − ε
+    return loss, (x, epsilon)
+
+
+def smoothed_variation_backward(dL_dloss, cache):
+    x, epsilon = cache
+    slopes = (dL_dloss * d / np.sqrt(d**2 + epsilon**2) for d in _differences(x))
+    return _to_both_ends(*slopes)
+
+
+def _differences(x):
+    """x[i+1] − x[i] and x[:, j+1] − x[:, j], of x's shape: 0 where there is no neighbour."""
+    down, right = np.zeros_like(x), np.zeros_like(x)
+    np.subtract(x[1:], x[:-1], out=down[:-1])
+    np.subtract(x[:, 1:], x[:, :-1], out=right[:, :-1])
+    return down, right
+
+
+def _to_both_ends(dL_ddown, dL_dright):
+    """The transpose of `_differences`: added to the far pixel, taken from the near one."""
+    dL_dx = np.zeros_like(dL_ddown)
+    dL_dx[1:] += dL_ddown[:-1]
+    dL_dx[:, 1:] += dL_dright[:, :-1]
+    return dL_dx - dL_ddown - dL_dright
+
+
+def _sum(x):
+    """In double precision."""
+    return np.sum(x, dtype=np.result_type(x.dtype, np.float64)).item()
+
+
+def matrix_root(A, noise):
+    values, vectors = np.linalg.eigh(_with_noise(A, noise))
+    return (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+
+
+def bures_forward(covariance, root, noise):
+    noisy = _with_noise(covariance, noise)
+    X, inverse = _root_and_inverse(root @ noisy @ root)
+    distance = np.trace(noisy) + np.sum(root**2) - 2 * np.trace(X)
+    return distance.item(), (root, inverse, covariance.dtype)
+
+
+def bures_backward(dL_ddistance, cache):
+    root, inverse, dtype = cache
+    return (dL_ddistance * (np.eye(len(root)) - root @ inverse @ root)).astype(dtype)
+
+
+def _with_noise(A, noise):
+    """In double precision: roots of small eigenvalues would lose half of the digits."""
+    return A + noise * np.eye(len(A))
+
+
+def _root_and_inverse(A):
+    """√A and its inverse, of a symmetric A."""
+    if np.iscomplexobj(A):  # of the complex step: not Hermitian, so that eigh knows nothing of it
+        return _root_by_iteration(A)
+    values, vectors = np.linalg.eigh((A + A.T) / 2)
+    values = np.maximum(values, values[-1] * np.finfo(np.float64).eps)  # below is but rounding
+    roots = np.sqrt(values)
+    return (vectors * roots) @ vectors.T, (vectors / roots) @ vectors.T
+
+
+def _root_by_iteration(A):
+    """Denman's and Beavers', see naive_losses.py."""
+    Y, Z = A, np.eye(len(A))
+    for _ in range(100):
+        before = Y
+        Y, Z = (Y + np.linalg.inv(Z)) / 2, (Z + np.linalg.inv(Y)) / 2
+        if np.all(np.abs((Y - before).imag) <= 1e-14 * np.max(np.abs(Y.imag))):
+            break  # the real part, on which the other depends, settles before it
+    return Y, Z
+
+
+def weighted_gram_forward(F, weights):
+    """As the Gram matrix of √w F, for the product to be symmetric."""
+    roots = np.sqrt(weights)[:, :, None]
+
+    def product(rows: slice):
+        strip = (roots[rows] * F[rows]).reshape(-1, F.shape[2])
+        return strip.T @ strip
+
+    return _sum_over_strips(F, product), (F, weights)
+
+
+def weighted_gram_backward(dL_dG, cache):
+    F, weights = cache
+    symmetric = dL_dG + dL_dG.T
+    dL_dF = np.empty(F.shape, F.dtype)
+
+    def multiply(rows: slice) -> None:
+        dL_dF[rows] = (F[rows] @ symmetric) * weights[rows, :, None]
+
+    threads.for_each(multiply, _strips(F))
+    return dL_dF
+
+
+def cross_gram_forward(F, R):
+    def product(rows: slice):
+        return F[rows].reshape(-1, F.shape[2]).T @ R[rows].reshape(-1, R.shape[2])
+
+    return _sum_over_strips(F, product), (F, R)
+
+
+def cross_gram_backward(dL_dC, cache):
+    F, R = cache
+    dL_dF, dL_dR = np.empty_like(F), np.empty_like(R)
+
+    def multiply(rows: slice) -> None:
+        dL_dF[rows] = R[rows] @ dL_dC.T
+        dL_dR[rows] = F[rows] @ dL_dC
+
+    threads.for_each(multiply, _strips(F))
+    return dL_dF, dL_dR
+
+
+def channel_order(F):
+    matrix = F.real.reshape(-1, F.shape[2])
+    order = np.empty((matrix.shape[1], len(matrix)), np.uint32)
+
+    def sort(i: int) -> None:
+        order[i] = np.argsort(matrix[:, i].copy(), kind="stable")
+
+    threads.for_each(sort, range(len(order)))
+    return order
+
+
+def sorted_channels(F):
+    return np.sort(F.reshape(-1, F.shape[2]).T, axis=1)
+
+
+def matched_channels(order, values):
+    N, M = order.shape
+    below, above, share = _quantiles(M, values.shape[1])
+    share = share.astype(values.dtype)
+    R = np.empty((M, N), values.dtype)
+
+    def match(i: int) -> None:
+        R[order[i], i] = (1 - share) * values[i, below] + share * values[i, above]
+
+    threads.for_each(match, range(N))
+    return R
+
+
+def _quantiles(M: int, count: int):
+    """Between which two of so many values in order the quantiles (p + ½)/M lie, and where."""
+    # In whole numbers as far as they go: with M = count every quantile is a value exactly.
+    places = ((2 * np.arange(M) + 1) * count - M) / (2 * M)
+    places = np.clip(places, 0, count - 1)
+    below = np.minimum(places.astype(np.intp), max(count - 2, 0))
+    return below, np.minimum(below + 1, count - 1), places - below
+
+
+def nearest_patches(F, S):
+    """Two patches' product is the sum of nine products of positions, each of which is in the
+    products of nine pairs of patches: multiply all pairs of positions once, and add those up along
+    the diagonals. That is done for some rows of F and some of S at a time."""
+    F, S = F.real, S.real
+    h, w, h_s, w_s = F.shape[0] - 2, F.shape[1] - 2, S.shape[0] - 2, S.shape[1] - 2
+    rows = max(1, math.isqrt(_TILE_BYTES // (F.shape[1] * S.shape[1] * F.itemsize)) - 2)
+    weights = _inverse_norms(S)
+    nearest = np.empty((h, w), np.uint32)
+
+    def search(top: int) -> None:
+        k = min(rows, h - top)
+        best, best_likeness = np.zeros(k * w, np.uint32), np.full(k * w, -np.inf, F.dtype)
+        for start in range(0, h_s, rows):
+            stop = min(start + rows, h_s)
+            likeness = _patch_products(F[top : top + k + 2], S[start : stop + 2])
+            likeness *= weights[start:stop]
+            likeness = likeness.reshape(k * w, -1)
+            index = likeness.argmax(axis=1)
+            largest = np.take_along_axis(likeness, index[:, None], axis=1)[:, 0]
+            better = largest > best_likeness  # of equals, the first
+            best[better] = index[better] + start * w_s
+            best_likeness[better] = largest[better]
+        nearest[top : top + k] = best.reshape(k, w)
+
+    threads.for_each(search, range(0, h, rows))
+    return nearest
+
+
+def _patch_products(F, S):
+    """⟨Ψ_p(F), Ψ_q(S)⟩ for every pair: (h, w, h_s, w_s)."""
+    N = F.shape[2]
+    products = F.reshape(-1, N) @ S.reshape(-1, N).T
+    products = products.reshape(*F.shape[:2], *S.shape[:2])
+    across = products[:, :-2, :, :-2] + products[:, 1:-1, :, 1:-1]
+    across += products[:, 2:, :, 2:]
+    both = across[:-2, :, :-2] + across[1:-1, :, 1:-1]
+    both += across[2:, :, 2:]
+    return both
+
+
+def _inverse_norms(S):
+    """1/‖Ψ_q(S)‖ for every q: (h_s, w_s); 1 for a patch of zeros, whose products are 0."""
+    h, w = S.shape[0] - 2, S.shape[1] - 2
+    squares = np.sum(np.square(S), axis=2)
+    norms = np.sqrt(sum(squares[u : u + h, v : v + w] for u, v in np.ndindex(3, 3)))
+    return 1 / np.where(norms > 0, norms, 1).astype(S.dtype)
+
+
+def patch_distance_forward(F, S, nearest):
+    h, w = nearest.shape
+    rows, columns = np.divmod(nearest, S.shape[1] - 2)
+    distance, differences = 0.0, np.zeros_like(F)
+    for u, v in np.ndindex(3, 3):
+        D = F[u : u + h, v : v + w] - S[rows + u, columns + v]
+        distance += _sum(D**2)
+        differences[u : u + h, v : v + w] += D
+    return distance, differences
+
+
+def patch_distance_backward(dL_ddistance, cache):
+    differences = cache
+    return 2 * dL_ddistance * differences
+
+
+def _strips(F) -> list[slice]:
+    """The rows of F in strips that stay in a cache, and enough of them for the threads."""
+    strips = split(len(F), max(F.nbytes // _STRIP_BYTES, threads.count()))
+    return [slice(rows.start, rows.stop) for rows in strips]
+
+
+def _sum_over_strips(F, function: Callable):
+    """Σ function(rows), over strips of F."""
+    partial = {}
+
+    def add_up(rows: slice) -> None:
+        partial[rows.start] = function(rows)
+
+    strips = _strips(F)
+    threads.for_each(add_up, strips)
+    return sum(partial[rows.start] for rows in strips)  # in one order, for the same bits

@@ -1,0 +1,71 @@
+"""Style as a chain: which filters of one layer respond together with which of the layer before it
+(the correlation chain of Novak and Nikulin 2016).
+
+With F (M, N) of a layer, B (M_B, K) of the layer below it, s the activation shift, and R the map B
+at F's size:
+
+[J1] Forward:     C_ij = Σ_k (F_ki + s)(R_kj + s)                          (N, K)
+[J2] Backward:    dL_dF = (R + s) dL_dCᵀ
+[J3]              dL_dR = (F + s) dL_dC
+[J4] Loss:        E = 1/(4 N K M²) Σ_ij (C_ij − A_ij)²       A is the style picture's C
+[J5] backward:    dE_dF = 1/(2 N K M²) (R + s)(C − A)ᵀ
+[J6]              dE_dB = 1/(2 N K M²) (F + s)(C − A), back through the pooling, [A2]
+
+     Half of what [E6] has: each entry of F enters C once, as the rows of C are other filters than
+     its columns.
+
+Between two layers there may be a pooling. The literature brings the smaller map up to the larger;
+here B is brought down by average pooling. If each value of F is repeated over its 2×2 window, that
+is the same matrix but for a factor 4, since Σ over the window of F_ki B_pj is F_ki · 4 R_kj; it
+takes a quarter of the products, and does not depend on which pooling the network has. A widely used
+program by the name of "chained inference" subtracts the style losses of two layers instead, and has
+no correlations between them.
+
+All normalisations are those of [E4], with N K in the place of N².
+"""
+
+from typing import NamedTuple
+
+from ..ops import check
+from .resample import resample_backward, resample_forward
+from .style import Gram, distance_backward, distance_forward
+
+
+class ChainedGram(NamedTuple):
+    """A style target: C of two layers of the style picture."""
+
+    gram: Gram
+    shift: float
+
+
+def chained_style_target(F, B, shift: float = 0.0, *, backend) -> ChainedGram:
+    """[J1] of a style picture's maps F (h, w, N) and B (H, W, K), of the layer below."""
+    C, _ = _chain("chained_style_target", F, B, shift, backend)
+    return ChainedGram(Gram(C, F.shape[0] * F.shape[1]), shift)
+
+
+def chained_style_forward(F, B, target: ChainedGram, normalisation: str = "paper", *, backend):
+    """[J1] and [J4]: F (h, w, N), B (H, W, K), of the layer below → loss, cache."""
+    C, chain_cache = _chain("chained_style_forward", F, B, target.shift, backend)
+    positions = F.shape[0] * F.shape[1]
+    loss, distance_cache = distance_forward(
+        C, positions, target.gram, normalisation, backend=backend
+    )
+    return loss, (distance_cache, chain_cache)
+
+
+def chained_style_backward(dL_dloss: float, cache, *, backend):
+    """[J5] and [J6] → dL_dF (h, w, N), dL_dB (H, W, K)."""
+    distance_cache, (gram_cache, pool_caches) = cache
+    dL_dC = distance_backward(dL_dloss, distance_cache, backend=backend)
+    dL_dF, dL_dR = backend.cross_gram_backward(dL_dC, gram_cache)
+    return dL_dF, resample_backward(dL_dR, pool_caches, backend=backend)
+
+
+def _chain(function: str, F, B, shift: float, backend):
+    check.is_map(function, "F", F)
+    check.is_map(function, "B", B)
+    check.same_dtype(function, F=F, B=B)
+    R, pool_caches = resample_forward(B[:], F.shape[:2], backend=backend)
+    C, gram_cache = backend.cross_gram_forward(F[:] + shift, R + shift)
+    return C, (gram_cache, pool_caches)

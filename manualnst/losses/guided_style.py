@@ -1,0 +1,92 @@
+"""Style of a part of the picture: the Gram matrix with a weight for each position.
+
+[K1] Forward:     G_ij = Σ_k w_k F_ki F_kj            the Gram matrix of √w F
+[K2] Backward:    dL_dF_ki = w_k Σ_j F_kj (dL_dG_ij + dL_dG_ji)
+[K3] Guided:      E = 1/(4 N²) Σ_ij (G_ij / Σ_k w_k − A_ij / Σ_k v_k)²
+[K4] backward:    dE_dF = 1/(N² Σw) w F (G/Σw − A/Σv)           w a factor for each row of F
+[K5] Masked:      [E4] with w = m²: both maps multiplied by their masks, all positions counted
+[K6] backward:    dE_dF = 1/(N² M²) m² F (G − A)
+
+A weight of 0 takes a position out of G, and its gradient is 0. With all weights 1, [K3] is [E4] for
+maps of any size. w belongs to the picture and v to the style picture: masks in [0, 1], brought to a
+layer's size by the network's own average pooling (`pooled_mask`), which leaves soft edges.
+
+[K3] is the guidance of Gatys et al. (2017), who scale w to the sum 1. The mean over the masked
+positions is compared, so that the size of the part does not matter. [K5] is what several programs
+do: half of the picture has half of the Gram matrix, and its style comes out darker unless the style
+picture is masked to the same share.
+
+Normalisations are those of [E4], with Σw in the place of M in [K3].
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from ..ops import check
+from .adding import added
+from .resample import resample_forward
+from .style import Gram, distance_backward, distance_forward
+
+
+class Guided(NamedTuple):
+    """A style target for a part of the picture."""
+
+    gram: Gram
+    weights: np.ndarray  # w (H, W), of the picture's positions
+    positions: float  # what they count for: Σ w, or M
+
+
+def guided_style_target(F, weights, style_weights, *, backend) -> Guided:
+    """[K1] of a style picture's map F (h, w, N) with its weights (h, w), for a picture's (H, W)."""
+    sums = [float(np.sum(array, dtype=np.float64)) for array in (weights, style_weights)]
+    if not min(sums) > 0:
+        raise InputError(
+            "guided_style_target: a mask is black throughout, so there is nothing to compare; "
+            "give one with a white part, or leave it out"
+        )
+    return Guided(_gram(F, style_weights, sums[1], backend), weights, sums[0])
+
+
+def masked_style_target(F, mask, style_mask, *, backend) -> Guided:
+    """[K5] of a style picture's map F (h, w, N) with its mask (h, w), for a picture's (H, W)."""
+    return Guided(_gram(F, style_mask**2, style_mask.size, backend), mask**2, mask.size)
+
+
+def _gram(F, weights, positions: float, backend) -> Gram:
+    _check("style target", F, weights)
+    return Gram(backend.weighted_gram_forward(F, weights)[0], positions)
+
+
+def guided_style_forward(F, target: Guided, normalisation: str = "paper", *, backend):
+    """[K1] and [K3], or [K5], of one layer: F (H, W, N) → loss, cache."""
+    _check("guided_style_forward", F, target.weights)
+    G, gram_cache = backend.weighted_gram_forward(F, target.weights)
+    loss, distance_cache = distance_forward(
+        G, target.positions, target.gram, normalisation, backend=backend
+    )
+    return loss, (distance_cache, gram_cache)
+
+
+def guided_style_backward(dL_dloss: float, cache, onto=None, *, backend):
+    """[K4], or [K6], by [K2] → dL_dF (H, W, N), added to `onto` if that is given."""
+    distance_cache, gram_cache = cache
+    dL_dG = distance_backward(dL_dloss, distance_cache, backend=backend)
+    return added(backend.weighted_gram_backward(dL_dG, gram_cache), onto)
+
+
+def pooled_mask(mask, shape: tuple[int, int], *, backend):
+    """A mask (H, W) of the picture at the size of a layer."""
+    return resample_forward(mask[:, :, None], shape, backend=backend)[0][:, :, 0]
+
+
+def _check(function: str, F, weights) -> None:
+    check.is_map(function, "F", F)
+    check.same_dtype(function, F=F, weights=weights)
+    if weights.shape != F.shape[:2] or not np.all(weights.real >= 0):
+        raise InputError(
+            f"{function}: expected a weight of 0 or more for each position {F.shape[:2]} of F, got "
+            f"an array {weights.shape} with the least entry {np.min(weights.real, initial=0):g}; "
+            "use pooled_mask"
+        )
