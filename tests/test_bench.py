@@ -39,11 +39,17 @@ from manualnst_bench import (
 )
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak")
+IN_A_PROCESS_OF_ITS_OWN = children.run_child
 TINY = ["--sizes", "16", "--network", "builtin", "--repeats", "2", "--threads", "1"]
 
 
 def silent(text):
     pass
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch):
+    monkeypatch.setattr(measure, "PAUSE", 0)
 
 
 @pytest.fixture
@@ -56,7 +62,7 @@ def here(monkeypatch):
         arguments = json.loads(json.dumps(arguments))
         return json.loads(json.dumps(measuring(**arguments, tell=tell)))
 
-    for module in (breakdown, command, layers, memory, optimizers, runs, whole):
+    for module in (children, command, memory, optimizers, runs):
         monkeypatch.setattr(module, "run_child", run_here)
     monkeypatch.setattr(whole, "MATMUL_SIZE", 64)
 
@@ -278,7 +284,7 @@ def test_operations_that_differ_are_not_timed(here, capsys, monkeypatch):
 
 @linux
 def test_memory(here, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(memory, "run_child", children.run_child)
+    monkeypatch.setattr(memory, "run_child", IN_A_PROCESS_OF_ITS_OWN)
     options = [*TINY[:4], "--memory", "--sides"]
     record, _ = recorded(capsys, tmp_path, *options)
     check_frame(record, "memory")
@@ -445,7 +451,7 @@ def test_a_child_that_is_killed(tmp_path, monkeypatch):
 def test_bad_options_are_one_line(tmp_path, monkeypatch, capsys, options, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "taken.json").touch()
-    monkeypatch.setattr(command, "run_child", None)  # refused before anything is measured
+    monkeypatch.setattr(command, "run_child", None)  # they are refused before anything is measured
     assert words in refusal(capsys, *options)
 
 

@@ -4,7 +4,6 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import product
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from manualnst.backends import get_backend
 
 from . import flops, table
-from .children import run_child
+from .children import for_each_picture
 from .flops import Shape
 from .measure import Tell, in_turns, timed
 from .options import Mode, Options
@@ -67,20 +66,9 @@ def _filters(arrays: list[np.ndarray]) -> Shape | None:
 
 def measure(options: Options, tell: Tell, say: Tell) -> dict:
     found = []
-    for network, size in product(options.network, options.sizes):
-        found.append(
-            run_child(
-                "breakdown:break_down",
-                options.threads,
-                tell,
-                size=size,
-                network=network,
-                dtype=options.dtype,
-                backend=options.backend,
-                repeats=options.repeats,
-            )
-        )
-        for line in lines(found[-1]):
+    for result in for_each_picture("breakdown:break_down", options, tell):
+        found.append(result)
+        for line in lines(result):
             say(line)
     return {"breakdowns": found}
 

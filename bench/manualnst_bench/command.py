@@ -40,7 +40,8 @@ def bench(mode: str, given: dict[str, Any], files: dict[str, str], say: Tell, te
         raise InputError(f"--plot is of what grows with the picture ({drawn}); leave it out")
     try:
         machine = run_child("facts:describe", options.threads, tell)
-        say(in_words(machine, options))
+        for line in in_words(machine, options):
+            say(line)
         result = MODES[mode].measure(options, tell, say)
     except ChildFailed as error:
         raise InputError(f"measuring failed: {error}") from error
@@ -71,6 +72,7 @@ def choose_options(mode: str, given: dict[str, Any]) -> Options:
             "repeats": defaults.repeats,
             "network": defaults.network,
             "sides": defaults.sides,
+            "evaluations": defaults.evaluations,
             **given,
         }
     )
@@ -90,13 +92,13 @@ def choose_options(mode: str, given: dict[str, Any]) -> Options:
     return options
 
 
-def in_words(machine: dict[str, Any], options: Options) -> str:
+def in_words(machine: dict[str, Any], options: Options) -> list[str]:
     versions = machine["versions"]
-    kernels = sorted({str(blas["kernel"]) for blas in machine["blas"]})
-    return (
-        f"{machine['processor']}, {machine['cores']} cores; threads: {options.threads}; "
-        f"numpy {versions['numpy']}, {versions['blas']} ({', '.join(kernels)})"
-    )
+    kernels = sorted({str(blas["kernel"]) for blas in machine["blas"]}) or ["kernel unknown"]
+    return [
+        f"{machine['processor']}, {machine['cores']} cores; threads: {options.threads}",
+        f"numpy {versions['numpy']}, {versions['blas']} ({', '.join(kernels)})",
+    ]
 
 
 def draw(mode: str, record: dict[str, Any]):

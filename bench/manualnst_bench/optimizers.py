@@ -157,4 +157,4 @@ def _row(row: dict) -> list[str]:
     ]
 
 
-MODE = Mode(measure, heeds=frozenset({"evaluations"}), repeats=1)
+MODE = Mode(measure, heeds=frozenset({"evaluations"}), repeats=1, evaluations=100)
