@@ -1,27 +1,27 @@
 """manualnst: neural style transfer with every derivative written by hand, and proven."""
 
-from .errors import InputError
-from .result import Result
-from .run import Progress
-from .settings import Settings
-from .stylize import resume, stylize
-from .version import __version__
+from importlib import import_module
 
-__all__ = [
-    "InputError",
-    "Progress",
-    "Result",
-    "Settings",
-    "__version__",
-    "check_gradient",
-    "resume",
-    "stylize",
-]
+# Each is loaded when it is asked for: the command line has something to do before NumPy is
+# loaded, a run can do without the checker, and the checker without the run.
+_PLACES = {
+    "InputError": "errors",
+    "Progress": "run",
+    "Result": "result",
+    "Settings": "settings",
+    "__version__": "version",
+    "check_gradient": "gradcheck",
+    "resume": "api",
+    "stylize": "api",
+}
+__all__ = [*_PLACES]
 
 
 def __getattr__(name: str):
-    if name == "check_gradient":  # loaded when it is asked for: a run can do without
-        from .gradcheck import check_gradient
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_PLACES[name]}", __name__), name)
 
-        return check_gradient
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return [*globals(), *_PLACES]

@@ -1,5 +1,17 @@
+"""Where the command line starts."""
+
 import sys
 
-from .cli import main
+from .blas import choose_kernels
 
-sys.exit(main())
+
+def main() -> int:
+    choose_kernels()  # before the command line loads NumPy
+
+    from .cli import main as run
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -13,7 +13,7 @@ import numpy as np
 from .errors import InputError
 from .files import check_file, write_atomically
 
-FORMAT = "manualnst checkpoint 1"
+FORMAT = "manualnst checkpoint 2"
 _JSON = "json"
 
 
@@ -41,7 +41,10 @@ def load_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, 
     except Exception as error:  # numpy's reader fails on damaged headers in a dozen ways
         raise InputError(f"{path} is not a checkpoint of manualnst, or is damaged") from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        raise InputError(f"{path} is not a checkpoint of this version (expected {FORMAT!r})")
+        raise InputError(
+            f"{path} is not a checkpoint of this version (expected {FORMAT!r}); go on with the "
+            "version that wrote it, or begin anew"
+        )
     return facts, arrays
 
 

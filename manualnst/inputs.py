@@ -1,13 +1,17 @@
 """The pictures of a run: opened, brought to size, and told about."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from . import samples
+from .colours import luminance, match_style
+from .errors import InputError
 from .images import Picture, fitted_size, load_picture, resize
+from .objective import for_each_style, style_names
 from .settings import Settings
 
 SAMPLE_PREFIX = "sample:"  # sample:harbour names a picture of the package's own
@@ -23,6 +27,7 @@ class Input:
     alpha: np.ndarray | None  # (H, W)
     facts: dict[str, Any]  # name, hash and sizes, for record and checkpoint
     notices: tuple[str, ...]  # lines that a person should see
+    colours: np.ndarray | None = None  # (H, W, 3), the result's, where `pixels` are its greys
 
 
 def load_source(source: Source) -> Picture:
@@ -33,19 +38,51 @@ def load_source(source: Source) -> Picture:
     return load_picture(source)
 
 
-def open_content(source: Source | None, size: int) -> Input:
-    return _open("content", SAMPLE_PREFIX + samples.CONTENT if source is None else source, size)
+def open_content(source: Source | None, settings: Settings) -> Input:
+    source = SAMPLE_PREFIX + samples.CONTENT if source is None else source
+    content = _open("content", source, settings.size)
+    if not settings.in_greys:
+        return content
+    notice = "content: it keeps its colours; only its luminance is painted"
+    return replace(
+        content,
+        pixels=luminance(content.pixels),
+        colours=content.pixels,
+        notices=(*content.notices, notice),
+    )
 
 
-def open_style(source: Source | None, size: int) -> Input:
-    return _open("style", SAMPLE_PREFIX + samples.STYLES[0] if source is None else source, size)
+def open_styles(
+    sources: Source | Sequence[Source] | None, settings: Settings, content: Input
+) -> list[Input]:
+    if sources is None:
+        sources = SAMPLE_PREFIX + samples.STYLES[0]
+    sources = sources if isinstance(sources, list | tuple) else [sources]
+    if not sources:
+        raise InputError("there is no style picture; give at least one")
+    for_each_style("style_weights", settings.style_weights, len(sources))  # refused before work
+    scales = for_each_style("style_scale", settings.style_scale, len(sources))
+    names = style_names(len(sources))
+    return [
+        _with_colours(name, _open(name, source, scaled(settings.size, scale)), settings, content)
+        for name, source, scale in zip(names, sources, scales, strict=True)
+    ]
 
 
-def open_start(settings: Settings, content: Input, style: Input) -> Input:
-    """The picture that the optimiser starts from; it has the content's size."""
-    height, width = content.pixels.shape[:2]
+def scaled(size: int, scale: float) -> int:
+    """The long side that a style picture of this scale has at most."""
+    return max(1, round(size * scale))
+
+
+def open_start(settings: Settings, content: Input, style: Input, height: int, width: int) -> Input:
+    """The picture that the optimiser starts from, at this size."""
+    start = _open_start(settings, content, style, height, width)
+    return replace(start, pixels=luminance(start.pixels)) if settings.in_greys else start
+
+
+def _open_start(settings: Settings, content: Input, style: Input, height: int, width: int) -> Input:
     if settings.init == "content":
-        return Input(content.pixels, None, {"name": "content"}, ())
+        return Input(resize(content.pixels, height, width), None, {"name": "content"}, ())
     if settings.init == "style":
         return Input(resize(style.pixels, height, width), None, {"name": "style"}, ())
     if settings.init == "noise":
@@ -57,6 +94,13 @@ def open_start(settings: Settings, content: Input, style: Input) -> Input:
 def _open(role: str, source: Source, size: int) -> Input:
     picture = load_source(source)
     return _used_at(role, picture, *fitted_size(*picture.pixels.shape[:2], size))
+
+
+def _with_colours(role: str, style: Input, settings: Settings, content: Input) -> Input:
+    """The style picture with the colours that the settings want it to have."""
+    pixels, notices = match_style(settings.colours, style.pixels, content.pixels, content.alpha)
+    notices = (*style.notices, *(f"{role}: {notice}" for notice in notices))
+    return replace(style, pixels=pixels, notices=notices)
 
 
 def _used_at(role: str, picture: Picture, height: int, width: int) -> Input:

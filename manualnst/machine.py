@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import blas as blas_library
 from .version import __version__
 
 try:
@@ -185,9 +186,11 @@ def _package_version(name: str) -> str:
 
 
 def _blas() -> str:
-    """The library behind NumPy's matrix products, as it was built."""
+    """The library behind NumPy's matrix products, and what it takes the processor for."""
     try:
         blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-        return f"{blas['name']} {blas['version']}"
+        built = f"{blas['name']} {blas['version']}"
     except KeyError:
         return "unknown"
+    chosen = blas_library.architecture()
+    return f"{built}, {chosen} kernels" if chosen else built

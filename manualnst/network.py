@@ -4,7 +4,7 @@ The reverse walk is the only place where gradients are added: what arrives from 
 and what a loss adds at a tap.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from types import ModuleType
 
@@ -13,7 +13,7 @@ import numpy as np
 from . import ops
 from .backends import get_backend
 from .errors import InputError
-from .vgg import Weights, check_tap, layer_names
+from .vgg import PIXELS, Weights, check_tap, layer_names
 
 POOLINGS = {
     "average": (ops.avgpool_forward, ops.avgpool_backward),
@@ -36,45 +36,61 @@ class Network:
             name: (_constant(w, dtype), _constant(b, dtype))
             for name, (w, b) in weights.layers.items()
         }
-        self._pool = POOLINGS[pool]
+        self._pool = pool
+        self._fuses = hasattr(backend, "fused_forward") and self.dtype.kind == "f"
         self._order = available_layers(weights)
 
-    def forward(self, x, taps: Iterable[str]):
+    def forward(self, x, taps: Iterable[str], *, as_arrays: bool = True):
         """x (H, W, 3) in [0, 1] → ({tap: its map (H_l, W_l, N_l)}, tape for `backward`).
 
-        Stops at the deepest tap.
+        Stops at the deepest tap. The tap "pixels" is x itself, before its normalisation. Without
+        `as_arrays` a map may be one that is made when its rows are read.
         """
         taps = set(taps)
         for tap in taps:
             check_tap(tap, self._order)
-        features = {}
+        features = {PIXELS: x} if PIXELS in taps else {}
         y, cache = ops.pixels_forward(x, self._preprocessing, backend=self.backend)
-        tape = [("pixels", ops.pixels_backward, cache)]
-        for name in self._order[: _depth(self._order, taps)]:
-            y, backward, cache = self._layer_forward(name, y)
-            tape.append((name, backward, cache))
-            if name in taps:
-                features[name] = y
+        tape = [(PIXELS, _end_of_the_walk, None), ("input", ops.pixels_backward, cache)]
+        names = self._order[: _depth(self._order, taps)]
+        for step in steps(names, taps, self._pool) if self._fuses else [[n] for n in names]:
+            y, backward, cache = self._step_forward(step, y)
+            tape.append((step[-1], backward, cache))
+            if step[-1] in taps:
+                features[step[-1]] = y[:] if as_arrays else y
         return features, tape
 
     def backward(self, dL_dF: dict, tape: list):
-        """{tap: dL_dF of its map} and the forward's tape → dL_dx (H, W, 3)."""
+        """{tap: dL_dF of its map} and the forward's tape → dL_dx (H, W, 3).
+
+        In the place of an array there may be a function that takes what arrived from deeper
+        layers (None at the deepest tap) and returns it with the tap's own added: a large
+        gradient then need not exist twice.
+        """
         unknown = set(dL_dF) - {name for name, _, _ in tape}
         if unknown or not dL_dF:
             raise InputError(
                 f"Network.backward: gradients for {sorted(unknown) or 'no layer'}, but the forward "
-                f"ran from {tape[0][0]} to {tape[-1][0]}"
+                f"passed through {', '.join(name for name, _, _ in tape)}"
             )
         gradient = None
         for name, backward, cache in reversed(tape):
             if name in dL_dF:
-                gradient = dL_dF[name] if gradient is None else gradient + dL_dF[name]
+                gradient = _added(gradient, dL_dF[name])
             if gradient is not None:
                 gradient = backward(gradient, cache, backend=self.backend)
         return gradient
 
+    def _step_forward(self, names: list[str], x):
+        if len(names) == 1:
+            return self._layer_forward(names[0], x)
+        w, b = self._filters[names[0]]
+        return _with_backward(
+            ops.fused_forward(x, w, b, len(names) == 3, backend=self.backend), ops.fused_backward
+        )
+
     def _layer_forward(self, name: str, x):
-        """One layer: its output, the function that goes back through it, and that one's cache."""
+        """A layer's output, the function that goes back through it, and that one's cache."""
         if name.startswith("conv"):
             w, b = self._filters[name]
             return _with_backward(
@@ -82,8 +98,13 @@ class Network:
             )
         if name.startswith("relu"):
             return _with_backward(ops.relu_forward(x, backend=self.backend), ops.relu_backward)
-        pool_forward, pool_backward = self._pool
+        pool_forward, pool_backward = POOLINGS[self._pool]
         return _with_backward(pool_forward(x, backend=self.backend), pool_backward)
+
+
+def _end_of_the_walk(dL_dx, _cache, *, backend):
+    """Nothing lies before the pixels."""
+    return dL_dx
 
 
 def _constant(parameters: np.ndarray, dtype) -> np.ndarray:
@@ -91,6 +112,12 @@ def _constant(parameters: np.ndarray, dtype) -> np.ndarray:
     copied = np.array(parameters, dtype, order="C")
     copied.flags.writeable = False
     return copied
+
+
+def _added(gradient, at_tap):
+    if callable(at_tap):
+        return at_tap(gradient)
+    return at_tap if gradient is None else gradient + at_tap
 
 
 def _with_backward(output_and_cache, backward):
@@ -103,6 +130,20 @@ def available_layers(weights: Weights) -> list[str]:
     order = layer_names(weights.architecture)
     last = list(weights.layers)[-1].replace("conv", "relu")
     return order[: order.index(last) + 1]
+
+
+def steps(names: Iterable[str], taps: Container[str], pool: str) -> Iterator[list[str]]:
+    """These layers, those together that can be done in one pass: what no tap wants to see between
+    a convolution, its ReLU and the average pooling after it."""
+    names = list(names)
+    while names:
+        kinds = [name[:4] for name in names[:3]]
+        length = 1
+        if kinds[:2] == ["conv", "relu"] and names[0] not in taps:
+            pooled = kinds[2:] == ["pool"] and pool == "average" and names[1] not in taps
+            length = 3 if pooled else 2
+        yield names[:length]
+        names = names[length:]
 
 
 def map_shapes(
@@ -135,7 +176,7 @@ def map_shapes(
 
 def _depth(order: list[str], taps: Iterable[str]) -> int:
     """How many layers have to be evaluated to reach the deepest tap."""
-    return max((order.index(tap) + 1 for tap in taps), default=0)
+    return max((order.index(tap) + 1 for tap in taps if tap != PIXELS), default=0)
 
 
 def normalise_filters(

@@ -3,20 +3,29 @@
 [E5]  the style loss is Σ_l w_l style_l, over the layers, and
 [E7]  L = scale · (α Σ_l a_l content_l + β Σ_l w_l style_l + γ total variation)
 
-The layer weights a_l and w_l are shares: each set is divided by its sum, so that five equal
+Several style pictures are blended: style_l is then Σ_s b_s style_ls, the loss against the targets
+of each, and so the gradients add up in the same proportions. The network is evaluated once.
+
+style_l is [E4], the Gram matrix's, at the layers of the network, and [D3], that of the colours'
+moments, at `pixels`, which is x itself.
+
+The weights a_l, w_l and b_s are shares: each set is divided by its sum, so that five equal
 style layers have w_l = 1/5 as in the paper. `scale` changes nothing but the units (see
 `unit_scale`); loss and gradient always carry the same one.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import losses
+from .colours import mean_of_channels
 from .errors import InputError
 from .network import Network
+from .vgg import PIXELS
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,8 @@ class LossSettings:
     style_weight: float
     tv_weight: float
     normalisation: str
+    style_weights: float | list[float] = 1.0  # of the style pictures; one number: all alike
+    in_greys: bool = False  # every pixel of x counts as the mean of its channels
 
 
 class Term(NamedTuple):
@@ -49,6 +60,9 @@ class Evaluation(NamedTuple):
     def unscaled_loss(self) -> float:
         return sum(term.weighted for term in self.terms.values())
 
+    def times(self, scale: float) -> "Evaluation":
+        return Evaluation(self.loss * scale, self.dL_dx * scale, self.terms)
+
 
 class _Kind(NamedTuple):
     """One kind of loss, at its layers."""
@@ -60,11 +74,41 @@ class _Kind(NamedTuple):
     backward: Callable
 
 
-class Objective:
-    """Targets measured once from the two pictures; then call it with x as often as you like."""
+# How styles are compared: what is measured of the style picture's map, and the loss that uses it.
+_GRAM = (losses.gram_target, losses.style_forward, losses.style_backward)
+_MOMENTS = (losses.moments_target, losses.moments_forward, losses.moments_backward)
 
-    def __init__(self, network: Network, content, style, settings: LossSettings):
-        """`content` and `style` are pictures (H, W, 3) in [0, 1]; content has the size of x."""
+
+def _style_kind(name: str, comparison, weights: dict[str, float], maps: dict, backend) -> _Kind:
+    target_of, forward, backward = comparison
+    targets = {layer: target_of(maps[layer], backend=backend) for layer in weights}
+    return _Kind(name, weights, targets, forward, backward)
+
+
+def _style_kinds(name: str, network: Network, picture, weights: dict[str, float]) -> list[_Kind]:
+    maps, _ = network.forward(picture, weights, as_arrays=False)
+    by_gram = {layer: w for layer, w in weights.items() if layer != PIXELS}
+    by_moments = {layer: w for layer, w in weights.items() if layer == PIXELS}
+    return [
+        _style_kind(name, _GRAM, by_gram, maps, network.backend),
+        _style_kind(name, _MOMENTS, by_moments, maps, network.backend),
+    ]
+
+
+class Objective:
+    """Targets measured once from the pictures; then call it with x as often as you like."""
+
+    def __init__(
+        self,
+        network: Network,
+        content: np.ndarray,
+        style: np.ndarray | list[np.ndarray],
+        settings: LossSettings,
+    ):
+        """Pictures are (H, W, 3) in [0, 1]; content has the size of x, and styles may be several.
+
+        With `in_greys` they should be greys.
+        """
         if settings.normalisation not in losses.NORMALISATIONS:
             raise InputError(
                 f"unknown normalisation {settings.normalisation!r}; "
@@ -74,37 +118,47 @@ class Objective:
         self._network = network
         self._normalisation = settings.normalisation
         self._tv_weight = settings.tv_weight
+        self._in_greys = settings.in_greys
         content_weights = _weights_of(settings.content_layers, settings.content_weight)
         style_weights = _weights_of(settings.style_layers, settings.style_weight)
         if not (content_weights or style_weights or self._tv_weight):
             raise InputError("all weights are zero: there is nothing to optimise; raise one")
         P, _ = network.forward(content, content_weights)
-        style_maps, _ = network.forward(style, style_weights)
-        A = {
-            layer: losses.gram_target(F, backend=network.backend) for layer, F in style_maps.items()
-        }
         self._taps = content_weights | style_weights
-        self._kinds = (
-            _Kind("content", content_weights, P, losses.content_forward, losses.content_backward),
-            _Kind("style", style_weights, A, losses.style_forward, losses.style_backward),
-        )
+        self._kinds = [
+            _Kind("content", content_weights, P, losses.content_forward, losses.content_backward)
+        ]
+        styles = style if isinstance(style, list) else [style]
+        shares = for_each_style("style_weights", settings.style_weights, len(styles))
+        for name, picture, share in zip(style_names(len(styles)), styles, shares, strict=True):
+            weights = {
+                layer: w * share / sum(shares) for layer, w in style_weights.items() if share
+            }
+            self._kinds += _style_kinds(name, network, picture, weights)
 
     def __call__(self, x) -> Evaluation:
         """x (H, W, 3) of the network's dtype → Evaluation."""
+        if not self._in_greys:
+            return self._evaluate(x)
+        evaluation = self._evaluate(mean_of_channels(x))
+        return evaluation._replace(dL_dx=mean_of_channels(evaluation.dL_dx))
+
+    def _evaluate(self, x) -> Evaluation:
         backend = self._network.backend
         terms: dict[str, Term] = {}
-        dL_dF: dict[str, np.ndarray] = {}
-        features, tape = self._network.forward(x, self._taps)
+        waiting: dict[str, list[Callable]] = {}  # layer → its losses' ways back
+        features, tape = self._network.forward(x, self._taps, as_arrays=False)
         for layer in list(features):
-            F = features.pop(layer)  # each map can go as soon as its losses are done
+            F = features.pop(layer)  # a map can go as soon as its losses are done
             for kind in self._kinds:
                 if layer not in kind.weights:
                     continue
                 weight, target = kind.weights[layer], kind.targets[layer]
                 value, cache = kind.forward(F, target, self._normalisation, backend=backend)
                 terms[f"{kind.name} {layer}"] = Term(value, weight)
-                gradient = kind.backward(self.scale * weight, cache, backend=backend)
-                dL_dF[layer] = dL_dF[layer] + gradient if layer in dL_dF else gradient
+                go_back = partial(kind.backward, self.scale * weight, cache, backend=backend)
+                waiting.setdefault(layer, []).append(go_back)
+        dL_dF = {layer: partial(_add_all, losses) for layer, losses in waiting.items()}
         dL_dx = self._network.backward(dL_dF, tape) if dL_dF else np.zeros_like(x)
         if self._tv_weight:
             terms["tv"], gradient = self._total_variation(x)
@@ -118,6 +172,29 @@ class Objective:
         weight = self.scale * self._tv_weight
         gradient = losses.total_variation_backward(weight, cache, backend=backend)
         return Term(value, self._tv_weight), gradient
+
+
+def style_names(count: int) -> list[str]:
+    """What each of so many styles is called, in terms, records and checkpoints."""
+    return ["style", *(f"style {n}" for n in range(2, count + 1))]
+
+
+def for_each_style(name: str, values: float | list[float], count: int) -> list[float]:
+    """One number for each of so many styles; a single number is for all."""
+    listed = values if isinstance(values, list) else [values]
+    if len(listed) not in (1, count):
+        raise InputError(
+            f"{name} has {len(listed)} numbers for {count} style pictures; give one for each, or "
+            "one for all"
+        )
+    return listed * (count // len(listed))
+
+
+def _add_all(waiting: list[Callable], gradient):
+    """Every loss of a layer adds its dL_dF to the gradient; what it kept for that can go then."""
+    while waiting:
+        gradient = waiting.pop()(gradient)
+    return gradient
 
 
 def unit_scale(evaluation: Evaluation) -> float:

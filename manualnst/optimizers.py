@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from scipy.optimize import Bounds, minimize
 
 from .objective import Evaluation
 
@@ -271,6 +270,8 @@ class LBFGSB:
     projected_gradient = 1e-5
 
     def minimise(self, evaluate, state, steps, on_step):
+        from scipy.optimize import Bounds, minimize  # here, as it takes 0.2 s to load
+
         if state.iterations >= steps:
             return ALL_STEPS_DONE.format(steps)
         shape, dtype = state.x.shape, state.x.dtype

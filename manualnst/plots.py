@@ -100,14 +100,32 @@ def _text_width(text: str, size: int = _TEXT_SIZE) -> float:
     return _font(size).getlength(text) / _SCALE
 
 
-def draw_curve(series: dict[str, Sequence[float]], *, title: str, x_label: str) -> np.ndarray:
+def draw_curve(
+    series: dict[str, Sequence[float]],
+    *,
+    title: str,
+    x_label: str,
+    marks: dict[int, str] | None = None,
+) -> np.ndarray:
     """A picture (H, W, 3), float32 in [0, 1], of each series over 1, 2, 3, … on a log axis.
 
     The series called "total" is drawn thick. What a log axis cannot show (zero, negative
-    values, NaN, infinity) is left out: single values as gaps, whole series altogether.
+    values, NaN, infinity) is left out: single values as gaps, whole series altogether. Each of
+    the `marks` tells what begins there; with more than one of them, the lines are broken there.
     """
-    points = {name: list(enumerate(values, start=1)) for name, values in series.items()}
-    return _draw_plot(points, title=title, x_label=x_label)
+    marks = marks or {}
+    points = {name: _broken(values, marks) for name, values in series.items()}
+    return _draw_plot(points, title=title, x_label=x_label, sections=marks)
+
+
+def _broken(values: Sequence[float], marks: Collection[int]) -> _Points:
+    """(1, the first), (2, the second), …, with a gap before each mark but the first value's."""
+    points = []
+    for x, y in enumerate(values, start=1):
+        if x in marks and x > 1:
+            points.append((x - 0.5, math.nan))
+        points.append((x, y))
+    return points
 
 
 def draw_errors(
@@ -151,6 +169,7 @@ def _draw_plot(
     x_label: str,
     caption: Sequence[str] = (),
     marked: Collection[str] = (),
+    sections: dict[int, str] | None = None,
     x_is_exponent: bool = False,
     x_ticks: Sequence[_Tick] | None = None,
 ) -> np.ndarray:
@@ -164,6 +183,8 @@ def _draw_plot(
     if x_ticks is None:
         x_ticks = _whole_numbers(frame, x_is_exponent)
     _draw_x_axis(pen, frame, x_label, x_ticks)
+    if sections and len(sections) > 1:
+        _draw_sections(pen, frame, sections)
     colours = _colours(shown)
     for name, colour in colours.items():
         _draw_series(pen, frame, shown[name], colour, _line_width(name))
@@ -257,6 +278,17 @@ def _whole_numbers(frame: _Frame, are_exponents: bool) -> list[_Tick]:
     first = math.ceil(low / step) * step
     values = range(first, math.floor(high) + 1, step)
     return [(k, *(_power(1, k) if are_exponents else (str(k), ""))) for k in values]
+
+
+def _draw_sections(pen: _Pen, frame: _Frame, sections: dict[int, str]) -> None:
+    """Where each begins, and its name above it, as far as there is room."""
+    free_from = frame.left
+    for first, name in sections.items():
+        x = frame.x(max(first - 0.5, frame.x_range[0]))
+        pen.line([(x, frame.top), (x, frame.bottom)], _GREY, 1)
+        if x >= free_from:
+            pen.text(x + 4, frame.top - 10, name, _GREY, "lm", _LABEL_SIZE)
+            free_from = x + 4 + _text_width(name, _LABEL_SIZE) + _GAP
 
 
 def _nice_step(least: float) -> int:

@@ -11,10 +11,12 @@ import numpy as np
 from .errors import InputError
 from .files import read_bytes, write_atomically
 from .images import encode_png, save_picture
+from .objective import style_names
 from .plots import draw_curve
 
 MAX_RECORD_BYTES = 64 << 20
-RECORD_FORMAT = "manualnst record 1"
+RECORD_FORMAT = "manualnst record 2"
+_BEFORE_SCALES = "manualnst record 1"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +42,27 @@ class Result:
 
     def loss_curve(self) -> np.ndarray:
         """A picture (H, W, 3) of every weighted term against the evaluations."""
-        return draw_curve(self.record["history"], title="loss by evaluation", x_label="evaluation")
+        first, marks = 1, {}
+        for scale in self.record["scales"]:
+            marks[first] = f"{max(scale['size'])} px"
+            first += scale["evaluations"]
+        history = self.record["history"]
+        return draw_curve(history, title="loss by evaluation", x_label="evaluation", marks=marks)
 
     def _summary(self) -> str:
-        content, style = self.record["content"]["name"], self.record["style"]["name"]
-        return f"{Path(content).name} in the style of {Path(style).name}"
+        content, *styles = (
+            Path(self.record[role]["name"]).name for role in ("content", *styles_in(self.record))
+        )
+        return f"{content} in the style of {' and '.join(styles)}"
 
     def _repr_png_(self) -> bytes:
         return encode_png(self.image, self.alpha)
+
+
+def styles_in(record: dict[str, Any]) -> list[str]:
+    """The keys under which a record, or a checkpoint's facts, have their style pictures."""
+    first, *more = style_names(len(record))
+    return [first, *(name for name in more if name in record)]
 
 
 def load_record(path: str | os.PathLike) -> dict[str, Any]:
@@ -58,11 +73,14 @@ def load_record(path: str | os.PathLike) -> dict[str, Any]:
         raise
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not a run record: {error}") from error
-    if not isinstance(record, dict) or record.get("format") != RECORD_FORMAT:
+    if not isinstance(record, dict) or record.get("format") not in (RECORD_FORMAT, _BEFORE_SCALES):
         raise InputError(f"{path} is not a run record of this version ({RECORD_FORMAT!r})")
-    parts = [record.get(part) for part in ("settings", "content", "style", "start", "weights")]
+    pictures = ("content", *styles_in(record), "start")
+    parts = [record.get(part) for part in ("settings", *pictures, "weights")]
     if not all(isinstance(part, dict) for part in parts):
         raise InputError(f"{path} is incomplete: settings, pictures or weights are missing")
-    if not all(isinstance(record[role].get("name"), str) for role in ("content", "style", "start")):
+    if not all(isinstance(record[role].get("name"), str) for role in pictures):
         raise InputError(f"{path} is incomplete: it does not name its pictures")
+    if record["format"] == _BEFORE_SCALES:  # all its steps were at one size
+        record["settings"] = {"scales": 1} | record["settings"]
     return record

@@ -6,25 +6,28 @@ what the callback gets.
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import machine, preflight, threads
+from . import blas, machine, preflight, threads
 from .backends import get_backend
 from .checkpoint import save_checkpoint
+from .colours import mean_of_channels, with_chrominance_of
 from .errors import InputError
 from .history import History
-from .images import fitted_size
-from .inputs import Input
-from .network import Network
-from .objective import Objective, unit_scale
-from .optimizers import State, Step, make_optimizer
+from .images import fitted_size, resize
+from .inputs import Input, scaled
+from .network import Network, map_shapes
+from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
+from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
 from .result import RECORD_FORMAT, Result
+from .scales import Scale, plan, shrunk, work, work_left
 from .settings import Settings
+from .standing import Standing
 from .vgg import Weights
 
 
@@ -36,23 +39,42 @@ class Progress(NamedTuple):
     loss: float  # of this step's picture
     terms: dict[str, float]  # weighted; they add up to `loss`
     seconds: float  # since the run was started or resumed
-    picture: np.ndarray  # (H, W, 3), this step's; not to be changed
+    seconds_left: float  # of all scales
+    share: float  # of the whole work that is done, from 0 to 1
+    size: tuple[int, int]  # (width, height) of this scale
+    picture: np.ndarray  # (H, W, 3), this step's, of that size; not to be changed
 
+
+STOPPED = "stopped by the callback"
 
 # Called after each step; returning True ends the run with the best picture so far.
 Callback = Callable[[Progress], bool | None]
 
 
-@dataclass
-class Standing:
-    """How far a run has come: all of it goes into a checkpoint."""
+def plan_scales(
+    settings: Settings, weights: Weights, content: Input, styles: list[Input]
+) -> list[Scale]:
+    """Those at which all pictures are large enough for the network."""
 
-    state: State
-    best: np.ndarray  # (H, W, 3), the picture of the lowest loss so far
-    best_loss: float = float("inf")
-    history: History = field(default_factory=History)
-    seconds: float = 0.0
-    scale: float | None = None  # the objective's, fixed at the first start
+    def works(factor: float) -> bool:
+        sizes = (shrunk(*picture.pixels.shape[:2], factor) for picture in (content, *styles))
+        with suppress(InputError):
+            return all([*map_shapes(weights, _taps(settings), *size)] for size in sizes)
+        return False
+
+    height, width = content.pixels.shape[:2]
+    return plan(
+        height,
+        width,
+        steps=settings.steps,
+        count=settings.scales,
+        min_size=settings.min_size,
+        works=works,
+    )
+
+
+def _taps(settings: Settings) -> set[str]:
+    return {*settings.content_layers, *settings.style_layers}
 
 
 class Run:
@@ -63,7 +85,8 @@ class Run:
         settings: Settings,
         weights: Weights,
         content: Input,
-        style: Input,
+        styles: list[Input],
+        scales: list[Scale],
         standing: Standing,
         facts: dict[str, Any],
         notices: list[str],
@@ -71,36 +94,68 @@ class Run:
         self.settings = settings
         self.standing = standing
         self.notices = notices
-        self._weights, self._content, self._style = weights, content, style
+        self.scales = scales
+        self._weights, self._content, self._styles = weights, content, styles
         self.facts = facts | {"weights": _weights_facts(weights)}  # for record and checkpoint
-        self._objective: Objective | None = None
+        self._network: Network | None = None
+        self._objective: Objective | None = None  # of the scale at hand
+        self._first: Evaluation | None = None  # of the picture with which a scale begins
         self._seconds_before = standing.seconds
+        self._left_before = self._work_left
         self._check_memory()
+        if len(scales) > 1:
+            sizes = (f"{scale.width} × {scale.height} ({scale.steps} steps)" for scale in scales)
+            self.notices.append(f"coarse to fine: {', '.join(sizes)}")
 
     @property
     def done(self) -> int:
         """Steps that are done: more than zero in a run that was resumed."""
-        return self.standing.state.iterations
+        return self.standing.steps
+
+    @property
+    def share(self) -> float:
+        """Of the work that is done, from 0 to 1."""
+        whole = work(self.scales)
+        return (whole - self._work_left) / whole
+
+    @property
+    def _scale(self) -> Scale:
+        return self.scales[self.standing.number]
+
+    @property
+    def _work_left(self) -> int:
+        return work_left(self.scales, self.standing.number, self.standing.state.iterations)
 
     def start(self) -> None:
         """Measure the targets and one evaluation; adds a notice of the time to expect."""
-        settings, standing = self.settings, self.standing
-        network = Network(self._weights, backend=get_backend(settings.backend), pool=settings.pool)
-        objective = Objective(network, self._content.pixels, self._style.pixels, settings.losses)
-        began = time.perf_counter()
-        with np.errstate(all="ignore"):
-            evaluation = objective(standing.state.x)
-        seconds = time.perf_counter() - began
-        if standing.scale is None:
-            standing.scale = unit_scale(evaluation)
-        objective.scale = standing.scale
-        self._objective = objective
-        steps = settings.steps - self.done
-        total = preflight.seconds(steps, seconds, standing.state.x.size, settings.optimizer)
+        settings = self.settings
+        backend = get_backend(settings.backend)
+        self._network = Network(self._weights, backend=backend, pool=settings.pool)
+        seconds = self._measure()
+        per_pixel = preflight.seconds(1, seconds, 3 * self._scale.pixels, settings.optimizer)
+        total = per_pixel * self._work_left / self._scale.pixels
         self.notices.append(
-            f"time: about {machine.format_duration(total)} for {steps} steps "
-            f"({seconds:.2g} s an evaluation)"
+            f"time: about {machine.format_duration(total)} for {settings.steps - self.done} steps "
+            f"({seconds:.2g} s an evaluation at {self._scale.width} × {self._scale.height})"
         )
+
+    def _measure(self) -> float:
+        """The objective of the scale at hand, and the seconds of one evaluation."""
+        with _for_numbers():
+            content, *styles = (
+                resize(picture.pixels, *self._scale.of(*picture.pixels.shape[:2]))
+                for picture in (self._content, *self._styles)
+            )
+            objective = Objective(self._network, content, styles, self.settings.losses)
+            began = time.perf_counter()
+            evaluation = objective(self.standing.state.x)
+            seconds = time.perf_counter() - began
+        if self.standing.unit is None:
+            self.standing = replace(self.standing, unit=unit_scale(evaluation))
+            self._first = evaluation.times(self.standing.unit)
+        objective.scale = self.standing.unit
+        self._objective = objective
+        return seconds
 
     def finish(
         self,
@@ -118,48 +173,89 @@ class Run:
             if checkpoint is not None and self.done % checkpoint_every == 0:
                 self._try_to_save(checkpoint)
             if callback is not None and callback(self._progress(step)):
-                return "stopped by the callback"
+                return STOPPED
             return None
 
-        optimizer = make_optimizer(self.settings.optimizer, self.settings.rate)
-        evaluate = self.standing.history.recording(self._objective)
         interrupted = False
         try:
-            # BLAS: scipy's own calls are many and small. Overflows: divergence is told in words.
-            with threads.single_threaded_blas(), np.errstate(all="ignore"):
-                stop_reason = optimizer.minimise(
-                    evaluate, self.standing.state, self.settings.steps, on_step
-                )
+            stop_reason = self._optimise(on_step)
         except KeyboardInterrupt:
             interrupted = True
             stop_reason = f"interrupted after {self.done} of {self.settings.steps} steps"
+        if self.standing.number + 1 < len(self.scales):
+            here, last = self._scale, self.scales[-1]
+            stop_reason += (
+                f", at {here.width} × {here.height}; enlarged to {last.width} × {last.height}"
+            )
         record = self._record(stop_reason)
-        return Result(self.standing.best, self._content.alpha, record, interrupted)
+        best = self._painted(self.enlarged(self.standing.best))
+        return Result(best, self._content.alpha, record, interrupted)
+
+    def enlarged(self, picture: np.ndarray) -> np.ndarray:
+        """A picture of any scale at the size of the last."""
+        return resize(picture, self.scales[-1].height, self.scales[-1].width)
+
+    def _optimise(self, on_step: Callable[[Step], str | None]) -> str:
+        """Scale after scale; returns why the last one reached has stopped."""
+        optimizer = make_optimizer(self.settings.optimizer, self.settings.rate)
+        while True:
+            if self._objective is None:
+                self._measure()
+            standing, steps = self.standing, self._scale.steps
+            evaluate = standing.history.recording(self._evaluate)
+            with _for_numbers():
+                stop_reason = optimizer.minimise(evaluate, standing.state, steps, on_step)
+            if stop_reason in (STOPPED, DIVERGED):
+                return stop_reason
+            if self._scale is self.scales[-1]:
+                whole = stop_reason == ALL_STEPS_DONE.format(steps)
+                return ALL_STEPS_DONE.format(self.done) if whole else stop_reason
+            self._enlarge()
+
+    def _enlarge(self) -> None:
+        """To the next scale, from the best picture of this one.
+
+        The optimiser begins anew: what it has learned of curvature is another objective's, and
+        Adam gets 7 % lower without its old averages.
+        """
+        standing, scale = self.standing, self.scales[self.standing.number + 1]
+        x = resize(standing.best, scale.height, scale.width)
+        self._objective = None
+        # In one assignment: an interrupt finds the one scale or the other.
+        self.standing = Standing(
+            State(x),
+            best=x,
+            history=History(standing.losses()),
+            seconds=standing.seconds,
+            passed=(*standing.passed, standing.so_far()),
+        )
 
     def save(self, path: str | os.PathLike) -> None:
         """Write all that is needed to go on from the last whole step, pictures included."""
-        standing = self.standing
-        facts = {
+        facts, arrays = self.standing.stored()
+        facts |= {
             "settings": self.settings.to_json(),
             "facts": self.facts,
-            "scale": standing.scale,
-            "iterations": standing.state.iterations,
-            "evaluations": standing.state.evaluations,
-            "loss": standing.state.loss,
-            "best_loss": standing.best_loss,
-            "history": standing.history.first(standing.state.evaluations),
-            "seconds": standing.seconds,
+            "steps": [scale.steps for scale in self.scales],
         }
-        pictures = {
-            "content": self._content.pixels,
-            "style": self._style.pixels,
-            "x": standing.state.x,
-            "best": standing.best,
-        }
-        if self._content.alpha is not None:
-            pictures["alpha"] = self._content.alpha
-        state = {f"state.{name}": array for name, array in standing.state.arrays.items()}
-        save_checkpoint(path, facts, pictures | state)
+        arrays["content"] = self._content.pixels
+        for name, style in zip(style_names(len(self._styles)), self._styles, strict=True):
+            arrays[name] = style.pixels
+        for name in ("alpha", "colours"):
+            if (array := getattr(self._content, name)) is not None:
+                arrays[name] = array
+        save_checkpoint(path, facts, arrays)
+
+    def _painted(self, x: np.ndarray) -> np.ndarray:
+        """What a person is shown of x, of any size: greys get the content's colours."""
+        if self._content.colours is None:
+            return x
+        colours = resize(self._content.colours, *x.shape[:2])
+        return with_chrominance_of(colours, mean_of_channels(x))
+
+    def _evaluate(self, x: np.ndarray) -> Evaluation:
+        first, self._first = self._first, None
+        return self._objective(x) if first is None else first
 
     def _try_to_save(self, checkpoint: str | os.PathLike) -> None:
         """A checkpoint that cannot be written is told of, but does not cost the run."""
@@ -170,22 +266,28 @@ class Run:
                 self.notices.append(str(error))
 
     def _check_memory(self) -> None:
-        taps = {**self.settings.content_layers, **self.settings.style_layers}
-        content_size, style_size = (each.pixels.shape[:2] for each in (self._content, self._style))
+        taps = _taps(self.settings)
+        sizes = [each.pixels.shape[:2] for each in (self._content, *self._styles)]
+        style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
 
         def need(*sizes: tuple[int, int]) -> int:
-            return preflight.peak_bytes(self._weights, taps, sizes, self.settings.optimizer)
+            return preflight.peak_bytes(
+                self._weights, taps, sizes, self.settings.optimizer, self.settings.pool
+            )
 
         def fits(long_side: int) -> bool:
             # Fitted anew from the original pictures, these may come out one row larger.
-            fitted = [fitted_size(*size, long_side) for size in (content_size, style_size)]
+            fitted = [
+                fitted_size(*size, scaled(long_side, scale))
+                for size, scale in zip(sizes, [1, *style_scales], strict=True)
+            ]
             with suppress(InputError):  # too small to be pooled
                 return need(*((height + 1, width + 1) for height, width in fitted)) <= available
             return False
 
-        needed, available = need(content_size, style_size), machine.available_memory()
+        needed, available = need(*sizes), machine.available_memory()
         if available is not None and needed > available:
-            height, width = content_size
+            height, width = sizes[0]
             largest = preflight.largest(fits, max(height, width))
             raise InputError(
                 f"not enough memory: {width} × {height} needs about "
@@ -193,42 +295,56 @@ class Run:
                 f"available; " + (f"--size {largest} fits" if largest else "no size fits")
             )
         total = needed + (machine.peak_memory() or 0)  # what is held already, and what is to come
+        if (advice := blas.advice()) is not None:
+            self.notices.append(advice)
         self.notices.append(f"memory: about {machine.format_bytes(total)} at the peak")
 
     def _take(self, step: Step, seconds: float) -> None:
-        loss = step.evaluation.unscaled_loss
-        if loss < self.standing.best_loss:
-            self.standing.best, self.standing.best_loss = step.state.x, loss
-        self.standing.state = step.state
-        self.standing.seconds = self._seconds_before + seconds
+        loss, standing = step.evaluation.unscaled_loss, self.standing
+        better = {"best": step.state.x, "best_loss": loss} if loss < standing.best_loss else {}
+        seconds += self._seconds_before
+        self.standing = replace(standing, state=step.state, seconds=seconds, **better)
 
     def _progress(self, step: Step) -> Progress:
+        seconds, left = self.standing.seconds - self._seconds_before, self._work_left
         return Progress(
-            step=step.state.iterations,
-            evaluations=step.state.evaluations,
+            step=self.done,
+            evaluations=self.standing.evaluations,
             loss=step.evaluation.unscaled_loss,
             terms={name: term.weighted for name, term in step.evaluation.terms.items()},
-            seconds=self.standing.seconds - self._seconds_before,
-            picture=step.state.x,
+            seconds=seconds,
+            seconds_left=seconds / (self._left_before - left) * left,
+            share=self.share,
+            size=(self._scale.width, self._scale.height),
+            picture=self._painted(step.state.x),
         )
 
     def _record(self, stop_reason: str) -> dict[str, Any]:
         standing = self.standing
+        scales = [*standing.passed, standing.so_far()]
         return {
             "format": RECORD_FORMAT,
             "versions": machine.versions(),
             "settings": self.settings.to_json(),
             **self.facts,
-            "scale": standing.scale,
+            "scales": [{**scale._asdict(), "size": list(scale.size)} for scale in scales],
             "stop_reason": stop_reason,
-            "steps": standing.state.iterations,
-            "evaluations": standing.state.evaluations,
-            "best_loss": standing.best_loss if np.isfinite(standing.best_loss) else None,
+            "steps": standing.steps,
+            "evaluations": standing.evaluations,
+            "best_loss": standing.so_far().best_loss,
             "seconds": round(standing.seconds, 3),
             "peak_memory_bytes": machine.peak_memory(),
-            "history": standing.history.first(standing.state.evaluations),
+            "history": standing.losses(),
             "notices": self.notices,
         }
+
+
+@contextmanager
+def _for_numbers() -> Iterator[None]:
+    """For all that computes. BLAS: scipy's own calls are many and small, and the threads of a
+    resumed run must be those of a whole one. Overflows: divergence is told in words."""
+    with threads.single_threaded_blas(), np.errstate(all="ignore"):
+        yield
 
 
 def _weights_facts(weights: Weights) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from .backends import NAMES as BACKENDS
+from .colours import COLOURS, KEEP_CONTENT
 from .errors import InputError
 from .losses import NORMALISATIONS
 from .network import POOLINGS
@@ -17,18 +18,23 @@ LARGEST_INTEGER = 2**31 - 1
 # Beyond these a weight of single precision overflows or vanishes on its way through the network.
 SMALLEST_NUMBER, LARGEST_NUMBER = 1e-12, 1e12
 
-STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+STYLE_LAYERS = ("pixels", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
 @dataclass(frozen=True)
 class Settings:
     size: int = 512  # long side of the result at most; a smaller content keeps its size
-    steps: int = 150
+    steps: int = 300  # of all sizes together
+    scales: int | None = None  # sizes from coarse to fine; None: from min_size by about √2
+    min_size: int = 128  # long side of the coarsest
     content_weight: float = 0.1
     style_weight: float = 1.0
     tv_weight: float = 0.1
     content_layers: dict[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
     style_layers: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STYLE_LAYERS, 1.0))
+    style_weights: float | list[float] = 1.0  # shares of several styles; one number: all alike
+    style_scale: float | list[float] = 1.0  # × size: a style's long side at most; one: for all
+    colours: str = "style"  # one of COLOURS
     normalisation: str = "relative"
     pool: str = "average"
     init: str = "content"  # one of INITS, or a picture file
@@ -41,11 +47,17 @@ class Settings:
     def __post_init__(self):
         _check_integer("size", self.size, at_least=1)
         _check_integer("steps", self.steps, at_least=1)
+        if self.scales is not None:
+            _check_integer("scales", self.scales, at_least=1)
+        _check_integer("min_size", self.min_size, at_least=1)
         _check_integer("seed", self.seed, at_least=0)
         for name in ("content_weight", "style_weight", "tv_weight"):
             _check_number(name, getattr(self, name))
         for name in ("content_layers", "style_layers"):
             _check_layers(name, getattr(self, name))
+        _check_numbers("style_weights", self.style_weights, any)
+        _check_numbers("style_scale", self.style_scale, all)
+        _check_choice("colours", self.colours, COLOURS)
         _check_choice("normalisation", self.normalisation, NORMALISATIONS)
         _check_choice("pool", self.pool, POOLINGS)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
@@ -59,6 +71,11 @@ class Settings:
                 raise InputError("rate is for adam and momentum; lbfgs finds its own step length")
             if self.rate == 0:
                 raise InputError("rate is 0: nothing would move; give a positive number")
+
+    @property
+    def in_greys(self) -> bool:
+        """Whether only luminance is painted."""
+        return self.colours == KEEP_CONTENT
 
     @property
     def losses(self) -> LossSettings:
@@ -94,6 +111,14 @@ def parse_layers(text: str) -> dict[str, float]:
     return layers
 
 
+def parse_numbers(text: str) -> list[float]:
+    """'0.7,0.3' → [0.7, 0.3]."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise InputError(f"{text!r}: expected numbers with commas, as in 0.7,0.3") from None
+
+
 def _check_integer(name, value, at_least):
     if not isinstance(value, int) or isinstance(value, bool):
         raise InputError(f"{name} is {value!r:.40}; it must be a whole number")
@@ -108,6 +133,15 @@ def _check_number(name, value):
         raise InputError(
             f"{name} must be 0 or a number from {SMALLEST_NUMBER:g} to {LARGEST_NUMBER:g}"
         )
+
+
+def _check_numbers(name, value, enough):
+    """One number or a list of them; `enough` of these, any or all, must not be 0."""
+    numbers = value if isinstance(value, list) else [value]
+    for number in numbers:
+        _check_number(name, number)
+    if not numbers or not enough(numbers):
+        raise InputError(f"{name} is {value!r:.40}; give numbers, {enough.__name__} larger than 0")
 
 
 def _check_layers(name, layers):

@@ -18,12 +18,17 @@ def for_each(function: Callable, items: Iterable) -> None:
     items = list(items)
     pool = _pool()
     if pool is None or len(items) == 1:
-        for item in items:
-            function(item)
+        in_order(function, items)
         return
     with single_threaded_blas():
         for _ in pool.map(function, items):
             pass  # an exception of a piece is raised here
+
+
+def in_order(function: Callable, items: Iterable) -> None:
+    """The same one after the other: for what runs in one of the threads already."""
+    for item in items:
+        function(item)
 
 
 @cache

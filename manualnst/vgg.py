@@ -17,6 +17,9 @@ from .errors import InputError
 BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 WIDTHS = (64, 128, 256, 512, 512)
 
+# The name of the map before all layers: the picture itself, (H, W, 3) in [0, 1].
+PIXELS = "pixels"
+
 IMAGENET_MEAN_RGB_255 = (123.68, 116.779, 103.939)
 
 
@@ -128,6 +131,6 @@ def _check_layer(architecture: str, name: str, w, b, channels: int) -> int:
 
 def check_tap(name: str, available: list[str]) -> None:
     """Refuse a layer name that cannot be tapped."""
-    taps = [layer for layer in available if not layer.startswith("pool")]
+    taps = [PIXELS, *(layer for layer in available if not layer.startswith("pool"))]
     if name not in taps:
         raise InputError(f"unknown layer {name!r}; this network has {', '.join(taps)}")

@@ -167,6 +167,22 @@ def test_style_loss_with_a_style_picture_of_another_size(shape, normalisation, b
 
 @pytest.mark.parametrize("backend", NAMES)
 @pytest.mark.parametrize("normalisation", losses.NORMALISATIONS)
+@pytest.mark.parametrize("shape", [(1, 2, 1), (1, 5, 3), (4, 3, 2)])
+def test_moments_loss_with_a_style_picture_of_another_size(shape, normalisation, backend):
+    options = dict(backend=get_backend(backend))
+    F, style = random_array(1, shape), random_array(2, (3, 5, shape[2]))
+    target = losses.moments_target(style, **options)
+    expected_target = reference.moments(nchw(torch.from_numpy(style)))
+    compare_loss(
+        lambda F: losses.moments_forward(F, target, normalisation, **options),
+        partial(losses.moments_backward, **options),
+        lambda F: reference.moments_loss(F, expected_target, normalisation),
+        F,
+    )
+
+
+@pytest.mark.parametrize("backend", NAMES)
+@pytest.mark.parametrize("normalisation", losses.NORMALISATIONS)
 @pytest.mark.parametrize("shape", [(1, 5, 3), (4, 1, 3), (4, 3, 2)])
 def test_total_variation(shape, normalisation, backend):
     options = dict(backend=get_backend(backend))
@@ -184,7 +200,7 @@ def test_total_variation(shape, normalisation, backend):
 def torch_maps(x, taps, weights, pool):
     """x (1, 3, H, W) → {tap: its map}, by the functions above, as `reference.Vgg` does it."""
     y = torch_pixels(hwc(x), weights.preprocessing)
-    maps = {}
+    maps = {"pixels": x}
     for name in layer_names(weights.architecture):
         if name in weights.layers:
             y = torch_conv3x3(y, *map(torch.from_numpy, weights.layers[name]))

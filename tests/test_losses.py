@@ -1,4 +1,4 @@
-"""Content, style and total variation: values by the equations, gradients by the oracles."""
+"""Content, style, moments, total variation: values by the equations, gradients by the oracles."""
 
 from functools import partial
 
@@ -20,6 +20,10 @@ def style_target(backend, shape=OTHER_SHAPE):
     return losses.gram_target(random_array(2, shape), backend=backend)
 
 
+def moments_target(backend, shape=OTHER_SHAPE):
+    return losses.moments_target(random_array(2, shape), backend=backend)
+
+
 def forward_of(kind, backend, normalisation):
     """F → (loss, cache), for any dtype of F."""
     options = dict(normalisation=normalisation, backend=backend)
@@ -27,6 +31,11 @@ def forward_of(kind, backend, normalisation):
         return lambda F: losses.content_forward(F, P.astype(F.dtype), **options)
     if kind == "tv":
         return partial(losses.total_variation_forward, **options)
+    if kind == "moments":
+        target = moments_target(backend)
+        return lambda F: losses.moments_forward(
+            F, losses.Moments(*(moment.astype(F.dtype) for moment in target)), **options
+        )
     A, positions = style_target(backend)
     return lambda F: losses.style_forward(F, losses.Gram(A.astype(F.dtype), positions), **options)
 
@@ -34,6 +43,7 @@ def forward_of(kind, backend, normalisation):
 BACKWARD = {
     "content": losses.content_backward,
     "style": losses.style_backward,
+    "moments": losses.moments_backward,
     "tv": losses.total_variation_backward,
 }
 
@@ -72,6 +82,24 @@ def test_gram_backward_assumes_no_symmetry(backend):
     check_gradient(lambda F: np.sum(dL_dG * backend.gram_forward(F)[0]), gradient, F)
 
 
+@pytest.mark.parametrize("backend", NAMES)
+def test_the_backward_of_the_moments_assumes_no_symmetry(backend):
+    backend = get_backend(backend)
+    F, dL_dmean, dL_dcovariance = (
+        random_array(n, shape) for n, shape in enumerate([SHAPE, (N,), (N, N)])
+    )
+
+    def loss(F):
+        mean, covariance, _ = backend.mean_and_covariance_forward(F)
+        return np.sum(dL_dmean * mean) + np.sum(dL_dcovariance * covariance)
+
+    *_, cache = backend.mean_and_covariance_forward(F)
+    before = [dL_dmean.copy(), dL_dcovariance.copy()]
+    gradient = backend.mean_and_covariance_backward(dL_dmean, dL_dcovariance, cache)
+    assert np.array_equal(before[0], dL_dmean) and np.array_equal(before[1], dL_dcovariance)
+    check_gradient(loss, gradient, F)
+
+
 # The equations once more, straight from the sources, in the paper's N × M.
 
 
@@ -96,6 +124,64 @@ def test_e4_and_e6():
     assert loss == pytest.approx(np.sum((G - A) ** 2) / (4 * N**2 * M**2))
     e6 = (Fm.T @ (G - A)).T / (N**2 * M**2)
     assert_close(paper_matrix(losses.style_backward(1.0, cache, backend=backend)), e6, 1e-13)
+
+
+def covariance(matrix):
+    """Of a matrix N × M, with 1/M."""
+    return np.cov(matrix, bias=True)
+
+
+def test_d1_d3_and_d4():
+    backend = get_backend("numpy")
+    F, S = random_array(3, SHAPE), random_array(2, OTHER_SHAPE)
+    target = moments_target(backend)
+    Fm, Sm = paper_matrix(F), paper_matrix(S)
+    assert_close(target.mean, Sm.mean(axis=1), 1e-15)
+    assert_close(target.covariance, covariance(Sm), 1e-15)
+    of_mean = Fm.mean(axis=1) - Sm.mean(axis=1)
+    of_covariance = covariance(Fm) - covariance(Sm)
+    loss, cache = losses.moments_forward(F, target, backend=backend)
+    total = np.sum(of_mean**2) + np.sum(of_covariance**2)
+    assert loss == pytest.approx(total / (4 * N**2))
+    d4 = of_mean[:, None] / 2 + of_covariance @ (Fm - Fm.mean(axis=1, keepdims=True))
+    gradient = losses.moments_backward(1.0, cache, backend=backend)
+    assert_close(paper_matrix(gradient), d4 / (N**2 * M), 1e-13)
+
+
+@pytest.mark.parametrize("normalisation", losses.NORMALISATIONS)
+def test_the_moments_have_the_constants_of_the_gram_matrix(normalisation):
+    """Of the sums over positions M μ and M S, as the Gram matrix is one."""
+    backend = get_backend("numpy")
+    F, S = random_array(3, SHAPE), random_array(2, SHAPE)
+    options = dict(normalisation=normalisation, backend=backend)
+    loss, _ = losses.moments_forward(F, losses.moments_target(S, backend=backend), **options)
+    Fm, Sm = paper_matrix(F), paper_matrix(S)
+    expected = 0
+    for ours, target in (
+        (M * Fm.mean(axis=1), M * Sm.mean(axis=1)),
+        (M * covariance(Fm), M * covariance(Sm)),
+    ):
+        factor = losses.NORMALISATIONS[normalisation].style(target, M)
+        expected += factor * np.sum((ours - target) ** 2)
+    assert loss == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("deviation", "counts_as"), [(0.0, 0.1), (0.01, 0.1), (0.2, 0.2)])
+def test_a_style_without_contrast_does_not_outweigh_everything(deviation, counts_as):
+    backend = get_backend("numpy")
+    pattern = np.array([1.0, -1.0, -1.0, 1.0]).reshape(2, 2, 1)
+    target = losses.moments_target(1 + deviation * pattern, backend=backend)
+    loss, _ = losses.moments_forward(1 + pattern, target, "relative", backend=backend)
+    assert loss == pytest.approx((1 - deviation**2) ** 2 / counts_as**4)
+
+
+def test_the_order_of_the_positions_is_nothing_to_the_moments():
+    backend = get_backend("numpy")
+    F = random_array(3, SHAPE)
+    shuffled = np.random.default_rng(0).permutation(F.reshape(-1, N)).reshape(SHAPE)
+    target = losses.moments_target(F, backend=backend)
+    loss, _ = losses.moments_forward(shuffled, target, "relative", backend=backend)
+    assert loss == pytest.approx(0, abs=1e-28)
 
 
 def test_a_style_of_another_size_is_compared_by_position():
@@ -131,8 +217,8 @@ def test_normalisations_are_those_of_the_sources(normalisation, content, style):
 def test_relative_losses_are_one_for_a_picture_that_has_nothing():
     backend = get_backend("numpy")
     nothing = np.zeros(SHAPE)
-    for kind in ("content", "style"):
-        assert forward_of(kind, backend, "relative")(nothing)[0] == pytest.approx(1)
+    for kind, shares in {"content": 1, "style": 1, "moments": 2}.items():
+        assert forward_of(kind, backend, "relative")(nothing)[0] == pytest.approx(shares)
 
 
 def test_relative_total_variation_is_a_mean():
@@ -145,6 +231,9 @@ def test_relative_survives_an_empty_target():
     backend = get_backend("numpy")
     nothing = np.zeros(SHAPE)
     loss, _ = losses.content_forward(nothing, nothing, "relative", backend=backend)
+    assert loss == 0
+    target = losses.moments_target(nothing, backend=backend)
+    loss, _ = losses.moments_forward(nothing, target, "relative", backend=backend)
     assert loss == 0
 
 
@@ -163,6 +252,9 @@ MISTAKES = {
     "style: factor 4 forgotten": ("style", lambda g, F: 4 * g),
     "style: N instead of N²": ("style", lambda g, F: N * g),
     "style: transposed map": ("style", lambda g, F: g.reshape(N, M).T.reshape(F.shape)),
+    "moments: factor 4 forgotten": ("moments", lambda g, F: 4 * g),
+    "moments: share of the mean forgotten": ("moments", lambda g, F: g - g.mean(axis=(0, 1))),
+    "moments: M instead of M − 1": ("moments", lambda g, F: g * M / (M - 1)),
     "tv: counted from one side": ("tv", lambda g, F: g - np.roll(g, 1, axis=0)),
     "tv: border wraps around": ("tv", lambda g, F: g + 2 * (F - np.roll(F, 1, axis=1))),
 }
@@ -186,5 +278,7 @@ def test_shapes_that_do_not_fit_are_told():
         losses.content_forward(F, random_array(1, OTHER_SHAPE), backend=backend)
     with pytest.raises(InputError, match="4 channels.* Gram matrix of 2"):
         losses.style_forward(F, losses.Gram(np.eye(2), 6), backend=backend)
+    with pytest.raises(InputError, match="4 channels.* covariance of 2"):
+        losses.moments_forward(F, losses.Moments(np.ones(2), np.eye(2)), backend=backend)
     with pytest.raises(InputError, match="float64.*float32"):
         losses.content_forward(F, P.astype(np.float32), backend=backend)

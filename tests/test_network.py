@@ -34,7 +34,7 @@ def test_the_tables_are_vgg():
 @pytest.mark.parametrize("backend", NAMES)
 def test_backward_is_the_derivative_of_forward(architecture, pool, backend):
     weights = small_weights(architecture=architecture, last="conv3_1", widths=(2, 3, 4))
-    taps = ["conv1_2", "relu2_1", "relu3_1"]
+    taps = ["pixels", "conv1_2", "relu2_1", "relu3_1"]
     cotangents = {}
 
     def weighted_taps(x):

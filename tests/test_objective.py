@@ -17,7 +17,7 @@ STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 def settings(**changes):
     defaults = dict(
         content_layers={"relu4_2": 1.0, "conv3_1": 3.0},
-        style_layers=STYLE_LAYERS | {"relu2_1": 2.0, "relu4_2": 1.0},
+        style_layers=STYLE_LAYERS | {"relu2_1": 2.0, "relu4_2": 1.0, "pixels": 1.0},
         content_weight=0.7,
         style_weight=1.3,
         tv_weight=0.1,
@@ -31,17 +31,20 @@ def pictures(height=18, width=21):
     return [rng.random(shape) for shape in ((height, width, 3), (17, 26, 3), (height, width, 3))]
 
 
-def objective(dtype=np.float64, backend="numpy", pool="average", size=(18, 21), **changes):
+def objective(
+    dtype=np.float64, backend="numpy", pool="average", size=(18, 21), more_styles=(), **changes
+):
     network = Network(small_weights(), backend=get_backend(backend), pool=pool, dtype=dtype)
     content, style, _ = pictures(*size)
-    return Objective(network, content.astype(dtype), style.astype(dtype), settings(**changes))
+    styles = [style.astype(dtype), *(more.astype(dtype) for more in more_styles)]
+    return Objective(network, content.astype(dtype), styles, settings(**changes))
 
 
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
 @pytest.mark.parametrize("pool", ["average", "max"])
 @pytest.mark.parametrize("scale", [1.0, 1e4])
-def test_gradient_is_the_derivative_of_the_loss(normalisation, pool, scale):
-    options = dict(pool=pool, normalisation=normalisation)
+def test_gradient_is_the_derivative_of_the_loss(normalisation, pool, scale, **more):
+    options = dict(pool=pool, normalisation=normalisation, **more)
     real, complex_ = objective(**options), objective(np.complex128, **options)
     real.scale = complex_.scale = scale
     x = pictures()[2]
@@ -54,7 +57,7 @@ def test_gradient_is_the_derivative_of_the_loss(normalisation, pool, scale):
 
 def test_gradient_agrees_entry_by_entry_on_a_tiny_picture():
     shallow = dict(
-        content_layers={"conv1_2": 1.0}, style_layers={"relu1_1": 1.0, "relu2_1": 1.0}, size=(4, 5)
+        content_layers={"conv1_2": 1.0}, style_layers={"relu2_1": 1.0, "pixels": 1.0}, size=(4, 5)
     )
     x = pictures(4, 5)[2]
     real, complex_ = objective(**shallow), objective(np.complex128, **shallow)
@@ -103,9 +106,9 @@ def test_terms_add_up_and_the_layer_weights_are_shares():
     assert evaluation.unscaled_loss == pytest.approx(sum(t.weighted for t in terms.values()))
     assert evaluation.loss == pytest.approx(100 * evaluation.unscaled_loss)
     assert terms["content conv3_1"].weight == pytest.approx(0.7 * 3 / 4)
-    assert terms["style relu2_1"].weight == pytest.approx(1.3 * 2 / 7)
+    assert terms["style relu2_1"].weight == pytest.approx(1.3 * 2 / 8)
     assert terms["tv"].weight == 0.1
-    assert {"style relu4_2", "content relu4_2"} <= set(terms)
+    assert {"style relu4_2", "content relu4_2", "style pixels"} <= set(terms)
 
 
 def test_a_term_without_weight_is_left_out():
@@ -114,6 +117,107 @@ def test_a_term_without_weight_is_left_out():
     only_tv = objective(content_weight=0.0, style_weight=0.0)(pictures()[2])
     assert list(only_tv.terms) == ["tv"]
     assert only_tv.dL_dx.any()
+
+
+def test_a_forgotten_colour_would_be_noticed(monkeypatch):
+    whole = Network.backward
+
+    def forgetting(self, dL_dF, tape):
+        return whole(self, {k: v for k, v in dL_dF.items() if k != "pixels"}, tape)
+
+    monkeypatch.setattr(Network, "backward", forgetting)
+    with pytest.raises(AssertionError):
+        test_gradient_is_the_derivative_of_the_loss("paper", "average", 1.0)
+
+
+def test_the_colours_are_compared_by_their_moments():
+    style = pictures()[1]
+    shuffled = np.random.default_rng(0).permutation(style.reshape(-1, 3)).reshape(style.shape)
+    only_colours = objective(style_layers={"pixels": 1.0}, content_weight=0.0, tv_weight=0.0)
+    assert list(only_colours(shuffled).terms) == ["style pixels"]
+    assert only_colours(shuffled).loss == pytest.approx(0, abs=1e-25)
+    assert only_colours(shuffled**2).loss > 0.01
+
+
+def other_styles():
+    return [random_array(n, shape) ** 2 % 1 for n, shape in ((8, (19, 16, 3)), (9, (33, 18, 3)))]
+
+
+@pytest.mark.parametrize("normalisation", NORMALISATIONS)
+def test_the_gradient_of_blended_styles(normalisation):
+    test_gradient_is_the_derivative_of_the_loss(
+        normalisation, "average", 3.0, more_styles=other_styles(), style_weights=[0.5, 0.2, 1.1]
+    )
+
+
+def test_a_forgotten_style_would_be_noticed(monkeypatch):
+    monkeypatch.setattr("manualnst.objective._add_all", lambda waiting, g: waiting[0](g))
+    blended = dict(more_styles=other_styles(), content_weight=0.0)
+    with pytest.raises(AssertionError):
+        test_gradient_is_the_derivative_of_the_loss("paper", "average", 1.0, **blended)
+
+
+def test_blended_styles_are_the_weighted_sum_of_single_ones():
+    x, weights = pictures()[2], [0.5, 0.0, 1.5]
+    styles = [pictures()[1], *other_styles()]
+    only_style = dict(content_weight=0.0, tv_weight=0.0)
+    blend = objective(more_styles=styles[1:], style_weights=weights, **only_style)(x)
+    network = Network(small_weights(), backend=get_backend("numpy"), dtype=np.float64)
+    alone = [Objective(network, x, style, settings(**only_style))(x) for style in styles]
+    assert blend.loss == pytest.approx((0.5 * alone[0].loss + 1.5 * alone[2].loss) / 2, rel=1e-13)
+    assert_close(blend.dL_dx, (0.5 * alone[0].dL_dx + 1.5 * alone[2].dL_dx) / 2, 1e-13)
+    layers = settings().style_layers
+    assert list(blend.terms) == [f"{name} {layer}" for layer in order(layers) for name in NAMED]
+    for layer in layers:
+        for name, one, share in (("style", alone[0], 0.25), ("style 3", alone[2], 0.75)):
+            term, single = blend.terms[f"{name} {layer}"], one.terms[f"style {layer}"]
+            assert term == pytest.approx((single.value, share * single.weight))
+
+
+NAMED = ["style", "style 3"]  # the second has no weight
+
+
+def order(layers):
+    return sorted(layers, key=lambda layer: (layer != "pixels", layer[-3:], layer))
+
+
+def test_one_evaluation_of_the_network_serves_all_styles(monkeypatch):
+    blend = objective(more_styles=other_styles())
+    passes = []
+    whole = Network.forward
+    monkeypatch.setattr(Network, "forward", lambda *a, **k: passes.append(1) or whole(*a, **k))
+    blend(pictures()[2])
+    assert len(passes) == 1
+
+
+def test_alike_styles_are_one():
+    x, style = pictures()[2], pictures()[1]
+    one, two = objective()(x), objective(more_styles=[style])(x)
+    assert two.loss == pytest.approx(one.loss, rel=1e-13)
+    assert_close(two.dL_dx, one.dL_dx, 1e-13)
+
+
+def test_weights_for_another_number_of_styles_are_refused():
+    with pytest.raises(InputError, match="style_weights has 3 numbers for 2 style pictures"):
+        objective(more_styles=other_styles()[:1], style_weights=[1.0, 2.0, 3.0])
+
+
+def test_the_gradient_in_greys():
+    # Exact for any x, and grey: from a grey start every step stays grey.
+    test_gradient_is_the_derivative_of_the_loss("relative", "average", 1.0, in_greys=True)
+    x, evaluate = pictures()[2], objective(in_greys=True)
+    greys = np.repeat(x.mean(axis=2, keepdims=True), 3, axis=2)
+    assert evaluate(x).loss == pytest.approx(evaluate(greys).loss, rel=1e-13)
+    dL_dx = evaluate(x).dL_dx
+    assert np.array_equal(dL_dx, np.repeat(dL_dx[:, :, :1], 3, axis=2))
+    assert_close(dL_dx.sum(axis=2), objective()(greys).dL_dx.sum(axis=2), 1e-13)
+
+
+def test_the_picture_may_be_its_own_content():
+    evaluate = objective(content_layers={"pixels": 1.0}, style_weight=0.0, tv_weight=0.0)
+    content, _, x = pictures()
+    share = np.sum((x - content) ** 2) / np.sum(content**2)
+    assert evaluate(x).loss == pytest.approx(0.7 * share)
 
 
 def test_the_content_picture_has_no_content_loss():

@@ -175,3 +175,17 @@ def test_sizes_are_marked_at_their_places():
 @pytest.mark.parametrize("points", [[], [(16, 0.0)], [(16, 1.0)], [(1, 1e-300), (1e9, 1e300)]])
 def test_extreme_growth_is_drawn_too(points):
     draw_sizes({"time": points}, {"16 x 16": 16})
+
+
+def test_sections_are_marked_and_break_the_lines():
+    values = {"total": [10.0] * 20 + [1.0] * 20}
+    whole = draw(values)
+    marks = {1: "128 px", 21: "256 px"}
+    pixels = checked(draw_curve(values, title="loss", x_label="evaluation", marks=marks))
+    changed = np.abs(pixels - whole).max(axis=2)
+    upright = np.flatnonzero((changed[62:70, 80:] > 0.2).all(axis=0))
+    assert 1 <= len(upright) <= 3  # the line where the second size begins
+    middle = slice(200, 330)  # between the two levels
+    dark = [np.sum(np.all(p[middle, 71:700] * 255 < 60, axis=2)) for p in (pixels, whole)]
+    assert dark[0] == 0 < dark[1]  # no fall is drawn where another size begins
+    assert changed[40:58, 75:150].max() > 0.3  # the name of the first

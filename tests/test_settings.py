@@ -3,11 +3,18 @@ import json
 import pytest
 
 from manualnst.errors import InputError
-from manualnst.settings import Settings, parse_layers
+from manualnst.settings import Settings, parse_layers, parse_numbers
 
 
 def test_settings_survive_json():
-    settings = Settings(size=100, style_layers={"relu1_1": 2.0}, optimizer="adam", rate=0.1)
+    settings = Settings(
+        size=100,
+        style_layers={"relu1_1": 2.0},
+        style_weights=[0.7, 0.3],
+        colours="match-pca",
+        optimizer="adam",
+        rate=0.1,
+    )
     assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
 
 
@@ -19,6 +26,10 @@ def test_settings_survive_json():
         ("size", 3.5),
         ("size", True),
         ("steps", 0),
+        ("scales", 0),
+        ("scales", 2.5),
+        ("min_size", 0),
+        ("min_size", None),
         ("seed", -1),
         ("content_weight", -1.0),
         ("style_weight", float("nan")),
@@ -40,6 +51,16 @@ def test_settings_survive_json():
         ("content_weight", 10**400),
         ("style_weight", 1e300),
         ("style_weight", 1e-300),
+        ("colours", "sepia"),
+        ("style_weights", []),
+        ("style_weights", [0.0, 0.0]),
+        ("style_weights", [1.0, -1.0]),
+        ("style_weights", [1.0, "much"]),
+        ("style_weights", (1.0, 2.0)),
+        ("style_scale", 0.0),
+        ("style_scale", [1.0, 0.0]),
+        ("style_scale", float("nan")),
+        ("style_scale", "small"),
     ],
 )
 def test_bad_values_are_refused_by_name(name, value):
@@ -61,3 +82,10 @@ def test_layers_are_parsed():
         parse_layers("relu1_1,relu1_1:5")
     with pytest.raises(InputError, match="relu1_1:x"):
         parse_layers("relu1_1:x")
+
+
+def test_numbers_are_parsed():
+    assert parse_numbers("0.7, 3") == [0.7, 3.0]
+    for text in ("", "0.7,", "a", "1;2"):
+        with pytest.raises(InputError, match="expected numbers"):
+            parse_numbers(text)

@@ -1,4 +1,5 @@
-"""Winograd's algorithm against the plain sum, and its matrices against their identity."""
+"""Both algorithms of the convolution against the plain sum, Winograd's matrices against their
+identity."""
 
 from fractions import Fraction
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from proofs import assert_close, check_adjoint, random_array
 
-from manualnst.backends import get_backend, numpy_backend, winograd
+from manualnst.backends import convolution, get_backend, numpy_backend, patches, winograd
 
 NAIVE = get_backend("naive")
 TOLERANCE = {"float32": 2e-5, "float64": 2e-14, "complex128": 2e-14}
@@ -20,6 +21,28 @@ SHAPES = [
     (13, 10, 5, 4),
     (40, 3, 2, 5),
 ]
+
+
+ENGINES = {"winograd": (winograd, winograd.transform_filters), "patches": (patches, np.array)}
+
+
+def forward(engine, x, w):
+    """The convolution by one of the engines, from its strips."""
+    module, transform = ENGINES[engine]
+    y = np.full((*x.shape[:2], w.shape[3]), np.nan, x.dtype)
+
+    def finish(rows, Y):
+        assert np.isnan(y[rows]).all()  # each row once
+        assert rows.start % 2 == 0  # so that no window of a pooling is cut
+        y[rows] = Y
+
+    module.forward(x, transform(w), finish)
+    return y
+
+
+def backward(engine, dL_dy, w):
+    module, transform = ENGINES[engine]
+    return module.backward(dL_dy.__getitem__, dL_dy.shape, transform(w))
 
 
 def exact(rows):
@@ -36,42 +59,46 @@ def test_the_matrices_make_a_convolution_exactly():
             assert y == [int(i + v == j) for i in range(4)]
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_it_is_the_convolution_and_its_backward(shape, dtype):
+def test_it_is_the_convolution_and_its_backward(shape, dtype, engine):
     H, W, C, K = shape
     x, dL_dy = random_array(1, (H, W, C), dtype), random_array(2, (H, W, K), dtype)
-    w, b = random_array(3, (3, 3, C, K), dtype), random_array(4, (K,), dtype)
-    U = winograd.transform_filters(w)
-    y, dL_dx = winograd.forward(x, U, b), winograd.backward(dL_dy, U)
-    assert y.dtype == dL_dx.dtype == dtype
-    assert y.flags.c_contiguous and dL_dx.flags.c_contiguous
-    assert_close(y, NAIVE.conv3x3_forward(x, w, b)[0], TOLERANCE[dtype])
+    w = random_array(3, (3, 3, C, K), dtype)
+    y, dL_dx = forward(engine, x, w), backward(engine, dL_dy, w)
+    assert dL_dx.dtype == dtype and dL_dx.flags.c_contiguous
+    assert_close(y, NAIVE.conv3x3_forward(x, w, np.zeros(K, dtype))[0], TOLERANCE[dtype])
     assert_close(dL_dx, NAIVE.conv3x3_backward(dL_dy, w), TOLERANCE[dtype])
 
 
+@pytest.fixture
+def small_strips(monkeypatch):
+    monkeypatch.setattr(winograd, "_TILES", 3)
+    monkeypatch.setattr(winograd, "_FEW_TILES", 0)
+    monkeypatch.setattr(patches, "_STRIP_BYTES", 2000)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_backward_is_the_transpose(shape, monkeypatch):
+def test_the_backward_is_the_transpose(shape, engine, small_strips):
     H, W, C, K = shape
-    monkeypatch.setattr(winograd, "_STRIP_BYTES", 20_000)  # several strips even here
-    U = winograd.transform_filters(random_array(3, (3, 3, C, K)))
-    no_bias = np.zeros(K)
+    w = random_array(3, (3, 3, C, K))
     check_adjoint(
-        lambda x: (winograd.forward(x, U, no_bias), None),
-        lambda dL_dy, _: winograd.backward(dL_dy, U),
+        lambda x: (forward(engine, x, w), None),
+        lambda dL_dy, _: backward(engine, dL_dy, w),
         random_array(1, (H, W, C)),
     )
 
 
-@pytest.mark.parametrize("strip", [1, 20_000, 1 << 30])
-def test_strips_change_nothing(strip, monkeypatch):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_strips_change_nothing(engine, request):
     x, dL_dy = random_array(1, (23, 14, 3)), random_array(2, (23, 14, 4))
-    U = winograd.transform_filters(random_array(3, (3, 3, 3, 4)))
-    b = random_array(4, (4,))
-    whole = winograd.forward(x, U, b), winograd.backward(dL_dy, U)
-    monkeypatch.setattr(winograd, "_STRIP_BYTES", strip)
-    assert_close(winograd.forward(x, U, b), whole[0], 1e-14)
-    assert_close(winograd.backward(dL_dy, U), whole[1], 1e-14)
+    w = random_array(3, (3, 3, 3, 4))
+    whole = forward(engine, x, w), backward(engine, dL_dy, w)
+    request.getfixturevalue("small_strips")
+    assert_close(forward(engine, x, w), whole[0], 1e-14)
+    assert_close(backward(engine, dL_dy, w), whole[1], 1e-14)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +111,7 @@ def test_a_wrong_number_in_a_matrix_is_noticed(matrix, row, column, wrong, monke
     winograd._matrices.cache_clear()
     try:
         with pytest.raises(AssertionError):
-            test_it_is_the_convolution_and_its_backward((5, 7, 3, 4), "float64")
+            test_it_is_the_convolution_and_its_backward((5, 7, 3, 4), "float64", "winograd")
         with pytest.raises(AssertionError):
             test_the_matrices_make_a_convolution_exactly()
     finally:
@@ -125,9 +152,9 @@ def test_filters_are_transformed_once_if_they_cannot_change(monkeypatch):
         numpy_backend.conv3x3_forward(x, w, b)
         numpy_backend.conv3x3_backward(dL_dy, w)
     assert len(transformed) == 1
-    known = len(numpy_backend._transforms)
+    known = len(convolution._transforms)
     del w
-    assert len(numpy_backend._transforms) == known - 1
+    assert len(convolution._transforms) == known - 1
 
 
 def test_filters_that_change_are_transformed_anew():
@@ -135,4 +162,4 @@ def test_filters_that_change_are_transformed_anew():
     numpy_backend.conv3x3_forward(x, w, b)
     w *= 2
     twice, _ = numpy_backend.conv3x3_forward(x, w, b)
-    assert_close(twice, numpy_backend._correlate(x, w, b), 2e-5)
+    assert_close(twice, forward("patches", x, w), 2e-5)

@@ -94,10 +94,9 @@ def choose_options(mode: str, given: dict[str, Any]) -> Options:
 
 def in_words(machine: dict[str, Any], options: Options) -> list[str]:
     versions = machine["versions"]
-    kernels = sorted({str(blas["kernel"]) for blas in machine["blas"]}) or ["kernel unknown"]
     return [
         f"{machine['processor']}, {machine['cores']} cores; threads: {options.threads}",
-        f"numpy {versions['numpy']}, {versions['blas']} ({', '.join(kernels)})",
+        f"numpy {versions['numpy']}, {versions['blas']}",
     ]
 
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from manualnst.errors import InputError
 from manualnst.network import map_shapes
-from manualnst.settings import STYLE_LAYERS
 from manualnst.vgg import Weights
 
 from . import flops, table
@@ -21,7 +20,7 @@ from .flops import Shape
 from .measure import Tell, compare, in_turns, timed
 from .operations import SIDES, Arrays, Ready, make_ready
 from .options import Mode, Options
-from .sides import find_network, in_a_line, why_absent
+from .sides import STYLE_LAYERS, find_network, in_a_line, why_absent
 
 DIRECTIONS = ("forward", "backward")
 LIMITS = {"float32": 1e-3, "float64": 1e-10}  # relative error, in the Euclidean norm

@@ -11,7 +11,7 @@ import numpy as np
 
 from manualnst import threads
 from manualnst.backends import get_backend
-from manualnst.inputs import SAMPLE_PREFIX, open_content, open_start, open_style
+from manualnst.inputs import SAMPLE_PREFIX, open_content, open_start, open_styles
 from manualnst.network import Network
 from manualnst.objective import Evaluation, Objective, unit_scale
 from manualnst.optimizers import State, make_optimizer
@@ -113,9 +113,9 @@ def _run_of(problem: dict) -> tuple[Watched, np.ndarray]:
     """The objective and the start of a run with these settings."""
     options = {name: value for name, value in problem.items() if name != "style"}
     settings = Settings(**options, weights="builtin")
-    content = open_content(f"{SAMPLE_PREFIX}harbour", settings.size)
-    style = open_style(f"{SAMPLE_PREFIX}{problem['style']}", settings.size)
-    start = open_start(settings, content, style).pixels
+    content = open_content(f"{SAMPLE_PREFIX}harbour", settings)
+    [style] = open_styles(f"{SAMPLE_PREFIX}{problem['style']}", settings, content)
+    start = open_start(settings, content, style, *content.pixels.shape[:2]).pixels
     network = Network(find_network("builtin"), backend=get_backend("numpy"), pool=settings.pool)
     objective = Objective(network, content.pixels, style.pixels, settings.losses)
     objective.scale = unit_scale(objective(start))

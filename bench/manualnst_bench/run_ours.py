@@ -19,6 +19,7 @@ def main(folder: Path, evaluations: int) -> None:
         folder / "style.png",
         callback=lambda progress: progress.evaluations >= evaluations,
         steps=evaluations,
+        scales=1,
         **settings,
     )
     np.save(folder / "manualnst.npy", result.image)

@@ -17,7 +17,6 @@ from manualnst.images import resize
 from manualnst.inputs import SAMPLE_PREFIX, load_source
 from manualnst.network import Network
 from manualnst.objective import LossSettings, Objective
-from manualnst.settings import STYLE_LAYERS
 from manualnst.vgg import WIDTHS, Weights, convolution_names
 from manualnst.weights import find_weights
 from manualnst.weights.layouts import PREPROCESSINGS
@@ -34,6 +33,7 @@ FRAMEWORKS = (
     "jax",
 )
 DEEPEST = "conv5_1"
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # the paper's
 
 # The largest relative error of loss and gradient (in the Euclidean norm). Single precision has
 # ReLUs switch that are within a rounding error of zero, some in a million; each moves the gradient

@@ -42,14 +42,15 @@ class Vgg(nn.Module):
 
     def forward(self, x: Tensor, taps: Iterable[str]) -> dict[str, Tensor]:
         """x (1, 3, H, W) in [0, 1] → {tap: its map (1, N, H_l, W_l)}."""
-        taps = {self.places[tap]: tap for tap in taps}
-        maps = {}
+        maps = {"pixels": x} if "pixels" in taps else {}
+        taps = {self.places[tap]: tap for tap in taps if tap != "pixels"}
+        wanted = len(maps) + len(taps)
         y = self.normalise(x)
         for place, layer in enumerate(self.features):
             y = layer(y)
             if place in taps:
                 maps[taps[place]] = y
-            if len(maps) == len(taps):
+            if len(maps) == wanted:
                 return maps
 
     def normalise(self, x: Tensor) -> Tensor:
@@ -85,7 +86,7 @@ class TorchObjective(nn.Module):
         with torch.no_grad():
             self.P = vgg(content, settings.content_layers)
             self.A = {
-                layer: gram_per_position(F)
+                layer: moments(F) if layer == "pixels" else gram_per_position(F)
                 for layer, F in vgg(style, settings.style_layers).items()
             }
 
@@ -97,7 +98,10 @@ class TorchObjective(nn.Module):
         maps = self.vgg(x, [*self.P, *self.A])
         how = self.settings.normalisation
         content = {f"content {l}": content_loss(maps[l], P, how) for l, P in self.P.items()}
-        style = {f"style {l}": style_loss(maps[l], A, how) for l, A in self.A.items()}
+        style = {
+            f"style {l}": (moments_loss if l == "pixels" else style_loss)(maps[l], A, how)
+            for l, A in self.A.items()
+        }
         tv = {"tv": total_variation(x, how)} if self.settings.tv_weight else {}
         return content | style | tv
 
@@ -125,6 +129,12 @@ def gram_per_position(F: Tensor) -> Tensor:
     return gram(F) / (F.shape[2] * F.shape[3])
 
 
+def moments(F: Tensor) -> tuple[Tensor, Tensor]:
+    """F (1, N, H, W) → the mean (N,) and the covariance (N, N) over all positions."""
+    F = F[0].flatten(1)  # (N, M)
+    return F.mean(dim=1), torch.cov(F, correction=0).reshape(len(F), len(F))
+
+
 def content_loss(F: Tensor, P: Tensor, normalisation: str) -> Tensor:
     total = (F - P).square().sum()
     match normalisation:
@@ -140,8 +150,24 @@ def content_loss(F: Tensor, P: Tensor, normalisation: str) -> Tensor:
 
 def style_loss(F: Tensor, A: Tensor, normalisation: str) -> Tensor:
     """F (1, N, H, W); A (N, N) per position, so that pictures of two sizes compare."""
-    N, M = F.shape[1], F.shape[2] * F.shape[3]
-    total = (gram_per_position(F) - A).square().sum()
+    return mean_over_positions_loss(gram_per_position(F), A, F.shape, normalisation)
+
+
+def moments_loss(F: Tensor, target: tuple[Tensor, Tensor], normalisation: str) -> Tensor:
+    """F (1, N, H, W); the target's mean and covariance."""
+    least = (target[0].square().sum().item() / 100) ** 2  # a tenth of the mean as contrast
+    return sum(
+        mean_over_positions_loss(ours, A, F.shape, normalisation, least_energy)
+        for ours, A, least_energy in zip(moments(F), target, (0.0, least), strict=True)
+    )
+
+
+def mean_over_positions_loss(
+    ours: Tensor, A: Tensor, shape, normalisation: str, least_energy: float = 0.0
+) -> Tensor:
+    """Of two means over the positions of maps of the shape (1, N, H, W)."""
+    N, M = shape[1], shape[2] * shape[3]
+    total = (ours - A).square().sum()
     match normalisation:
         case "paper":
             return total / (4 * N**2)
@@ -150,7 +176,7 @@ def style_loss(F: Tensor, A: Tensor, normalisation: str) -> Tensor:
         case "mean":
             return total / (N**3 * M)
         case "relative":
-            return total / A.square().sum()
+            return total / A.square().sum().clamp(min=least_energy)
 
 
 def total_variation(x: Tensor, normalisation: str) -> Tensor:

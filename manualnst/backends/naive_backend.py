@@ -150,13 +150,41 @@ def gram_forward(F):
     return G, F
 
 
-def gram_backward(dL_dG, cache):
+def gram_backward(dL_dG, cache, onto=None):
     F = cache
     H, W, N = F.shape
-    dL_dF = np.zeros_like(F)
+    dL_dF = np.zeros_like(F) if onto is None else onto
     for p, q, i, j in np.ndindex(H, W, N, N):
         dL_dF[p, q, i] += dL_dG[i, j] * F[p, q, j]
         dL_dF[p, q, j] += dL_dG[i, j] * F[p, q, i]
+    return dL_dF
+
+
+def mean_and_covariance_forward(F):
+    H, W, N = F.shape
+    mean = np.zeros(N, F.dtype)
+    for p, q, i in np.ndindex(H, W, N):
+        mean[i] += F[p, q, i] / (H * W)
+    covariance = np.zeros((N, N), F.dtype)
+    for p, q, i, j in np.ndindex(H, W, N, N):
+        covariance[i, j] += (F[p, q, i] - mean[i]) * (F[p, q, j] - mean[j]) / (H * W)
+    return mean, covariance, (F, mean)
+
+
+def mean_and_covariance_backward(dL_dmean, dL_dcovariance, cache):
+    F, mean = cache
+    H, W, N = F.shape
+    dL_dF = np.zeros_like(F)
+    dL_dmean = dL_dmean.copy()  # the mean acts through the covariance, too
+    for p, q, i, j in np.ndindex(H, W, N, N):
+        share_i = dL_dcovariance[i, j] * (F[p, q, j] - mean[j]) / (H * W)
+        share_j = dL_dcovariance[i, j] * (F[p, q, i] - mean[i]) / (H * W)
+        dL_dF[p, q, i] += share_i
+        dL_dmean[i] -= share_i
+        dL_dF[p, q, j] += share_j
+        dL_dmean[j] -= share_j
+    for p, q, i in np.ndindex(H, W, N):
+        dL_dF[p, q, i] += dL_dmean[i] / (H * W)
     return dL_dF
 
 

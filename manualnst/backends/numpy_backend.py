@@ -4,106 +4,43 @@ Works in float32, float64 and complex128. For the complex step a number is compa
 real part, and nothing is conjugated.
 """
 
-import weakref
-from functools import partial
-
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from .. import threads
-from . import winograd
+from . import convolution, patches
+from .fused import fused_backward, fused_forward  # noqa: F401, of this backend
+from .numpy_pooling import (  # noqa: F401, of this backend
+    avgpool_backward,
+    avgpool_forward,
+    maxpool_backward,
+    maxpool_forward,
+)
+from .strips import split
 
-# A strip of the patch matrix of about this many bytes is still in a cache when, just gathered,
-# it is multiplied; smaller ones make smaller, less efficient products.
-_STRIP_BYTES = 4 << 20
-_STRIPS_AT_LEAST = 4  # for the threads to share
+_GRAM_STRIP_BYTES = 1 << 20
 
 
 def conv3x3_forward(x, w, b):
-    if winograd.pays(x.shape, w.shape):
-        return winograd.forward(x, _transformed(w), b), w
-    return _correlate(x, w, b), w
+    y = np.empty((*x.shape[:2], w.shape[3]), x.dtype)
+
+    def finish(rows: slice, Y) -> None:
+        np.add(Y, b, out=y[rows])
+
+    convolution.forward(x, w, finish)
+    return y, w
 
 
 def conv3x3_backward(dL_dy, cache):
     w = cache
-    if winograd.pays(dL_dy.shape, w.shape):
-        return winograd.backward(dL_dy, _transformed(w))
-    # The same sum seen from x: a correlation of dL_dy with each filter turned by 180°.
-    turned = w[::-1, ::-1].swapaxes(2, 3)  # (3, 3, K, C)
-    no_bias = np.zeros((), dL_dy.dtype)
-    return _correlate(dL_dy, np.ascontiguousarray(turned), no_bias)
-
-
-_transforms: dict[int, tuple[weakref.ref, np.ndarray]] = {}  # id of the filters → (they, theirs)
-
-
-def _transformed(w):
-    """Winograd's form of the filters; remembered of those that cannot be changed."""
-    known = _transforms.get(id(w))
-    if known and known[0]() is w:
-        return known[1]
-    U = winograd.transform_filters(w)
-    if not w.flags.writeable:
-        forget = partial(_transforms.pop, id(w), None)
-        _transforms[id(w)] = weakref.ref(w, lambda _: forget()), U
-    return U
-
-
-def _correlate(x, w, b):
-    """Gather the 3×3 patches as rows of a matrix and multiply it with the filters as columns.
-
-    The whole patch matrix would be nine times the input; it is made in strips of image rows.
-    """
-    (H, W, C), K = x.shape, w.shape[3]
-    w_matrix = w.reshape(9 * C, K)
-    y = np.empty((H, W, K), x.dtype)
-    padded, strips = _padded(x), _strips(x)
-
-    def convolve(rows: slice) -> None:
-        strip = y[rows].reshape(-1, K)  # (rows · W, K), a view
-        np.matmul(_patches(padded, rows), w_matrix, out=strip)
-        strip += b
-
-    threads.for_each(convolve, strips)
-    return y
+    return convolution.backward(dL_dy.__getitem__, dL_dy.shape, w)
 
 
 def conv3x3_backward_params(dL_dy, x):
     C, K = x.shape[2], dL_dy.shape[2]
     dL_dw = np.zeros((9 * C, K), x.dtype)
-    padded = _padded(x)
-    for rows in _strips(x):
-        dL_dw += _patches(padded, rows).T @ dL_dy[rows].reshape(-1, K)
+    for rows in patches.strips(x):
+        dL_dw += patches.gather(x, rows).T @ dL_dy[rows].reshape(-1, K)
     return dL_dw.reshape(3, 3, C, K), dL_dy.sum(axis=(0, 1))
-
-
-def _strips(x) -> list[slice]:
-    """The rows of x, cut into strips of which the patch matrix stays in the cache."""
-    H, W, C = x.shape
-    rows = max(1, min(_STRIP_BYTES // (9 * C * W * x.itemsize), -(-H // _STRIPS_AT_LEAST)))
-    return [slice(top, min(top + rows, H)) for top in range(0, H, rows)]
-
-
-def _padded(x):
-    """x with a border of zeros: (H + 2, W + 2, C)."""
-    H, W, C = x.shape
-    padded = np.zeros((H + 2, W + 2, C), x.dtype)
-    padded[1:-1, 1:-1] = x
-    return padded
-
-
-def _patches(padded, rows: slice):
-    """The 3×3 patches around every position of these rows, as a matrix (rows · W, 9C)."""
-    W, C = padded.shape[1] - 2, padded.shape[2]
-    down, right, channel = padded.strides
-    windows = as_strided(
-        padded[rows.start :],
-        shape=(rows.stop - rows.start, W, 3, 3, C),
-        strides=(down, right, down, right, channel),
-        writeable=False,
-    )
-    return windows.reshape(-1, 9 * C)
 
 
 def relu_forward(x):
@@ -115,44 +52,6 @@ def relu_forward(x):
 def relu_backward(dL_dy, cache):
     mask = np.unpackbits(cache, count=dL_dy.size).view(bool).reshape(dL_dy.shape)
     return dL_dy * mask
-
-
-def avgpool_forward(x):
-    a, b, c, d = _window_corners(x)
-    y = a + b
-    y += c
-    y += d
-    y *= 0.25
-    return y, x.shape
-
-
-def avgpool_backward(dL_dy, cache):
-    dL_dx = np.zeros(cache, dL_dy.dtype)
-    share = dL_dy * 0.25
-    for corner in _window_corners(dL_dx):
-        corner[...] = share
-    return dL_dx
-
-
-def maxpool_forward(x):
-    corners = np.stack(_window_corners(x))  # (4, H // 2, W // 2, C)
-    winner = corners.real.argmax(axis=0)  # of equals, the first
-    y = np.take_along_axis(corners, winner[None], axis=0)[0]
-    return y, (winner.astype(np.uint8), x.shape)
-
-
-def maxpool_backward(dL_dy, cache):
-    winner, shape = cache
-    dL_dx = np.zeros(shape, dL_dy.dtype)
-    for n, corner in enumerate(_window_corners(dL_dx)):
-        corner[...] = dL_dy * (winner == n)
-    return dL_dx
-
-
-def _window_corners(x):
-    """Views of the four entries of every 2×2 window, in reading order; an odd edge is left out."""
-    h, w = x.shape[0] // 2 * 2, x.shape[1] // 2 * 2
-    return x[0:h:2, 0:w:2], x[0:h:2, 1:w:2], x[1:h:2, 0:w:2], x[1:h:2, 1:w:2]
 
 
 def pixels_forward(x, scale, shift, order):
@@ -169,7 +68,7 @@ def pixels_backward(dL_dz, cache):
 
 
 def squared_error_forward(F, P):
-    D = F - P
+    D = np.subtract(F, P)
     return 0.5 * _sum_of_squares(D), D
 
 
@@ -181,25 +80,47 @@ def gram_forward(F):
     """G as the sum of the Gram matrices of strips."""
     partial = {}
 
-    def add_up(rows: slice) -> None:
-        strip = F[rows].reshape(-1, F.shape[2])  # (rows · W, N), a view
+    def add_up(rows: range) -> None:
+        strip = F[rows.start : rows.stop].reshape(-1, F.shape[2])  # (rows · W, N), a view
         partial[rows.start] = strip.T @ strip
 
-    strips = _strips(F)
+    strips = _gram_strips(F)
     threads.for_each(add_up, strips)
     return sum(partial[rows.start] for rows in strips), F  # in one order, for the same bits
 
 
-def gram_backward(dL_dG, cache):
+def gram_backward(dL_dG, cache, onto=None):
     F = cache
-    N = F.shape[2]
     symmetric = dL_dG + dL_dG.T
-    dL_dF = np.empty_like(F)
+    dL_dF = np.zeros(F.shape, F.dtype) if onto is None else onto
 
-    def multiply(rows: slice) -> None:
-        np.matmul(F[rows].reshape(-1, N), symmetric, out=dL_dF[rows].reshape(-1, N))
+    def multiply(rows: range) -> None:
+        strip = slice(rows.start, rows.stop)
+        dL_dF[strip] += F[strip] @ symmetric
 
-    threads.for_each(multiply, _strips(F))
+    threads.for_each(multiply, _gram_strips(F))
+    return dL_dF
+
+
+def _gram_strips(F) -> list[range]:
+    """Rows of F in strips that stay in a cache, with what they are multiplied into."""
+    return split(len(F), max(F.nbytes // _GRAM_STRIP_BYTES, threads.count()))
+
+
+def mean_and_covariance_forward(F):
+    positions = F.shape[0] * F.shape[1]
+    mean = np.mean(F, axis=(0, 1), dtype=np.result_type(F.dtype, np.float64)).astype(F.dtype)
+    centred = F - mean
+    covariance, _ = gram_forward(centred)
+    return mean, covariance / positions, centred
+
+
+def mean_and_covariance_backward(dL_dmean, dL_dcovariance, cache):
+    centred = cache
+    positions = centred.shape[0] * centred.shape[1]
+    dL_dF = gram_backward(dL_dcovariance, centred)
+    dL_dF += dL_dmean  # what the mean passes on through the covariance adds up to zero
+    dL_dF /= positions
     return dL_dF
 
 

@@ -36,16 +36,22 @@ to two digits against the plain sum. The scale of a row of G is free, as B's col
 back: here A and B are made of small whole numbers, which are exact.
 """
 
+from collections.abc import Callable
 from functools import cache
+from threading import Lock
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from .. import threads
+from .strips import add_rows, split
 
 TILE = 4  # outputs of a tile, each way; it reads TILE + 2 inputs
 _SPAN = TILE + 2
-_STRIP_BYTES = 8 << 20  # of the transformed tiles of a strip, before and after the product
+# Tiles of a strip: enough of them to make up for reading the transformed filters once, few enough
+# to stay in a cache, with the product, where channels are few.
+_TILES = 256
+_FEW_TILES = 64  # that are not worth to have every thread read all filters
 _CHANNELS_AT_LEAST, _TILES_AT_LEAST = 16, 8
 
 _AT = [
@@ -89,106 +95,152 @@ def pays(map_shape, filters_shape) -> bool:
 
 
 def transform_filters(w) -> np.ndarray:
-    """G g Gᵀ: w (3, 3, C, K) → (36, C, K)."""
+    """G g Gᵀ: w (3, 3, C, K) → (6, 6, C, K)."""
     _, _, C, K = w.shape
-    both = np.kron(_G, _G)  # (36, 9): along rows and along columns
-    return (both.astype(w.dtype) @ w.reshape(9, C * K)).reshape(_SPAN**2, C, K)
+    both = np.kron(_G, _G)  # (36, 9): down and across
+    return (both.astype(w.dtype) @ w.reshape(9, C * K)).reshape(_SPAN, _SPAN, C, K)
 
 
-def forward(x, U, b):
-    """(2): x (H, W, C), transformed filters U (36, C, K), b (K,) → y (H, W, K)."""
-    (H, W, C), K = x.shape, U.shape[2]
+def forward(x, U, finish: Callable) -> None:
+    """(2): x (H, W, C), transformed filters U (6, 6, C, K) → `finish` gets y (H, W, K) in strips:
+    a slice of rows and what is in them, as an array of its own."""
+    (H, W, C), K = x.shape, U.shape[3]
     AT, BT = _matrices(x.dtype)
     columns = -(-W // TILE)
-    y = np.empty((H, W, K), x.dtype)
+
+    strips, for_each_row = _shared_out(H, W)
+
+    def down_transformed(tiles: range):
+        """Bᵀ D of every tile: (r, 6, 4 columns + 2, C)."""
+        down = np.empty((len(tiles), _SPAN, TILE * columns + 2, C), x.dtype)
+        down[:, :, 0] = down[:, :, W + 1 :] = 0
+        inside = down.reshape(len(tiles), _SPAN, -1)[:, :, C : (W + 1) * C]
+        np.matmul(BT, _overlapping(_rows_around(x, tiles), len(tiles)), out=inside)
+        return down
 
     def convolve(tiles: range) -> None:
-        r = len(tiles)
-        D = _rows_around(x, tiles, columns)  # (4r + 2, 4 columns + 2, C)
-        down = np.matmul(BT, _overlapping(D.reshape(len(D), -1), r))
-        down = down.reshape(r, _SPAN, -1, C)
-        V = np.empty((_SPAN, _SPAN, r, columns, C), x.dtype)  # Bᵀ D B
-        tiles_of_columns = _every_fourth(down, columns, _SPAN).transpose(1, 0, 2, 3, 4)
-        np.matmul(BT, tiles_of_columns, out=V.transpose(0, 2, 3, 1, 4))
-        M = np.matmul(V.reshape(_SPAN**2, -1, C), U).reshape(_SPAN, _SPAN, r, columns, K)
-        across = np.empty((r, _SPAN, columns, TILE, K), x.dtype)
-        np.matmul(AT, M.transpose(0, 2, 3, 1, 4), out=across.transpose(1, 0, 2, 3, 4))
-        Y = np.matmul(AT, across.reshape(r, _SPAN, -1)).reshape(TILE * r, -1, K)
+        across = _multiplied(down_transformed(tiles), U, for_each_row)
+        Y = np.matmul(AT, across.reshape(len(tiles), _SPAN, -1)).reshape(-1, TILE * columns, K)
         rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
-        np.add(Y[: rows.stop - rows.start, :W], b, out=y[rows])
+        finish(rows, Y[: rows.stop - rows.start, :W])
 
-    threads.for_each(convolve, _strips(x.shape, U))
-    return y
+    threads.for_each(convolve, strips)
 
 
-def backward(dL_dy, U):
-    """(3): dL_dy (H, W, K), U (36, C, K) → dL_dx (H, W, C)."""
-    (H, W, K), C = dL_dy.shape, U.shape[1]
-    AT, BT = _matrices(dL_dy.dtype)
-    U_transposed = U.transpose(0, 2, 1)
+def _multiplied(down, U, for_each_row: Callable):
+    """Bᵀ D (r, 6, 4 columns + 2, C) → [(Bᵀ D B) ⊙ U] A of every tile: (r, 6, columns, 4, K).
+
+    One of the six rows at a time, so that what is made on the way stays in a cache.
+    """
+    AT, BT = _matrices(down.dtype)
+    (r, _, width, C), K = down.shape, U.shape[3]
+    columns = width // TILE
+    across = np.empty((r, _SPAN, columns, TILE, K), down.dtype)
+
+    def multiply(u: int) -> None:
+        V = np.empty((_SPAN, r, columns, C), down.dtype)  # row u of Bᵀ D B
+        np.matmul(BT, _every_fourth(down[:, u], columns, _SPAN), out=V.transpose(1, 2, 0, 3))
+        M = np.matmul(V.reshape(_SPAN, -1, C), U[u]).reshape(_SPAN, r, columns, K)
+        np.matmul(AT, M.transpose(1, 2, 0, 3), out=across[:, u])
+
+    for_each_row(multiply, range(_SPAN))
+    return across
+
+
+def backward(read: Callable, shape: tuple[int, int, int], U):
+    """(3): dL_dy of this shape (H, W, K), which is read in strips: `read` gets a slice of rows
+    and gives what is in them; U (6, 6, C, K) → dL_dx (H, W, C)."""
+    (H, W, K), C = shape, U.shape[2]
+    AT, BT = _matrices(U.dtype)
     columns = -(-W // TILE)
-    dL_dx = np.empty((H, W, C), dL_dy.dtype)
-    dL_dx[TILE * -(-H // TILE) - 1 :] = 0  # no tile's own rows reach it, if H is a multiple of 4
-    overhang = {}  # first row below a strip → what the strip adds to that row and the next
+    dL_dx = np.zeros((H, W, C), U.dtype)
+    lock = Lock()  # of the two rows at the top of each strip: the strip above adds to them too
+    strips, for_each_row = _shared_out(H, W)
+
+    def down_transformed(tiles: range):
+        """A dL_dY of every tile: (r, 6, columns, 4, K)."""
+        rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
+        dL_dY = _whole_tiles(read(rows), len(tiles), columns)
+        down = np.matmul(AT.T, dL_dY.reshape(len(tiles), TILE, -1))
+        return down.reshape(len(tiles), _SPAN, columns, TILE, K)
 
     def convolve(tiles: range) -> None:
         r = len(tiles)
-        dL_dY = _rows(dL_dy, tiles, columns).reshape(r, TILE, -1)
-        down = np.matmul(AT.T, dL_dY).reshape(r, _SPAN, columns, TILE, K)
-        V = np.empty((_SPAN, _SPAN, r, columns, K), dL_dy.dtype)  # A dL_dY Aᵀ
-        np.matmul(AT.T, down.transpose(1, 0, 2, 3, 4), out=V.transpose(0, 2, 3, 1, 4))
-        M = np.matmul(V.reshape(_SPAN**2, -1, K), U_transposed)
-        M = M.reshape(_SPAN, _SPAN, r, columns, C).transpose(2, 0, 3, 1, 4)
-        across = _side_by_side(BT.T, M).reshape(r, _SPAN, -1)
+        across = _multiplied_back(down_transformed(tiles), U, for_each_row).reshape(r, _SPAN, -1)
         # Of a tile's six rows four are its own, and two lie in the next tile.
         own = np.matmul(BT.T[:TILE], across).reshape(r, TILE, -1, C)
         shared = np.matmul(BT.T[TILE:], across).reshape(r, 2, -1, C)
         own[1:, :2] += shared[:-1]
-        block = own.reshape(TILE * r, -1, C)[:, 1 : W + 1]
-        # The first tile begins one row above the picture.
-        top = TILE * tiles.start - 1
-        rows = slice(max(top, 0), min(top + TILE * r, H))
-        dL_dx[rows] = block[rows.start - top : rows.stop - top]
-        overhang[top + TILE * r] = shared[-1, :, 1 : W + 1]
+        own = own.reshape(TILE * r, -1, C)[:, 1 : W + 1]
+        top = TILE * tiles.start - 1  # the first tile begins one row above the picture
+        dL_dx[top + 2 : top + TILE * r] = own[2 : H - top]
+        with lock:
+            add_rows(dL_dx, top, own[:2])
+            add_rows(dL_dx, top + TILE * r, shared[-1, :, 1 : W + 1])
 
-    threads.for_each(convolve, _strips(dL_dx.shape, U))
-    for row, shared in overhang.items():
-        dL_dx[row : row + 2] += shared[: max(0, H - row)]
+    threads.for_each(convolve, strips)
     return dL_dx
 
 
-def strip_bytes() -> int:
-    """About what is alive at a time beside the maps: tiles, and what they are made of and into."""
-    return 2 * _STRIP_BYTES * threads.count()
+def _multiplied_back(down, U, for_each_row: Callable):
+    """A dL_dY (r, 6, columns, 4, K) → [(A dL_dY Aᵀ) ⊙ Uᵀ] Bᵀ, added up where tiles share columns:
+    (r, 6, 4 columns + 2, C)."""
+    AT, BT = _matrices(down.dtype)
+    (r, _, columns, _, K), C = down.shape, U.shape[2]
+    across = np.empty((r, _SPAN, TILE * columns + 2, C), down.dtype)
+
+    def multiply(u: int) -> None:
+        V = np.empty((_SPAN, r, columns, K), down.dtype)  # row u of A dL_dY Aᵀ
+        np.matmul(AT.T, down[:, u], out=V.transpose(1, 2, 0, 3))
+        M = np.matmul(V.reshape(_SPAN, -1, K), U[u].swapaxes(1, 2))
+        M = M.reshape(_SPAN, r, columns, C).transpose(1, 2, 0, 3)
+        _place_side_by_side(BT.T, M, across[:, u])
+
+    for_each_row(multiply, range(_SPAN))
+    return across
 
 
-def _strips(shape, U) -> list[range]:
-    """Rows of tiles, in strips of which the transformed tiles stay in a cache."""
-    H, W, _ = shape
-    tile_rows, columns = -(-H // TILE), -(-W // TILE)
-    bytes_of_a_row = columns * U.shape[0] * (U.shape[1] + U.shape[2]) * U.itemsize
-    r = max(1, min(_STRIP_BYTES // bytes_of_a_row, -(-tile_rows // threads.count())))
-    return [range(top, min(top + r, tile_rows)) for top in range(0, tile_rows, r)]
+def strip_bytes(shape, filters_shape) -> int:
+    """A strip's arrays that are alive together, in single precision: about four of its size."""
+    tiles = max(map(len, _strips(*shape[:2]))) * -(-shape[1] // TILE)
+    return 4 * 4 * TILE**2 * tiles * max(filters_shape[2:])
 
 
-def _rows_around(x, tiles: range, columns: int):
-    """The rows that these tiles read, with zeros outside x: (4r + 2, 4 columns + 2, C)."""
-    H, W, C = x.shape
-    D = np.zeros((TILE * len(tiles) + 2, TILE * columns + 2, C), x.dtype)
-    top = TILE * tiles.start - 1
-    rows = slice(max(top, 0), min(top + len(D), H))
-    D[rows.start - top : rows.stop - top, 1 : W + 1] = x[rows]
-    return D
+def _shared_out(H: int, W: int) -> tuple[list[range], Callable]:
+    """What the threads share: the strips, or if the tiles are few the six rows of the only one, so
+    that the transformed filters are read once and not by every thread."""
+    strips = _strips(H, W)
+    return strips, threads.for_each if len(strips) == 1 else threads.in_order
 
 
-def _rows(dL_dy, tiles: range, columns: int):
-    """The rows of these tiles, with zeros beyond the last ones: (4r, 4 columns, K)."""
-    H, W, K = dL_dy.shape
-    rows = slice(TILE * tiles.start, TILE * tiles.stop)
-    if rows.stop <= H and TILE * columns == W:
-        return dL_dy[rows]
-    whole = np.zeros((TILE * len(tiles), TILE * columns, K), dL_dy.dtype)
-    whole[: H - rows.start, :W] = dL_dy[rows]
+def _strips(H: int, W: int) -> list[range]:
+    """Rows of tiles in strips of about _TILES, of equal height, as many for each thread."""
+    rows = -(-H // TILE)
+    tiles = rows * -(-W // TILE)
+    if tiles <= _FEW_TILES:
+        return [range(rows)]
+    for_all = threads.count()
+    return split(rows, for_all * max(1, round(tiles / _TILES / for_all)))
+
+
+def _rows_around(x, tiles: range):
+    """The rows that these tiles read, with zeros above and below x: (4r + 2, W · C)."""
+    H = len(x)
+    top, bottom = TILE * tiles.start - 1, TILE * tiles.stop + 1
+    rows = x[max(top, 0) : min(bottom, H)]
+    rows = rows.reshape(len(rows), -1)
+    if len(rows) == bottom - top:
+        return rows
+    return np.pad(rows, ((max(-top, 0), max(bottom - H, 0)), (0, 0)))
+
+
+def _whole_tiles(dL_dY, r: int, columns: int):
+    """Some rows, with zeros beyond the map's last row and column: (4r, 4 columns, K)."""
+    rows, W, K = dL_dY.shape
+    if (rows, W) == (TILE * r, TILE * columns):
+        return dL_dY
+    whole = np.zeros((TILE * r, TILE * columns, K), dL_dY.dtype)
+    whole[:rows, :W] = dL_dY
     return whole
 
 
@@ -198,22 +250,18 @@ def _overlapping(D, r: int):
     return as_strided(D, (r, _SPAN, D.shape[1]), (TILE * down, down, right), writeable=False)
 
 
-def _side_by_side(B, M):
-    """B applied to the columns of each tile, and added up where tiles share columns:
-    (r, 6, columns, 6, C) → (r, 6, 4 columns + 2, C)."""
-    r, _, columns, _, C = M.shape
-    across = np.empty((r, _SPAN, TILE * columns + 2, C), M.dtype)
+def _place_side_by_side(B, M, across) -> None:
+    """B applied to the columns of each tile of M (r, columns, 6, C), and added up where tiles
+    share columns: into across (r, 4 columns + 2, C)."""
+    columns = M.shape[1]
     np.matmul(B[:TILE], M, out=_every_fourth(across, columns, TILE))
-    across[:, :, TILE * columns :] = 0
-    pairs = _every_fourth(across[:, :, TILE:], columns, 2)  # in the next tile
+    across[:, TILE * columns :] = 0
+    pairs = _every_fourth(across[:, TILE:], columns, 2)  # in the next tile
     pairs += np.matmul(B[TILE:], M)
-    return across
 
 
 def _every_fourth(across, columns: int, width: int):
-    """A view of so many columns from every fourth on: (r, 6, columns, width, C)."""
-    r, rows, _, C = across.shape
-    tile, row, right, channel = across.strides
-    return as_strided(
-        across, (r, rows, columns, width, C), (tile, row, TILE * right, right, channel)
-    )
+    """A view of so many columns from every fourth on: (r, columns, width, C)."""
+    r, _, C = across.shape
+    tile, right, channel = across.strides
+    return as_strided(across, (r, columns, width, C), (tile, TILE * right, right, channel))

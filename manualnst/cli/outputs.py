@@ -63,12 +63,13 @@ class Outputs:
         return replace(self, picture=_first_free(self.picture, own=self.checkpoint))
 
 
-def new_outputs(output: str | None, content: str | None, style: str | None, curve) -> Outputs:
+def new_outputs(output: str | None, content: str | None, styles: list[str], curve) -> Outputs:
     """Of a new run: without a name, CONTENT-STYLE.png, numbered if that exists."""
     if output:
         picture = Path(output)
     else:
-        picture = _first_free(Path(f"{_stem(content or CONTENT)}-{_stem(style or STYLES[0])}.png"))
+        names = [content or CONTENT, *(styles or STYLES[:1])]
+        picture = _first_free(Path("-".join(map(_stem, names)) + ".png"))
     return Outputs(picture, _checkpoint_of(picture), Path(curve) if curve else None)
 
 

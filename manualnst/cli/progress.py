@@ -33,13 +33,17 @@ class StepInfo(Protocol):
     loss: float
     terms: dict[str, float]
     seconds: float  # since begin()
+    seconds_left: float
+    share: float  # of the whole work that is done: steps differ in what they take
+    size: tuple[int, int]  # (width, height) at which this step was made
 
 
 class QuietProgress:
     """Says nothing; the other faces override what they show."""
 
-    def begin(self, steps: int, done: int = 0) -> None:
-        """The run is to reach `steps`; `done` of them belong to an earlier run."""
+    def begin(self, steps: int, done: int = 0, share: float = 0.0) -> None:
+        """The run is to reach `steps`; `done` of them, this share of the work, belong to an
+        earlier run."""
 
     def step(self, info: StepInfo) -> None:
         """One step of the optimiser is done."""
@@ -61,9 +65,10 @@ class _WritingProgress(QuietProgress):
         self._stream = stream
         self._reader_gone = False
         self._steps = self._done = 0
+        self._share = 0.0
 
-    def begin(self, steps: int, done: int = 0) -> None:
-        self._steps, self._done = steps, done
+    def begin(self, steps: int, done: int = 0, share: float = 0.0) -> None:
+        self._steps, self._done, self._share = steps, done, share
 
     def _write(self, text: str) -> None:
         if self._reader_gone:
@@ -75,21 +80,14 @@ class _WritingProgress(QuietProgress):
             self._reader_gone = True
             discard_what_follows(self._stream)
 
-    def _seconds_a_step(self, info: StepInfo) -> float:
-        return info.seconds / max(info.step - self._done, 1)
-
-    def _seconds_left(self, info: StepInfo) -> float:
-        return self._seconds_a_step(info) * (self._steps - info.step)
-
     def _facts(self, info: StepInfo) -> list[str]:
-        """Count, loss, speed and time, in words."""
-        pace = self._seconds_a_step(info)
-        speed = f"{pace:.1f} s/step" if pace > 1 else f"{1 / max(pace, 1e-6):.1f} steps/s"
+        """Count, loss, size and time, in words."""
         if info.step < self._steps:
-            clock = f"{_clock(self._seconds_left(info))} left"
+            clock = f"{_clock(info.seconds_left)} left"
         else:
             clock = f"took {_clock(info.seconds)}"
-        return [f"{info.step}/{self._steps}", f"loss {info.loss:.4g}", speed, clock]
+        size = "{} × {}".format(*info.size)
+        return [f"{info.step}/{self._steps}", f"loss {info.loss:.4g}", size, clock]
 
 
 class TerminalProgress(_WritingProgress):
@@ -110,8 +108,8 @@ class TerminalProgress(_WritingProgress):
         self._colours = _NO_COLOURS if os.environ.get("NO_COLOR") else _COLOURS
         self._glyphs = "━╸─" if encodable("━╸─", stream) == "━╸─" else "#--"
 
-    def begin(self, steps: int, done: int = 0) -> None:
-        super().begin(steps, done)
+    def begin(self, steps: int, done: int = 0, share: float = 0.0) -> None:
+        super().begin(steps, done, share)
         self._running, self._last_info = True, None
         self._draw()
 
@@ -140,19 +138,19 @@ class TerminalProgress(_WritingProgress):
         """Bar and facts within `columns`; where there is little room, fewer facts."""
         info = self._last_info
         if info is None:
-            facts, step = [f"{self._done}/{self._steps}"], self._done
+            facts, share = [f"{self._done}/{self._steps}"], self._share
         else:
-            facts, step = self._facts(info), info.step
+            facts, share = self._facts(info), info.share
         for chosen in (facts, facts[:2] + facts[3:], facts[:1] + facts[3:], facts[:1]):
             text = "  ".join(chosen)
             room = columns - len(text) - 2
             if room >= _SHORTEST_BAR:
-                return f"{self._bar(step, min(room, _LONGEST_BAR))}  {text}"
+                return f"{self._bar(share, min(room, _LONGEST_BAR))}  {text}"
         return text[: max(columns, 0)]
 
-    def _bar(self, step: int, width: int) -> str:
+    def _bar(self, share: float, width: int) -> str:
         full, half, empty = self._glyphs
-        halves = 2 * width * step // max(self._steps, 1)
+        halves = int(2 * width * share)
         filled = full * (halves // 2) + half * (halves % 2)
         rest = empty * (width - len(filled))
         on, dim, off = self._colours["filled"], self._colours["rest"], self._colours["off"]
@@ -167,14 +165,14 @@ class PlainProgress(_WritingProgress):
         self._tenths = 0
         self._unwritten: StepInfo | None = None
 
-    def begin(self, steps: int, done: int = 0) -> None:
-        super().begin(steps, done)
-        self._tenths, self._unwritten = self._tenths_at(done), None
+    def begin(self, steps: int, done: int = 0, share: float = 0.0) -> None:
+        super().begin(steps, done, share)
+        self._tenths, self._unwritten = int(10 * share), None
 
     def step(self, info: StepInfo) -> None:
         self._unwritten = info
-        if self._tenths_at(info.step) > self._tenths:
-            self._tenths = self._tenths_at(info.step)
+        if int(10 * info.share) > self._tenths:
+            self._tenths = int(10 * info.share)
             self._write_step()
 
     def message(self, text: str) -> None:
@@ -184,9 +182,6 @@ class PlainProgress(_WritingProgress):
         if self._unwritten:  # the run ended before its last step
             self._write_step()
 
-    def _tenths_at(self, step: int) -> int:
-        return 10 * step // max(self._steps, 1)
-
     def _write_step(self) -> None:
         self._write(f"step {'  '.join(self._facts(self._unwritten))}\n")
         self._unwritten = None
@@ -195,8 +190,8 @@ class PlainProgress(_WritingProgress):
 class JsonProgress(_WritingProgress):
     """One JSON object a line, each with its "event"; NaN and infinities become null."""
 
-    def begin(self, steps: int, done: int = 0) -> None:
-        super().begin(steps, done)
+    def begin(self, steps: int, done: int = 0, share: float = 0.0) -> None:
+        super().begin(steps, done, share)
         self.event("begin", steps=steps, done=done)
 
     def step(self, info: StepInfo) -> None:
@@ -206,8 +201,10 @@ class JsonProgress(_WritingProgress):
             evaluations=info.evaluations,
             loss=info.loss,
             terms=info.terms,
+            size=info.size,
+            share=info.share,
             seconds=info.seconds,
-            seconds_left=self._seconds_left(info),
+            seconds_left=info.seconds_left,
         )
 
     def message(self, text: str) -> None:

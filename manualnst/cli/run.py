@@ -7,17 +7,18 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
+from ..api import check_same, prepare, restore
 from ..backends import NAMES as BACKENDS
+from ..colours import COLOURS
 from ..errors import InputError
 from ..images import save_picture
 from ..losses import NORMALISATIONS
 from ..network import POOLINGS
 from ..optimizers import OPTIMIZERS
-from ..result import Result, load_record
+from ..result import Result, load_record, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
-from ..settings import INITS, Settings, parse_layers
-from ..stylize import check_same, prepare, restore
+from ..settings import INITS, Settings, parse_layers, parse_numbers
 from .interrupts import Interrupts
 from .outputs import Outputs, new_outputs, resumed_outputs
 from .progress import QuietProgress, choose_progress
@@ -38,7 +39,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "list are shares: only their ratios count.",
     )
     parser.add_argument("content", nargs="?", metavar="CONTENT", help="what to paint")
-    parser.add_argument("style", nargs="?", metavar="STYLE", help="how to paint it")
+    parser.add_argument(
+        "styles", nargs="*", metavar="STYLE", help="how to paint it; several are blended"
+    )
     _add_output_options(parser.add_argument_group("what is written"))
     _add_look_options(parser.add_argument_group("the look"))
     _add_network_options(parser.add_argument_group("the network"))
@@ -77,12 +80,51 @@ def _add_output_options(group) -> None:
 
 def _add_look_options(group) -> None:
     _add(group, "size", int, "long side of the result; a smaller content keeps its size")
-    _add(group, "steps", int, "steps of the optimiser")
+    _add(group, "steps", int, "steps of the optimiser, at all sizes together")
+    _add(
+        group,
+        "scales",
+        int,
+        "sizes to go through, from coarse to fine; 1: only the last",
+        default_in_words="as many as make each about 1.4 times the one before",
+    )
+    _add(group, "min_size", int, "long side of the coarsest")
     _add(group, "content_weight", float, "higher: more of the content")
     _add(group, "style_weight", float, "higher: more of the style")
     _add(group, "tv_weight", float, "higher: smoother")
     _add(group, "content_layers", parse_layers, "deeper: freer", metavar="LAYERS")
-    _add(group, "style_layers", parse_layers, "deeper: larger features", metavar="LAYERS")
+    _add(
+        group,
+        "style_layers",
+        parse_layers,
+        "pixels: the colours; deeper: larger features",
+        metavar="LAYERS",
+    )
+    _add(
+        group,
+        "style_weights",
+        parse_numbers,
+        "shares of several STYLEs, as in 0.7,0.3",
+        metavar="NUMBERS",
+        default_in_words="all alike",
+    )
+    _add(
+        group,
+        "style_scale",
+        parse_numbers,
+        "long side of the style as a multiple of --size, never enlarged; below 1: its forms come "
+        "out smaller. One for all styles, or one for each",
+        metavar="NUMBERS",
+    )
+    _add(
+        group,
+        "colours",
+        str,
+        "whose colours: the style's; the content's, by painting luminance only; or match-…: the "
+        "style's, brought to the content's beforehand, by mean and covariance (three ways; "
+        "match-symmetric changes least) or by the histogram of each channel",
+        choices=COLOURS,
+    )
     _add(
         group,
         "normalisation",
@@ -183,13 +225,13 @@ def _paint(args: argparse.Namespace, report: QuietProgress, interrupts: Interrup
     tell()
     run.start()
     tell()
-    report.begin(steps=run.settings.steps, done=run.done)
+    report.begin(steps=run.settings.steps, done=run.done, share=run.share)
 
     def callback(progress: Progress) -> None:
         report.step(progress)
         tell()
         if args.save_every and progress.step % args.save_every == 0:
-            save_picture(outputs.at_step(progress.step), progress.picture)
+            save_picture(outputs.at_step(progress.step), run.enlarged(progress.picture))
 
     try:
         result = run.finish(callback, outputs.checkpoint, args.checkpoint_every)
@@ -230,27 +272,27 @@ def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
         raise InputError("give --resume or --repeat, not both")
     if args.resume:
         return _prepare_resumed(args, given)
-    content, style, same = args.content, args.style, []
+    content, styles, same = args.content, args.styles, []
     if args.repeat:
         record = load_record(args.repeat)
         content = content or record["content"]["name"]
-        style = style or record["style"]["name"]
-        same = _unchanged(args, given)
+        styles = styles or [record[role]["name"] for role in styles_in(record)]
+        same = _unchanged(args, given, record)
         given = record["settings"] | given
     settings = Settings.from_json(given)
-    outputs = new_outputs(args.output, content, style, args.curve)
+    outputs = new_outputs(args.output, content, styles, args.curve)
     _check_outputs(outputs, args)
-    run = prepare(content, style, settings)
+    run = prepare(content, styles or None, settings)
     if same:
         check_same(run, record, same)
     return run, outputs
 
 
-def _unchanged(args: argparse.Namespace, given: dict[str, Any]) -> list[str]:
+def _unchanged(args: argparse.Namespace, given: dict, record: dict) -> list[str]:
     """What of a repeated run must be as it was, not being replaced by an option."""
     replaced = {
         "content": args.content,
-        "style": args.style,
+        **dict.fromkeys(styles_in(record), args.styles),
         "start": "init" in given,
         "weights": "weights" in given,
     }

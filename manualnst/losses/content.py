@@ -9,6 +9,7 @@ the paper's is the ReLU's, see ops/relu.py. Other sources' constants: normalisat
 
 from ..errors import InputError
 from ..ops import check
+from .adding import added
 from .normalisation import NORMALISATIONS
 
 
@@ -26,7 +27,7 @@ def content_forward(F, P, normalisation: str = "paper", *, backend):
     return scale * loss, (scale, D)
 
 
-def content_backward(dL_dloss: float, cache, *, backend):
-    """[E2] → dL_dF (H, W, N)."""
+def content_backward(dL_dloss: float, cache, onto=None, *, backend):
+    """[E2] → dL_dF (H, W, N), added to `onto` if that is given."""
     scale, D = cache
-    return backend.squared_error_backward(dL_dloss * scale, D)
+    return added(backend.squared_error_backward(dL_dloss * scale, D), onto)

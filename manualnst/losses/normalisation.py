@@ -1,4 +1,4 @@
-"""The constants by which the sources scale the three losses, by name.
+"""The constants by which the sources scale the losses, by name.
 
 The derivations use the paper's losses; each source multiplies them, and so their gradients, by
 a constant of its own. N channels, M positions; A is the style's Gram matrix for M positions.
@@ -8,6 +8,9 @@ a constant of its own. N channels, M positions; A is the style's Gram matrix for
     sum      [V1]   Σ (F − P)²           Σ (G − A)²            [T1]
     mean     [V2]   Σ (F − P)² / (N M)   Σ (G − A)² / (N M)³   [T1]
     relative [V3]   Σ (F − P)² / Σ P²    Σ (G − A)² / Σ A²     [T1] / (3 H W)
+
+The moments ([D3]) are none of these sources'. M μ and M S are sums over positions as G is, and get
+the constants that G gets; `relative` adds up two shares, Σ (μ − μ̂)² / Σ μ̂² and the same of S.
 
 `sum` is common in Keras tutorials; `mean` divides each Gram matrix by N M and its squared
 distance by N M once more. `relative` measures shares of the target's energy: its values depend
@@ -24,33 +27,53 @@ import numpy as np
 class Normalisation(NamedTuple):
     content: Callable[[np.ndarray], float]  # P (H, W, N) → the factor on ½ Σ (F − P)²
     style: Callable[[np.ndarray, int], float]  # A (N, N), M → the factor on Σ (G − A)²
+    # μ̂ (N,), Ŝ (N, N), M → the factors on Σ (μ − μ̂)² and on Σ (S − Ŝ)²
+    moments: Callable[[np.ndarray, np.ndarray, int], tuple[float, float]]
     total_variation: Callable[[int], float]  # number of entries of x → the factor on [T1]
 
 
 def _energy(target) -> float:
     """Σ t², or 1 for a target that is zero throughout (a black picture has nothing to miss)."""
-    return float(np.sum(np.square(target.real), dtype=np.float64)) or 1.0
+    return _sum_of_squares(target) or 1.0
+
+
+def _sum_of_squares(target) -> float:
+    return float(np.sum(np.square(target.real), dtype=np.float64))
+
+
+# Of a style without contrast everything else would be a multiple beyond measure. So the covariance
+# counts for at least that of a picture whose contrast is a tenth of its mean.
+_LEAST_CONTRAST = 0.1
+
+
+def _shares(mean, covariance, M: int) -> tuple[float, float]:
+    least = (_LEAST_CONTRAST**2 * _energy(mean)) ** 2
+    return 1.0 / _energy(mean), 1.0 / max(_sum_of_squares(covariance), least)
 
 
 NORMALISATIONS = {
     "relative": Normalisation(
         content=lambda P: 2.0 / _energy(P),
         style=lambda A, M: 1.0 / _energy(A),
+        moments=_shares,
         total_variation=lambda entries: 1.0 / entries,
     ),
     "paper": Normalisation(
         content=lambda P: 1.0,
         style=lambda A, M: 1.0 / (4.0 * len(A) ** 2 * M**2),
+        moments=lambda mean, covariance, M: 2 * (1.0 / (4.0 * len(mean) ** 2),),
         total_variation=lambda entries: 1.0,
     ),
     "sum": Normalisation(
         content=lambda P: 2.0,
         style=lambda A, M: 1.0,
+        moments=lambda mean, covariance, M: 2 * (float(M) ** 2,),
         total_variation=lambda entries: 1.0,
     ),
     "mean": Normalisation(
         content=lambda P: 2.0 / P.size,
         style=lambda A, M: 1.0 / (float(len(A)) * M) ** 3,
+        moments=lambda mean, covariance, M: 2 * (1.0 / (float(len(mean)) ** 3 * M),),
         total_variation=lambda entries: 1.0,
     ),
 }

@@ -61,8 +61,8 @@ def style_forward(F, target: Gram, normalisation: str = "paper", *, backend):
     return 2 * scale * half, (2 * scale, D, gram_cache)
 
 
-def style_backward(dL_dloss: float, cache, *, backend):
-    """[E6] → dL_dF (H, W, N)."""
+def style_backward(dL_dloss: float, cache, onto=None, *, backend):
+    """[E6] → dL_dF (H, W, N), added to `onto` if that is given."""
     double_scale, D, gram_cache = cache
     dL_dG = backend.squared_error_backward(dL_dloss * double_scale, D)
-    return backend.gram_backward(dL_dG, gram_cache)
+    return backend.gram_backward(dL_dG, gram_cache, onto)

@@ -11,6 +11,7 @@ Conventions, said once for all files here:
 """
 
 from .conv3x3 import conv3x3_backward, conv3x3_backward_params, conv3x3_forward
+from .fused import fused_backward, fused_forward
 from .pixels import pixels_backward, pixels_forward
 from .pooling import avgpool_backward, avgpool_forward, maxpool_backward, maxpool_forward
 from .relu import relu_backward, relu_forward
@@ -21,6 +22,8 @@ __all__ = [
     "conv3x3_backward",
     "conv3x3_backward_params",
     "conv3x3_forward",
+    "fused_backward",
+    "fused_forward",
     "maxpool_backward",
     "maxpool_forward",
     "pixels_backward",

@@ -31,7 +31,7 @@ from . import check
 
 def conv3x3_forward(x, w, b, *, backend):
     """[C1]: x (H, W, C), w (3, 3, C, K), b (K,) → y (H, W, K), cache."""
-    _check_forward(x, w, b)
+    check_forward(x, w, b)
     return backend.conv3x3_forward(x, w, b)
 
 
@@ -60,7 +60,7 @@ def conv3x3_backward_params(dL_dy, x, *, backend):
     return backend.conv3x3_backward_params(dL_dy, x)
 
 
-def _check_forward(x, w, b):
+def check_forward(x, w, b):
     check.is_map("conv3x3_forward", "x", x)
     if w.ndim != 4 or w.shape[:2] != (3, 3):
         raise InputError(

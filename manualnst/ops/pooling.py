@@ -24,7 +24,7 @@ from . import check
 
 def avgpool_forward(x, *, backend):
     """[A1]: x (H, W, C) → y (H // 2, W // 2, C), cache."""
-    _check_poolable("avgpool_forward", x)
+    check_poolable("avgpool_forward", x)
     return backend.avgpool_forward(x)
 
 
@@ -36,7 +36,7 @@ def avgpool_backward(dL_dy, cache, *, backend):
 
 def maxpool_forward(x, *, backend):
     """[X1]: x (H, W, C) → y (H // 2, W // 2, C), cache."""
-    _check_poolable("maxpool_forward", x)
+    check_poolable("maxpool_forward", x)
     return backend.maxpool_forward(x)
 
 
@@ -46,7 +46,7 @@ def maxpool_backward(dL_dy, cache, *, backend):
     return backend.maxpool_backward(dL_dy, cache)
 
 
-def _check_poolable(function, x):
+def check_poolable(function, x):
     check.is_map(function, "x", x)
     if min(x.shape[:2]) < 2:
         raise InputError(

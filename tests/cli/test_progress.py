@@ -59,14 +59,17 @@ def info(step, loss=1234.5, seconds=None, **changes):
         "loss": loss,
         "terms": {"content": loss / 2, "style": loss / 2},
         "seconds": step / 2 if seconds is None else seconds,
+        "seconds_left": 8.0,
+        "share": step / 20,
+        "size": (512, 358),
     }
     return SimpleNamespace(**{**fields, **changes})
 
 
 def run(report, steps=20, done=0):
-    report.begin(steps=steps, done=done)
+    report.begin(steps=steps, done=done, share=done / steps)
     for step in range(done + 1, steps + 1):
-        report.step(info(step, seconds=(step - done) / 2))
+        report.step(info(step, seconds=(step - done) / 2, share=step / steps))
     report.end()
 
 
@@ -87,14 +90,14 @@ def test_one_line_is_redrawn_in_place_and_ends_with_a_newline():
     assert stream.screen() == ["─" * 30 + "  0/20"]
     clock.now += 1
     report.step(info(5, seconds=2.5))
-    line = "━" * 7 + "╸" + "─" * 22 + "  5/20  loss 1234  2.0 steps/s  0:08 left"
+    line = "━" * 7 + "╸" + "─" * 22 + "  5/20  loss 1234  512 × 358  0:08 left"
     assert stream.screen() == [line]
     clock.now += 1
-    report.step(info(6, loss=1.0, seconds=3))
-    assert stream.screen()[0].endswith("  6/20  loss 1  2.0 steps/s  0:07 left")
+    report.step(info(6, loss=1.0, seconds=3, seconds_left=67, size=(640, 480)))
+    assert stream.screen()[0].endswith("  6/20  loss 1  640 × 480  1:07 left")
     report.step(info(20, seconds=100))
     report.end()
-    assert stream.screen() == ["━" * 30 + "  20/20  loss 1234  5.0 s/step  took 1:40", ""]
+    assert stream.screen() == ["━" * 30 + "  20/20  loss 1234  512 × 358  took 1:40", ""]
 
 
 def test_it_is_drawn_at_most_ten_times_a_second_but_always_at_the_last_step():
@@ -103,7 +106,7 @@ def test_it_is_drawn_at_most_ten_times_a_second_but_always_at_the_last_step():
     report.begin(steps=1000)
     for step in range(1, 1001):
         clock.now += 0.01
-        report.step(info(step))
+        report.step(info(step, share=step / 1000))
     assert 90 <= stream.getvalue().count("\r") <= 103
     assert "1000/1000" in stream.screen()[0]
 
@@ -119,14 +122,14 @@ def test_an_early_end_shows_the_last_step_reached():
     assert "2/100" in stream.screen()[0]
 
 
-def test_a_resumed_run_reckons_with_its_own_steps_only():
+def test_the_bar_shows_the_share_of_the_work_not_of_the_steps():
     stream, clock = Terminal(), Clock()
     report = TerminalProgress(stream, clock)
-    report.begin(steps=100, done=60)
-    assert "60/100" in stream.screen()[0]
+    report.begin(steps=100, done=60, share=0.2)
+    assert stream.screen()[0] == "━" * 6 + "─" * 24 + "  60/100"
     clock.now += 1
-    report.step(info(70, seconds=20))  # 10 steps in 20 s, 30 to go
-    assert "2.0 s/step  1:00 left" in stream.screen()[0]
+    report.step(info(70, share=0.3))
+    assert stream.screen()[0].startswith("━" * 9 + "─" * 21 + "  70/100")
 
 
 def test_messages_stand_above_the_line():
@@ -162,14 +165,14 @@ def test_the_line_fits_the_width(monkeypatch, columns):
     report = TerminalProgress(stream, clock)
     report.begin(steps=5000)
     clock.now += 1
-    report.step(info(1234, loss=1.234e22, seconds=12345))
+    report.step(info(1234, loss=1.234e22, seconds_left=37674, share=0.25))
     report.end()
     line = stream.screen()[0]
     assert len(line) < columns  # the last column stays free: some terminals wrap there
     assert line.startswith("1234/5000"[: columns - 1]) or "─" in line
     assert ("left" in line) == (columns >= 35)
     assert ("loss" in line) == (columns >= 51)
-    assert ("s/step" in line) == (columns >= 64)
+    assert ("512 × 358" in line) == (columns >= 62)
 
 
 def test_without_unicode_the_bar_is_ascii():
@@ -179,7 +182,7 @@ def test_without_unicode_the_bar_is_ascii():
     stream = Ascii()
     report = TerminalProgress(stream, Clock())
     report.message("café")
-    report.begin(steps=4, done=1)
+    report.begin(steps=4, done=1, share=0.25)
     report.end()
     assert stream.screen() == ["caf?", "#" * 7 + "-" * 23 + "  1/4", ""]
 
@@ -205,7 +208,7 @@ def test_the_width_is_that_of_the_streams_own_terminal(monkeypatch):
     with os.fdopen(follower, "w", encoding="utf-8") as stream:
         report = TerminalProgress(stream)
         report.begin(steps=5000)
-        report.step(info(5000, loss=1.234e22, seconds=12345))
+        report.step(info(5000, loss=1.234e22, seconds=12345, share=1.0))
         seen = b""
         while seen.count(b"\r") < 2:  # the kernel hands on each of the two drawings when it likes
             seen += os.read(leader, 10_000)
@@ -238,10 +241,10 @@ def test_plain_lines_say_what_matters():
     report = PlainProgress(stream)
     report.message("starting\x1b")
     report.begin(steps=10)
-    report.step(info(1, seconds=2))
+    report.step(info(1, seconds=2, share=0.1))
     assert stream.getvalue().splitlines() == [
         "starting?",
-        "step 1/10  loss 1234  2.0 s/step  0:18 left",
+        "step 1/10  loss 1234  512 × 358  0:08 left",
     ]
 
 
@@ -251,7 +254,7 @@ def test_plain_shows_where_an_early_end_came():
     report.end()  # a failure before the beginning
     report.begin(steps=100)
     for step in range(1, 14):
-        report.step(info(step))
+        report.step(info(step, share=step / 100))
     report.end()
     assert [line.split()[1] for line in stream.getvalue().splitlines()] == ["10/100", "13/100"]
 
@@ -283,8 +286,10 @@ def test_json_events():
             "evaluations": 6,
             "loss": 1234.5,
             "terms": {"content": 617.25, "style": 617.25},
+            "size": [512, 358],
+            "share": 0.15,
             "seconds": 2.0,
-            "seconds_left": 2.0,
+            "seconds_left": 8.0,
         },
         {"event": "result", "path": "a.png", "size": [2, 3], "loss": 0.5},
         {"event": "end"},
@@ -343,7 +348,8 @@ def test_a_closed_pipe_is_no_trouble_not_even_at_exit(face):
         "sys.stdin.read()\n"  # until the reader is gone
         "for step in range(1, 4):\n"
         "    report.step(types.SimpleNamespace(\n"
-        "        step=step, evaluations=step, loss=1.0, terms={}, seconds=1.0))\n"
+        "        step=step, evaluations=step, loss=1.0, terms={}, seconds=1.0,\n"
+        "        seconds_left=1.0, share=0.5, size=(2, 3)))\n"
         "report.end()\n"
         "print('and what others print there')\n"
     )

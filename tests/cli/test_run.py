@@ -14,6 +14,7 @@ import pytest
 
 from manualnst.checkpoint import load_checkpoint
 from manualnst.cli import main
+from manualnst.colours import COLOURS
 from manualnst.images import load_picture, save_picture
 
 TINY = ["--size", "40", "--steps", "3", "--quiet"]
@@ -92,6 +93,55 @@ def test_the_record_repeats_the_run(folder):
     assert (folder / "a.png").read_bytes() != (folder / "c.png").read_bytes()
 
 
+@pytest.mark.parametrize("colours", COLOURS)
+def test_several_styles_and_their_colours_repeat(folder, capsys, colours):
+    options = ["--style-weights", "0.7,0.3", "--style-scale", "0.8", "--colours", colours]
+    assert run("photo.png", "painting.jpg", "sample:waves", *options, *TINY) == 0
+    name = "photo-painting-waves"
+    record = json.loads((folder / f"{name}.json").read_text())
+    assert record["settings"]["colours"] == colours
+    assert record["settings"]["style_weights"] == [0.7, 0.3]
+    assert record["style 2"]["name"] == "sample:waves"
+    assert run("--repeat", f"{name}.json", "-o", "b.png", "--quiet") == 0
+    assert (folder / f"{name}.png").read_bytes() == (folder / "b.png").read_bytes()
+    assert "2 numbers for 1 style" in refused(
+        capsys, "photo.png", "sample:waves", "--repeat", f"{name}.json", "-o", "c.png", "--quiet"
+    )
+
+
+def test_repeating_with_a_changed_second_style_is_refused(folder, capsys):
+    assert run("photo.png", "sample:waves", "painting.jpg", "-o", "a.png", *TINY) == 0
+    save_picture(folder / "painting.jpg", np.zeros((40, 33, 3), np.float32))
+    assert "style 2 is not that of the earlier run" in refused(
+        capsys, "--repeat", "a.json", "-o", "b.png"
+    )
+    assert run("photo.png", "sample:mosaic", "--repeat", "a.json", "-o", "b.png", "--quiet") == 0
+
+
+def test_records_from_before_there_were_several_styles_repeat(folder):
+    assert run("photo.png", "painting.jpg", "-o", "a.png", *TINY) == 0
+    record = json.loads((folder / "a.json").read_text())
+    for name in ("style_weights", "style_scale", "colours"):
+        del record["settings"][name]
+    (folder / "a.json").write_text(json.dumps(record))
+    assert run("--repeat", "a.json", "-o", "b.png", "--quiet") == 0
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize("colours", ["content", "match-histogram"])
+def test_colours_and_several_styles_go_on_after_an_interrupt(folder, colours):
+    options = ["--colours", colours, "--style-weights", "2,1", *ADAM]
+    process = start("photo.png", "painting.jpg", "sample:waves", *LONG[1:], *options)
+    wait_for_step(process, 2)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    steps = str(_steps_in("out.png.checkpoint") + 2)
+    assert run("--resume", "out.png.checkpoint", "--steps", steps, "--quiet") == 0
+    whole = ["photo.png", "painting.jpg", "sample:waves", "-o", "whole.png", "--size", "40"]
+    assert run(*whole, "--steps", steps, "--quiet", *options) == 0
+    assert (folder / "out.png").read_bytes() == (folder / "whole.png").read_bytes()
+
+
 def test_repeating_with_a_changed_picture_is_refused(folder, capsys):
     assert run("photo.png", "painting.jpg", "-o", "a.png", *TINY) == 0
     save_picture(folder / "photo.png", np.zeros((40, 33, 3), np.float32))
@@ -138,6 +188,27 @@ def test_pictures_on_the_way_and_the_curve(folder):
     assert load_picture("out.step-00002.png").pixels.shape == (28, 40, 3)
     assert [name for name in written(folder) if "step" in name] == ["out.step-00002.png"]
     assert load_picture("curve.png").pixels.shape[2] == 3
+
+
+def test_from_coarse_to_fine(folder, capsys):
+    options = ["--size", "48", "--min-size", "24", "--scales", "2", "--steps", "4"]
+    assert run("-o", "out.png", *options, "--save-every", "2", "--curve", "curve.png") == 0
+    told = capsys.readouterr().err
+    assert "coarse to fine: 24 × 17 (2 steps), 48 × 34 (2 steps)" in told
+    assert "24 × 17  " in told and "step 4/4" in told
+    for name in ("out.png", "out.step-00002.png", "out.step-00004.png"):
+        assert load_picture(name).pixels.shape == (34, 48, 3)
+    assert run("--repeat", "out.json", "-o", "again.png", "--quiet") == 0
+    assert (folder / "again.png").read_bytes() == (folder / "out.png").read_bytes()
+
+
+def test_a_record_from_before_there_were_scales_has_one(folder):
+    assert run("-o", "one.png", "--min-size", "20", "--scales", "1", *TINY) == 0
+    record = json.loads((folder / "one.json").read_text())
+    del record["settings"]["scales"], record["scales"]
+    (folder / "old.json").write_text(json.dumps(record | {"format": "manualnst record 1"}))
+    assert run("--repeat", "old.json", "-o", "again.png", "--quiet") == 0
+    assert (folder / "again.png").read_bytes() == (folder / "one.png").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -224,6 +295,8 @@ def test_plain_lines_tell_sizes_weights_memory_and_time(capsys):
         ["--style-weight", "1e308"],
         ["--size", "many"],
         ["--steps", "0"],
+        ["--scales", "0"],
+        ["--min-size", "-1"],
         ["--style-weight", "-1"],
         ["--tv-weight", "nan"],
         ["--style-layers", "relu9_9"],
@@ -249,6 +322,13 @@ def test_plain_lines_tell_sizes_weights_memory_and_time(capsys):
         ["--repeat", "empty.json"],
         ["--repeat", "a.json", "--resume", "b"],
         ["--frobnicate"],
+        ["--colours", "sepia"],
+        ["--style-weights", "1,x"],
+        ["--style-weights", "1,2"],
+        ["photo.png", "painting.jpg", "painting.jpg", "--style-weights", "0,0"],
+        ["photo.png", "painting.jpg", "missing.jpg"],
+        ["--style-scale", "0"],
+        ["--style-scale", "0.01"],
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(folder, capsys, arguments):

@@ -67,6 +67,11 @@ BROKEN = {
     "content_backward": ("squared_error_backward", lambda right: -right),
     "gram_backward": ("gram_backward", lambda right: right * np.float32(1.001)),
     "style_backward": ("gram_backward", lambda right: right * (right > 0)),
+    "mean_and_covariance_backward": (
+        "mean_and_covariance_backward",
+        lambda right: right - right.mean(axis=(0, 1)),
+    ),
+    "moments_backward": ("mean_and_covariance_backward", lambda right: right * np.float32(1.001)),
     "tv_backward": ("total_variation_backward", lambda right: right * 0.999),
     "objective_backward": ("total_variation_backward", lambda right: right * 0.5),
 }

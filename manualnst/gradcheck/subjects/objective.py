@@ -8,6 +8,7 @@ import numpy as np
 from ...backends import get_backend
 from ...network import Network
 from ...objective import LossSettings, Objective
+from ...vgg import PIXELS as PIXELS_TAP
 from ...vgg import WIDTHS, Weights, convolution_names, layer_names
 from .content import CONTENT
 from .conv3x3 import INPUT
@@ -508,6 +509,15 @@ OBJECTIVE = _subject(
     parts=_parts,
     mistakes=_MISTAKES,
     isolations=_isolations,
+    branches=_branches(_LAST),
+)
+# Of the style's "pixels" the problem needs the weight alone: the objective measures its colours.
+COLOUR_OBJECTIVE = _subject(
+    "average",
+    formula="the same, with the colours' moments",
+    describe="",
+    draw=partial(_draw, style=(PIXELS_TAP, *_STYLE)),
+    shapes=_SHAPES,
     branches=_branches(_LAST),
 )
 MAXIMUM_OBJECTIVE = _subject(

@@ -1,0 +1,160 @@
+"""What people ask for: a picture in the style of another, or to go on where a run was cut off."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .checkpoint import load_checkpoint
+from .errors import InputError
+from .inputs import Input, Source, open_content, open_start, open_styles
+from .objective import for_each_style, style_names
+from .optimizers import State, make_optimizer
+from .result import Result, styles_in
+from .run import Callback, Run, plan_scales
+from .scales import Scale
+from .settings import Settings
+from .standing import Standing, array, picture, restored
+from .weights import default_weights, find_weights
+
+
+def stylize(
+    content: Source | None = None,
+    style: Source | Sequence[Source] | None = None,
+    *,
+    callback: Callback | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    **settings: Any,
+) -> Result:
+    """Paint `content` in the style of `style`; each may be a path, an array or "sample:NAME".
+
+    Several styles (a list of such) are blended; the setting `style_weights` has their shares.
+    Without pictures the package's samples are taken. `settings` are the fields of
+    `manualnst.Settings`. The callback gets a `Progress` after each step; if it returns True the
+    run ends. Ctrl-C ends it too: either way the best picture so far is returned. With
+    `checkpoint`, a file is kept from which `resume` goes on.
+    """
+    plain = {name: _plain(value) for name, value in settings.items()}
+    return prepare(content, style, Settings(**plain)).finish(callback, checkpoint)
+
+
+def resume(
+    checkpoint: str | os.PathLike, *, steps: int | None = None, callback: Callback | None = None
+) -> Result:
+    """Go on with the run of a checkpoint, to `steps` in total if given."""
+    return restore(checkpoint, steps=steps).finish(callback, checkpoint)
+
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers, tuples and paths as the Python values that settings are made of."""
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(each) for each in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def prepare(
+    content: Source | None, style: Source | Sequence[Source] | None, settings: Settings
+) -> Run:
+    """The run, with everything checked that can be checked before it starts."""
+    weights_notice = f"weights: {settings.weights}"
+    if settings.weights is None:
+        name, weights_notice = default_weights()
+        settings = replace(settings, weights=name)
+    content_input = open_content(content, settings)
+    styles = open_styles(style, settings, content_input)
+    weights = find_weights(settings.weights)
+    scales = plan_scales(settings, weights, content_input, styles)
+    start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
+    named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
+    inputs = {"content": content_input, **named_styles, "start": start}
+    notices = [line for each in inputs.values() for line in each.notices]
+    return Run(
+        settings,
+        weights,
+        content_input,
+        styles,
+        scales,
+        Standing(State(start.pixels), best=start.pixels),
+        facts={role: each.facts for role, each in inputs.items()},
+        notices=[*notices, weights_notice],
+    )
+
+
+# What tells that a picture, or a network, is the one of an earlier run.
+_IDENTITY = {"weights": "fingerprint"}
+_IDENTITY_OF_PICTURES = "sha256"  # of a start only if it is a file
+
+
+def check_same(run: Run, record: dict[str, Any], roles: Iterable[str]) -> None:
+    """Refuse to repeat or resume with pictures or weights other than those of the record."""
+    for role in roles:
+        key = _IDENTITY.get(role, _IDENTITY_OF_PICTURES)
+        before, now = record[role].get(key), run.facts[role].get(key)
+        if before != now:
+            raise InputError(
+                f"the {role} is not that of the earlier run ({key} {before} then, {now} now); "
+                "give the same file"
+            )
+
+
+def restore(checkpoint: str | os.PathLike, *, steps: int | None = None) -> Run:
+    """The run of a checkpoint, ready to go on."""
+    facts, arrays = load_checkpoint(checkpoint)
+    try:
+        return _restore(facts, arrays, steps)
+    except InputError:
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise InputError(f"checkpoint {checkpoint} is inconsistent: {error!r}") from error
+
+
+def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | None) -> Run:
+    settings = Settings.from_json(facts["settings"])
+    weights = find_weights(settings.weights)
+    height, width = arrays["content"].shape[:2]
+    alpha = array(arrays, "alpha", (height, width)) if "alpha" in arrays else None
+    shape = (height, width, 3)
+    colours = picture(arrays, "colours", shape) if settings.in_greys else None
+    content = Input(picture(arrays, "content", shape), alpha, {}, (), colours)
+    roles = styles_in(facts["facts"])
+    styles = [Input(picture(arrays, role, arrays[role].shape), None, {}, ()) for role in roles]
+    for name in ("style_weights", "style_scale"):
+        for_each_style(name, getattr(settings, name), len(styles))
+    scales = _with_steps_of(facts["steps"], plan_scales(settings, weights, content, styles))
+    if steps is not None:
+        settings, scales = replace(settings, steps=steps), _prolonged(scales, steps)
+    standing = restored(settings, scales, facts, arrays)
+    names = [facts["facts"][role]["name"] for role in ("content", *roles, "start")]
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"checkpoint: the names of its pictures are no texts: {names}")
+    notices = [f"resume: {standing.steps} steps are done"]
+    if not make_optimizer(settings.optimizer, settings.rate).resumes_exactly:
+        notices.append(
+            "resume: scipy's L-BFGS-B starts with an empty memory, so its steps differ from those "
+            "of an uninterrupted run"
+        )
+    run = Run(settings, weights, content, styles, scales, standing, facts["facts"], notices)
+    check_same(run, facts["facts"], ["weights"])
+    return run
+
+
+def _with_steps_of(steps: list[int], scales: list[Scale]) -> list[Scale]:
+    """The checkpoint's own: an earlier resumption may have changed them."""
+    if not all(isinstance(n, int) and n >= 1 for n in steps):
+        raise InputError(f"checkpoint: the steps of its sizes are {steps}")
+    return [scale._replace(steps=n) for scale, n in zip(scales, steps, strict=True)]
+
+
+def _prolonged(scales: list[Scale], steps: int) -> list[Scale]:
+    """To so many steps in total: it is the last size that gets or loses them."""
+    *first, last = scales
+    before = sum(scale.steps for scale in first)
+    if steps <= before:
+        raise InputError(
+            f"steps is {steps}, but the sizes before the last take {before}; give a larger number"
+        )
+    return [*first, last._replace(steps=steps - before)]

@@ -1,0 +1,68 @@
+"""Moments: how far the mean and the covariance of a map are from those of the style picture's.
+
+Of the picture itself these are its colours: which there are on the whole, how much they vary, and
+which of them vary together. A Gaussian has no other parameters, so this is the matching of
+Gaussians. F as the matrix (M, N), k its positions:
+
+[D1] Forward:     μ_i = 1/M Σ_k F_ki          S_ij = 1/M Σ_k (F_ki − μ_i)(F_kj − μ_j)
+[D2] Backward:    dL_dF = 1/M (dL_dμ + (F − μ)(dL_dS + dL_dSᵀ))     dL_dμ in every row
+
+     F_ki enters μ_i with the factor 1/M, and S as a map enters its Gram matrix ([G1]). S depends
+     on F through μ as well, but Σ_k (F_ki − μ_i) = 0: that share vanishes.
+
+[D3] Loss:        L = 1/(4 N²) (Σ_i (μ_i − μ̂_i)² + Σ_ij (S_ij − Ŝ_ij)²)
+[D4] [D2] applied to its derivatives by μ and S:
+                  dL_dF = 1/(N² M) (½ (μ − μ̂) + (F − μ)(S − Ŝ))
+
+The constant is that of [E4], for means over positions. Others: normalisation.py.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from ..ops import check
+from .adding import added
+from .normalisation import NORMALISATIONS
+
+
+class Moments(NamedTuple):
+    """A style target: the mean and the covariance of one map."""
+
+    mean: np.ndarray  # (N,)
+    covariance: np.ndarray  # (N, N)
+
+
+def moments_target(F, *, backend) -> Moments:
+    """[D1] of a style picture's map F (H, W, N)."""
+    check.is_map("moments_target", "F", F)
+    mean, covariance, _ = backend.mean_and_covariance_forward(F)
+    return Moments(mean, covariance)
+
+
+def moments_forward(F, target: Moments, normalisation: str = "paper", *, backend):
+    """[D1] and [D3] of one map: F (H, W, N) → loss, cache."""
+    check.is_map("moments_forward", "F", F)
+    check.same_dtype("moments_forward", F=F, mean=target.mean, covariance=target.covariance)
+    H, W, N = F.shape
+    if target.covariance.shape != (N, N):
+        raise InputError(
+            f"moments_forward: F has {N} channels, but the target is the covariance of "
+            f"{len(target.covariance)}; both must come from the same layer of the same network"
+        )
+    scales = NORMALISATIONS[normalisation].moments(*target, H * W)
+    mean, covariance, moments_cache = backend.mean_and_covariance_forward(F)
+    half_mean, mean_D = backend.squared_error_forward(mean, target.mean)
+    half_covariance, covariance_D = backend.squared_error_forward(covariance, target.covariance)
+    loss = 2 * (scales[0] * half_mean + scales[1] * half_covariance)
+    return loss, (scales, mean_D, covariance_D, moments_cache)
+
+
+def moments_backward(dL_dloss: float, cache, onto=None, *, backend):
+    """[D4] → dL_dF (H, W, N), added to `onto` if that is given."""
+    scales, mean_D, covariance_D, moments_cache = cache
+    dL_dmean = backend.squared_error_backward(2 * dL_dloss * scales[0], mean_D)
+    dL_dcovariance = backend.squared_error_backward(2 * dL_dloss * scales[1], covariance_D)
+    dL_dF = backend.mean_and_covariance_backward(dL_dmean, dL_dcovariance, moments_cache)
+    return added(dL_dF, onto)

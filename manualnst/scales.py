@@ -1,0 +1,81 @@
+"""Coarse to fine: the sizes that a run goes through, and how many steps it spends at each.
+
+Large features are cheap to move where the picture is small, and come out where the network sees
+more of it at once; each larger size then starts from the enlarged result of the one before and
+adds finer detail. At every size the problem is the same one, seen from further away: content and
+style are shrunk by one factor.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+
+class Scale(NamedTuple):
+    """One of the sizes of a run."""
+
+    height: int
+    width: int
+    factor: float  # by which this is smaller than the last size
+    steps: int
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+    def of(self, height: int, width: int) -> tuple[int, int]:
+        """What a picture of that size at the last scale has at this one."""
+        return shrunk(height, width, self.factor)
+
+
+def shrunk(height: int, width: int, factor: float) -> tuple[int, int]:
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def plan(
+    height: int,
+    width: int,
+    *,
+    steps: int,
+    count: int | None,
+    min_size: int,
+    works: Callable[[float], bool],
+) -> list[Scale]:
+    """From a long side of `min_size` to the picture's own in `count` equal ratios, near √2 if None.
+
+    Left out are sizes whose factor does not work, and the smallest where there are fewer steps
+    than sizes. The last is always there.
+    """
+    factors = _factors(max(height, width), count, min_size)
+    factors = [*filter(works, factors[:-1]), 1.0][-steps:]
+    shares = _shares(factors, steps)
+    return [
+        Scale(*shrunk(height, width, factor), factor, n)
+        for factor, n in zip(factors, shares, strict=True)
+    ]
+
+
+def _factors(longest: int, count: int | None, min_size: int) -> list[float]:
+    smallest = min(min_size, longest)
+    if count is None:
+        count = 1 + round(2 * math.log2(longest / smallest))
+    count = min(count, longest - smallest + 1)  # as many sizes as there are
+    sides = {round(longest * (smallest / longest) ** (k / max(count - 1, 1))) for k in range(count)}
+    return [side / longest for side in sorted(sides)]
+
+
+def _shares(factors: Sequence[float], steps: int) -> list[int]:
+    """As many steps for each; the smaller sizes get those left over, where they cost least."""
+    each, more = divmod(steps, len(factors))
+    return [each + (k < more) for k in range(len(factors))]
+
+
+def work(scales: Sequence[Scale]) -> int:
+    """In pixels × steps: the time of a step grows with the pixels."""
+    return sum(scale.pixels * scale.steps for scale in scales)
+
+
+def work_left(scales: Sequence[Scale], current: int, done: int) -> int:
+    """What is to be done yet at scale number `current`, where `done` steps are, and after it."""
+    here, *later = scales[current:]
+    return work([here._replace(steps=max(0, here.steps - done)), *later])

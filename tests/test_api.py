@@ -1,0 +1,656 @@
+"""Runs from the Python side: result, record, checkpoint, resume, preflight."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from proofs import small_weights
+
+import manualnst
+from manualnst import machine, samples
+from manualnst.api import prepare, restore
+from manualnst.checkpoint import load_checkpoint, save_checkpoint
+from manualnst.colours import COLOURS
+from manualnst.errors import InputError
+from manualnst.images import load_picture, resize, save_picture
+from manualnst.inputs import open_content, open_start, open_styles
+from manualnst.losses import NORMALISATIONS
+from manualnst.run import Run
+from manualnst.settings import Settings
+from manualnst.weights import save_weights
+from manualnst.weights.catalogue import cached_path
+
+SMALL = dict(size=40, steps=4)
+LUMINANCE = np.outer([0.299, 0.587, 0.114], np.ones(3))  # colours @ this are their greys
+
+
+@pytest.fixture
+def pictures():
+    rng = np.random.default_rng(0)
+    return rng.random((40, 33, 3)), rng.random((28, 36, 3))
+
+
+def stopping_at(step):
+    """A callback that acts as Ctrl-C does."""
+
+    def callback(progress):
+        if progress.step == step:
+            raise KeyboardInterrupt
+
+    return callback
+
+
+def test_the_samples_are_painted_without_any_argument():
+    result = manualnst.stylize(**SMALL)
+    assert result.image.shape == (28, 40, 3)
+    assert result.image.dtype == np.float32
+    assert 0 <= result.image.min() < result.image.max() <= 1
+    assert result.record["content"]["name"] == "sample:harbour"
+    assert not result.interrupted
+
+
+def test_the_loss_falls_and_the_best_picture_is_returned(pictures):
+    seen = []
+    result = manualnst.stylize(
+        *pictures, **SMALL, callback=lambda p: seen.append((p.loss, p.picture))
+    )
+    first = result.record["history"]["total"][0]
+    best_loss, best_picture = min(seen, key=lambda pair: pair[0])
+    assert best_loss < 0.9 * first
+    assert np.array_equal(result.image, best_picture)
+    assert result.record["best_loss"] == best_loss
+
+
+@pytest.mark.parametrize("normalisation", NORMALISATIONS)
+@pytest.mark.parametrize("optimizer", ["lbfgs", "lbfgsb"])
+def test_lbfgs_does_not_give_up_early_in_single_precision(pictures, normalisation, optimizer):
+    # Their first losses range from 1e-4 to 1e7; scipy's tolerances are absolute.
+    settings = SMALL | dict(
+        normalisation=normalisation, steps=12, content_weight=0.0, optimizer=optimizer
+    )
+    result = manualnst.stylize(*pictures, **settings)
+    assert result.stop_reason == "all 12 steps are done"
+    losses = result.record["history"]["total"]
+    assert result.record["best_loss"] < 0.8 * losses[0]
+
+
+def test_the_record_holds_what_a_repetition_needs(pictures):
+    result = manualnst.stylize(*pictures, **SMALL, optimizer="adam", init="noise", seed=3)
+    record = json.loads(json.dumps(result.record, allow_nan=False))
+    again = manualnst.stylize(*pictures, **record["settings"])
+    assert np.array_equal(again.image, result.image)
+    assert record["settings"]["weights"] == "builtin"
+    assert record["start"] == {"name": "noise", "seed": 3}
+    assert len(record["history"]["total"]) == record["evaluations"] == 5
+    terms = [values for name, values in record["history"].items() if name != "total"]
+    assert np.allclose(np.sum(terms, axis=0), record["history"]["total"])
+    assert {"numpy", "scipy", "manualnst"} <= set(record["versions"])
+    assert record["stop_reason"] == "all 4 steps are done"
+    assert len(record["weights"]["fingerprint"]) == 64
+
+
+def test_the_best_picture_is_kept_when_later_ones_are_worse(pictures):
+    # So large a rate that the loss jumps up and down.
+    losses, seen = [], []
+    result = manualnst.stylize(
+        *pictures,
+        **SMALL | dict(steps=6, optimizer="momentum", rate=0.3),
+        callback=lambda p: (losses.append(p.loss), seen.append(p.picture))[2:],
+    )
+    assert losses[-1] > min(losses)
+    assert np.array_equal(result.image, seen[losses.index(min(losses))])
+
+
+def test_divergence_is_told_and_the_record_is_still_json(pictures):
+    result = manualnst.stylize(*pictures, **SMALL, optimizer="momentum", rate=1e12, tv_weight=1e12)
+    json.dumps(result.record, allow_nan=False)
+
+
+def test_plain_values_are_made_of_numpys_and_of_paths(pictures, tmp_path):
+    start = tmp_path / "start.png"
+    save_picture(start, np.zeros((5, 5, 3), np.float32))
+    result = manualnst.stylize(*pictures, size=np.int64(40), steps=np.int32(1), init=start)
+    assert result.record["start"]["name"] == str(start)
+
+
+def test_a_callback_can_end_the_run(pictures):
+    result = manualnst.stylize(*pictures, **SMALL, callback=lambda p: p.step == 2)
+    assert result.stop_reason == "stopped by the callback"
+    assert result.record["steps"] == 2
+
+
+def test_an_interrupt_returns_the_best_picture_so_far(pictures):
+    result = manualnst.stylize(*pictures, **SMALL, callback=stopping_at(2))
+    assert result.interrupted
+    assert result.stop_reason == "interrupted after 2 of 4 steps"
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "momentum"])
+def test_resuming_is_exact(pictures, tmp_path, optimizer):
+    settings = SMALL | dict(optimizer=optimizer, steps=7)
+    whole = manualnst.stylize(*pictures, **settings)
+    path = tmp_path / "checkpoint"
+    run = prepare(*pictures, Settings(**settings))
+    assert run.finish(stopping_at(3), path, checkpoint_every=1).interrupted
+    resumed = manualnst.resume(path)
+    assert np.array_equal(resumed.image, whole.image)
+    assert resumed.record["history"] == whole.record["history"]
+    assert resumed.record["evaluations"] == whole.record["evaluations"] >= 8
+    different = {"seconds", "peak_memory_bytes", "notices"}
+    assert all(resumed.record[k] == whole.record[k] for k in whole.record if k not in different)
+
+
+def test_resuming_scipys_goes_on_and_says_that_its_memory_is_empty(pictures, tmp_path):
+    path = tmp_path / "checkpoint"
+    prepare(*pictures, Settings(**SMALL | dict(optimizer="lbfgsb"))).finish(
+        stopping_at(3), path, checkpoint_every=1
+    )
+    facts, arrays = load_checkpoint(path)
+    save_checkpoint(path, facts | {"seconds": 100}, arrays)
+    run = restore(path, steps=6)
+    assert run.done == 3
+    assert any("empty memory" in notice for notice in run.notices)
+    result = run.finish()
+    assert result.record["steps"] == 6
+    assert 100 < result.record["seconds"] < 200  # those of both parts
+    assert result.record["best_loss"] < result.record["history"]["total"][2]
+
+
+def test_the_checkpoint_is_written_every_so_many_steps(pictures, tmp_path):
+    path = tmp_path / "checkpoint"
+    run = prepare(*pictures, Settings(**SMALL))
+    seen = []
+    run.finish(lambda p: seen.append(path.exists()), path, checkpoint_every=3)
+    assert seen == [False, False, True, True]
+    assert load_checkpoint(path)[0]["iterations"] == 3
+
+
+def test_alpha_is_carried_to_the_result(tmp_path):
+    rgba = np.random.default_rng(0).random((40, 33, 4)).astype(np.float32)
+    path = tmp_path / "checkpoint"
+    result = manualnst.stylize(rgba, **SMALL, checkpoint=path)
+    assert np.allclose(result.alpha, rgba[:, :, 3])
+    result.save(tmp_path / "out.png")
+    assert np.allclose(load_picture(tmp_path / "out.png").alpha, rgba[:, :, 3], atol=1 / 255)
+    run = prepare(rgba, None, Settings(**SMALL))
+    run.finish(stopping_at(2), path, 1)
+    assert np.allclose(manualnst.resume(path).alpha, rgba[:, :, 3])
+
+
+@pytest.mark.parametrize("colours", ["content", "match-symmetric", "match-histogram"])
+def test_colours_and_several_styles_resume_exactly(pictures, tmp_path, colours):
+    content = np.dstack([pictures[0], np.linspace(0, 1, 40 * 33).reshape(40, 33)])
+    styles = [pictures[1], "sample:waves", "sample:mosaic"]
+    settings = SMALL | dict(colours=colours, style_weights=[0.5, 0.2, 0.3], style_scale=0.8)
+    whole = manualnst.stylize(content, styles, **settings)
+    assert json.loads(json.dumps(whole.record["settings"])) == whole.record["settings"]
+    path = tmp_path / "checkpoint"
+    run = prepare(content, styles, Settings(**settings))
+    assert run.finish(stopping_at(2), path, checkpoint_every=1).interrupted
+    resumed = manualnst.resume(path)
+    assert np.array_equal(resumed.image, whole.image)
+    assert resumed.record["history"] == whole.record["history"]
+    names = [whole.record[role]["name"] for role in ("style", "style 2", "style 3")]
+    assert names[1:] == styles[1:]
+    assert whole.record["style 2"]["used_size"] == [32, 32]
+    assert {"style relu1_1", "style 2 relu1_1", "style 3 pixels"} <= set(whole.record["history"])
+    assert len({str(values) for values in whole.record["history"].values()}) > 18  # none is another
+    again = manualnst.stylize(content, styles, **whole.record["settings"])
+    assert np.array_equal(again.image, whole.image)
+
+
+def test_matched_colours_make_a_difference_from_one_another(pictures):
+    images = [manualnst.stylize(*pictures, **SMALL, colours=choice).image for choice in COLOURS]
+    for n, image in enumerate(images):
+        assert not any(np.array_equal(image, other) for other in images[:n])
+
+
+@pytest.mark.parametrize(
+    ("init", "optimizer"),
+    [("content", "lbfgs"), ("noise", "adam"), ("style", "lbfgsb"), ("sample:waves", "momentum")],
+)
+def test_the_result_keeps_the_chrominance_of_the_content(init, optimizer):
+    content = 0.4 + 0.2 * np.random.default_rng(0).random((40, 33, 3)).astype(np.float32)
+    seen = []
+    options = SMALL | dict(init=init, optimizer=optimizer, colours="content")
+    result = manualnst.stylize(content, **options, callback=lambda p: seen.append(p.picture))
+    for image in (result.image, *seen):
+        inside = np.all((image > 0) & (image < 1), axis=2)  # else it was clipped
+        assert inside.mean() > 0.3
+        kept = (image - image @ LUMINANCE - (content - content @ LUMINANCE))[inside]
+        assert np.abs(kept).max() < 1e-6
+    assert np.abs(result.image @ LUMINANCE - content @ LUMINANCE)[inside].max() > 0.01
+
+
+def test_the_picture_painted_in_luminance_stays_grey(tmp_path):
+    path = tmp_path / "checkpoint"
+    run = prepare(None, None, Settings(**SMALL, colours="content", init="noise"))
+    run.finish(stopping_at(3), path, checkpoint_every=1)
+    _, arrays = load_checkpoint(path)
+    for name in ("x", "best", "content", "style"):
+        assert np.array_equal(arrays[name], np.repeat(arrays[name][:, :, :1], 3, axis=2)), name
+    assert np.ptp(arrays["colours"], axis=2).max() > 0.1
+    assert any("keeps its colours" in notice for notice in run.notices)
+
+
+def test_styles_are_told_each_and_matched_each():
+    styles = ["sample:mosaic", "sample:waves"]
+    run = prepare(None, styles, Settings(size=64, style_scale=[1.0, 0.5], colours="match-pca"))
+    told = "\n".join(run.notices)
+    assert "style: sample:mosaic" in told and "→ 64 × " in told
+    assert "style 2: sample:waves" in told and "→ 32 × " in told
+    assert "style: mean and covariance of its colours have been matched" in told
+    assert "style 2: mean and covariance of its colours have been matched" in told
+
+
+def test_styles_may_be_numpys_and_tuples(pictures):
+    styles = (pictures[1], pictures[0])
+    options = dict(style_weights=np.array([2, 1]), style_scale=(1, np.float32(0.75)))
+    result = manualnst.stylize(pictures[0], styles, **SMALL, **options)
+    json.dumps(result.record)
+    assert result.record["settings"]["style_weights"] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("styles", "settings", "message"),
+    [
+        ([], {}, "no style picture"),
+        (["sample:waves"], {"style_weights": [1.0, 2.0]}, "2 numbers for 1 style"),
+        (["sample:waves"] * 2, {"style_scale": [1.0] * 3}, "3 numbers for 2 style"),
+        (["sample:waves", "missing.jpg"], {}, "missing.jpg"),
+    ],
+)
+def test_styles_that_do_not_fit_are_refused_before_the_start(styles, settings, message):
+    with pytest.raises(InputError, match=message):
+        prepare(None, styles, Settings(**SMALL, **settings))
+
+
+def test_the_size_that_fits_counts_every_style_at_its_scale(monkeypatch):
+    monkeypatch.setattr(machine, "available_memory", lambda: 150_000_000)
+
+    def fitting(styles, scale):
+        with pytest.raises(InputError) as error:
+            prepare(None, styles, Settings(size=600, style_scale=scale))
+        size = int(str(error.value).split("--size ")[1].split()[0])
+        prepare(None, styles, Settings(size=size, style_scale=scale))
+        return size
+
+    styles = ["sample:waves", "sample:mosaic"]
+    assert fitting(styles, 1.0) <= fitting(styles, 0.5)
+
+
+def test_a_result_shows_itself_in_a_notebook():
+    result = manualnst.stylize(**SMALL | dict(steps=1))
+    assert result._repr_png_().startswith(b"\x89PNG")
+    assert result.loss_curve().shape[2] == 3
+
+
+def test_starts(pictures):
+    settings = Settings(size=40)
+    content = open_content(pictures[0], settings)
+    [style] = open_styles(pictures[1], settings, content)
+    for init in ("content", "style", "noise", "sample:waves"):
+        start = open_start(Settings(init=init, seed=5), content, style, 25, 30)
+        assert start.pixels.shape == (25, 30, 3)
+        assert start.pixels.dtype == np.float32
+        assert 0 <= start.pixels.min() <= start.pixels.max() <= 1
+    noise = [
+        open_start(Settings(init="noise", seed=s), content, style, 9, 8).pixels for s in (5, 5, 6)
+    ]
+    assert np.array_equal(noise[0], noise[1])
+    assert not np.array_equal(noise[0], noise[2])
+    assert np.array_equal(
+        open_start(Settings(init="content"), content, style, 40, 33).pixels, content.pixels
+    )
+
+
+def test_sizes_are_told(pictures):
+    notices = prepare(None, pictures[1], Settings(**SMALL)).notices
+    assert "content: sample:harbour, 640 × 448 → 40 × 28" in notices
+    assert any(notice.startswith("style: ") and "36 × 28" in notice for notice in notices)
+
+
+def test_the_default_weights_are_told_with_how_to_get_the_others():
+    notices = prepare(None, None, Settings(**SMALL)).notices
+    [line] = [notice for notice in notices if notice.startswith("weights: ")]
+    assert "built-in" in line
+    assert "python -m manualnst weights get vgg19" in line
+
+
+def test_vgg19_is_the_default_once_it_is_in_the_cache():
+    path = cached_path("vgg19")
+    path.parent.mkdir(parents=True)
+    save_weights(small_weights(last="conv5_4"), path)
+    result = manualnst.stylize(**SMALL | dict(steps=1))
+    assert result.record["settings"]["weights"] == "vgg19"
+
+
+@pytest.mark.parametrize("pool", ["average", "max"])
+def test_a_panorama_and_odd_sizes_work(pool):
+    picture = np.random.default_rng(0).random((17, 170, 3))
+    assert manualnst.stylize(picture, size=200, steps=2, pool=pool).image.shape == (17, 170, 3)
+
+
+def test_too_little_memory_is_told_with_the_size_that_fits(monkeypatch):
+    run = prepare(None, None, Settings(size=512))
+    [line] = [notice for notice in run.notices if notice.startswith("memory: ")]
+    assert "MB" in line or "GB" in line
+    monkeypatch.setattr(machine, "available_memory", lambda: 200_000_000)
+    with pytest.raises(InputError, match=r"not enough memory.*--size (\d+) fits") as error:
+        prepare(None, None, Settings(size=512))
+    fitting = int(str(error.value).split("--size ")[1].split()[0])
+    assert 64 < fitting < 512
+    prepare(None, None, Settings(size=fitting))
+    monkeypatch.setattr(machine, "available_memory", lambda: 1000)
+    with pytest.raises(InputError, match="no size fits"):
+        prepare(None, None, Settings(size=512))
+
+
+def test_the_time_is_told_before_the_first_step():
+    run = prepare(None, None, Settings(**SMALL))
+    run.start()
+    assert any(notice.startswith("time: about") for notice in run.notices)
+
+
+# Checkpoints of strangers
+
+
+@pytest.fixture
+def checkpoint(tmp_path, pictures):
+    path = tmp_path / "good.checkpoint"
+    settings = Settings(**SMALL, optimizer="adam")
+    prepare(*pictures, settings).finish(stopping_at(2), path, checkpoint_every=1)
+    return path
+
+
+def test_a_damaged_checkpoint_is_refused(checkpoint, tmp_path):
+    whole = checkpoint.read_bytes()
+    damaged = tmp_path / "damaged"
+    rng = np.random.default_rng(0)
+    for length in [0, 1, 100, *rng.integers(0, len(whole), 20)]:
+        damaged.write_bytes(whole[:length])
+        with pytest.raises(InputError):
+            restore(damaged)
+    for position in rng.integers(0, len(whole), 60):
+        flipped = bytearray(whole)
+        flipped[position] ^= 1 << rng.integers(8)
+        damaged.write_bytes(flipped)
+        try:
+            run = restore(damaged)
+        except InputError:
+            continue
+        assert isinstance(run, Run)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda facts, arrays: facts.pop("settings"),
+        lambda facts, arrays: facts.update(settings={"size": "big"}),
+        lambda facts, arrays: facts.update(iterations="three"),
+        lambda facts, arrays: facts.update(unit=None),
+        lambda facts, arrays: facts.update(unit=0),
+        lambda facts, arrays: facts.update(unit=10**400),
+        lambda facts, arrays: facts.update(best_loss="low"),
+        lambda facts, arrays: facts.update(steps=[1, 3]),
+        lambda facts, arrays: facts.update(steps=[0]),
+        lambda facts, arrays: facts.update(steps=4),
+        lambda facts, arrays: facts.update(passed=[[[1, 1], 0, 0, 1.0, 1.0]]),
+        lambda facts, arrays: facts["settings"].update(content_weight=10**400),
+        lambda facts, arrays: facts.update(history=[1, 2]),
+        lambda facts, arrays: facts.update(history="total"),
+        lambda facts, arrays: facts.update(history=None),
+        lambda facts, arrays: facts["history"].update(total=["a", "b", "c"]),
+        lambda facts, arrays: facts["history"].update(total=[1.0]),
+        lambda facts, arrays: facts["history"].update(total=[float("nan")] * 3),
+        lambda facts, arrays: facts["history"].pop("total"),
+        lambda facts, arrays: arrays.pop("state.m"),
+        lambda facts, arrays: arrays.update({"state.v": -arrays["state.v"] - 1}),
+        lambda facts, arrays: arrays.update(content=arrays["content"].ravel()),
+        lambda facts, arrays: arrays.update(style=arrays["style"][:0]),
+        lambda facts, arrays: facts["facts"].update(weights={}),
+        lambda facts, arrays: facts["facts"].pop("content"),
+        lambda facts, arrays: facts["facts"].update(style={"name": 3}),
+        lambda facts, arrays: arrays.pop("best"),
+        lambda facts, arrays: arrays.update(x=arrays["x"][:5]),
+        lambda facts, arrays: arrays.update(x=arrays["x"].astype(np.float64)),
+        lambda facts, arrays: arrays.update(x=np.full_like(arrays["x"], np.nan)),
+        lambda facts, arrays: arrays.update(alpha=np.zeros((2, 2), np.float32)),
+        lambda facts, arrays: arrays.update({"state.m": np.zeros(3, np.float32)}),
+    ],
+)
+def test_an_inconsistent_checkpoint_is_refused(checkpoint, change):
+    facts, arrays = load_checkpoint(checkpoint)
+    change(facts, arrays)
+    save_checkpoint(checkpoint, facts, arrays)
+    with pytest.raises(InputError) as error:
+        restore(checkpoint)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda facts, arrays: arrays.pop("colours"),
+        lambda facts, arrays: arrays.pop("style 2"),
+        lambda facts, arrays: arrays.update(colours=arrays["colours"] + 1),
+        lambda facts, arrays: arrays.update(colours=arrays["colours"][:3]),
+        lambda facts, arrays: facts["facts"].pop("style"),
+        lambda facts, arrays: facts["facts"].pop("style 2"),
+        lambda facts, arrays: facts["facts"].update({"style 3": {"name": "x"}}),
+        lambda facts, arrays: facts["facts"].update({"style 2": {"name": 3}}),
+        lambda facts, arrays: facts["settings"].update(style_weights=[1.0] * 3),
+        lambda facts, arrays: facts["settings"].update(style_scale=[1.0, 1.0, 1.0]),
+        lambda facts, arrays: facts["settings"].update(colours="sepia"),
+    ],
+)
+def test_an_inconsistent_checkpoint_of_two_styles_is_refused(tmp_path, pictures, change):
+    path = tmp_path / "checkpoint"
+    settings = Settings(**SMALL, style_weights=[0.7, 0.3], colours="content")
+    prepare(None, list(pictures), settings).finish(stopping_at(2), path, checkpoint_every=1)
+    facts, arrays = load_checkpoint(path)
+    restore(path)
+    change(facts, arrays)
+    save_checkpoint(path, facts, arrays)
+    with pytest.raises(InputError) as error:
+        restore(path)
+    assert "\n" not in str(error.value)
+
+
+def test_checkpoints_from_before_there_were_several_styles_still_read(checkpoint):
+    facts, arrays = load_checkpoint(checkpoint)
+    for name in ("style_weights", "style_scale", "colours"):
+        del facts["settings"][name]
+    save_checkpoint(checkpoint, facts, arrays)
+    assert restore(checkpoint).finish().record["steps"] == 4
+
+
+def test_a_compressed_or_pickled_checkpoint_is_refused(tmp_path):
+    bomb = tmp_path / "bomb"
+    save_checkpoint(bomb, {}, {"x": np.zeros(1000)})
+    load_checkpoint(bomb)  # so far it is a good one
+    with np.load(bomb) as file, open(tmp_path / "compressed", "wb") as compressed:
+        np.savez_compressed(compressed, **file)
+    with pytest.raises(InputError):
+        load_checkpoint(tmp_path / "compressed")
+
+    class Hostile:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "was run"),)
+
+    with open(tmp_path / "hostile", "wb") as file:
+        np.savez(file, json=np.array([Hostile()], dtype=object))
+    with pytest.raises(InputError):
+        load_checkpoint(tmp_path / "hostile")
+    assert not (tmp_path / "was run").exists()
+
+
+def test_unknown_samples_are_told():
+    with pytest.raises(InputError, match=", ".join(samples.STYLES)):
+        manualnst.stylize("sample:nothing")
+
+
+def test_lbfgs_gets_as_low_as_scipys_with_as_many_evaluations(pictures):
+    def best_of_thirty(optimizer):
+        settings = SMALL | dict(optimizer=optimizer, steps=30)
+        return min(manualnst.stylize(*pictures, **settings).record["history"]["total"][:30])
+
+    assert best_of_thirty("lbfgs") <= 1.01 * best_of_thirty("lbfgsb")
+
+
+# Coarse to fine
+
+COARSE = dict(size=40, scales=3, min_size=20, steps=9)
+
+
+@pytest.fixture
+def large_enough():
+    """For the network, at half their size too."""
+    rng = np.random.default_rng(1)
+    return rng.random((40, 33, 3)), rng.random((35, 36, 3))
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "momentum"])
+@pytest.mark.parametrize("stop", [2, 3, 5, 8])
+def test_resuming_at_any_scale_is_exact(large_enough, tmp_path, optimizer, stop):
+    settings = COARSE | dict(optimizer=optimizer)
+    whole = manualnst.stylize(*large_enough, **settings)
+    path = tmp_path / "checkpoint"
+    run = prepare(*large_enough, Settings(**settings))
+    assert run.finish(stopping_at(stop), path, checkpoint_every=1).interrupted
+    assert restore(path).done == stop
+    resumed = manualnst.resume(path)
+    assert np.array_equal(resumed.image, whole.image)
+    for key in ("history", "scales", "evaluations", "steps", "best_loss", "stop_reason"):
+        assert resumed.record[key] == whole.record[key]
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("where", ["_measure", "_evaluate"])
+def test_a_checkpoint_between_two_scales_goes_on_as_well(large_enough, tmp_path, where, optimizer):
+    settings = Settings(**COARSE, optimizer=optimizer)
+    whole = prepare(*large_enough, settings).finish()
+    run = prepare(*large_enough, settings)
+    method, path = getattr(run, where), tmp_path / "checkpoint"
+
+    def interrupted_at_the_second(*args):
+        if run.standing.number == 1:
+            raise KeyboardInterrupt
+        return method(*args)
+
+    setattr(run, where, interrupted_at_the_second)
+    assert run.finish().stop_reason == (
+        "interrupted after 3 of 9 steps, at 23 × 28; enlarged to 33 × 40"
+    )
+    run.save(path)
+    assert np.array_equal(manualnst.resume(path).image, whole.image)
+
+
+def test_the_record_tells_every_scale(large_enough):
+    seen = []
+    result = manualnst.stylize(*large_enough, **COARSE, callback=seen.append)
+    scales = result.record["scales"]
+    assert [scale["size"] for scale in scales] == [[16, 20], [23, 28], [33, 40]]
+    assert [scale["steps"] for scale in scales] == [3, 3, 3]
+    assert sum(scale["evaluations"] for scale in scales) == result.record["evaluations"]
+    assert len(result.record["history"]["total"]) == result.record["evaluations"]
+    assert result.record["best_loss"] == scales[-1]["best_loss"] == min(p.loss for p in seen[-3:])
+    assert [p.size for p in seen] == [(16, 20)] * 3 + [(23, 28)] * 3 + [(33, 40)] * 3
+    assert all(p.picture.shape[:2] == p.size[::-1] for p in seen)
+    shares = [p.share for p in seen]
+    assert shares == sorted(shares) and shares[-1] == 1 and seen[-1].seconds_left == 0
+    assert shares[2] < 0.2  # a third of the steps, but the small ones
+    assert result.loss_curve().shape[2] == 3
+
+
+def test_each_scale_begins_with_the_enlarged_best_of_the_one_before(large_enough):
+    seen = {}
+
+    def remember(progress):
+        seen.setdefault(progress.size, []).append((progress.loss, progress.picture))
+
+    run = prepare(*large_enough, Settings(**COARSE, optimizer="momentum", rate=0.3))
+    enlarge, starts = run._enlarge, []
+
+    def watched():
+        enlarge()
+        starts.append(run.standing.state.x)
+
+    run._enlarge = watched
+    run.finish(remember)
+    for start, (_, losses_and_pictures) in zip(starts, seen.items(), strict=False):
+        best = min(losses_and_pictures, key=lambda pair: pair[0])[1]
+        assert np.array_equal(start, resize(best, *start.shape[:2]))
+
+
+@pytest.mark.parametrize("stop", ["callback", "interrupt"])
+def test_what_stops_at_an_earlier_scale_is_enlarged_and_says_so(large_enough, stop):
+    rgba = np.dstack([large_enough[0], np.full((40, 33), 0.5)])
+    callback = stopping_at(2) if stop == "interrupt" else lambda p: p.step == 2
+    result = manualnst.stylize(rgba, large_enough[1], **COARSE, callback=callback)
+    assert result.image.shape == (40, 33, 3)
+    assert result.alpha.shape == (40, 33)
+    assert 0 <= result.image.min() <= result.image.max() <= 1
+    assert result.stop_reason.endswith(", at 16 × 20; enlarged to 33 × 40")
+    assert len(result.record["scales"]) == 1
+
+
+def test_a_scale_that_converges_goes_over_to_the_next():
+    # Without a style the content picture is the optimum of every size.
+    grey = np.full((40, 33, 3), 0.5)
+    result = manualnst.stylize(grey, grey, **COARSE, tv_weight=0.0)
+    assert result.stop_reason.startswith("converged")
+    assert len(result.record["scales"]) == 3
+    assert np.allclose(result.image, 0.5, atol=1e-5)
+
+
+def test_the_smallest_scale_is_one_that_the_network_can_take(large_enough):
+    settings = COARSE | dict(min_size=2, scales=None, steps=20)
+    run = prepare(*large_enough, Settings(**settings))
+    assert 16 <= min(min(*s.of(40, 33), *s.of(35, 36)) for s in run.scales) < 20
+    shallow = dict(content_layers={"relu1_1": 1}, style_layers={"relu1_1": 1})
+    assert prepare(*large_enough, Settings(**settings, **shallow)).scales[0].height == 2
+
+
+def test_steps_added_on_resuming_go_to_the_last_scale(large_enough, tmp_path):
+    path = tmp_path / "checkpoint"
+    run = prepare(*large_enough, Settings(**COARSE))
+    run.finish(stopping_at(5), path, checkpoint_every=1)
+    longer = restore(path, steps=20)
+    assert [scale.steps for scale in longer.scales] == [3, 3, 14]
+    longer.save(path)
+    assert [scale.steps for scale in restore(path).scales] == [3, 3, 14]
+    assert manualnst.resume(path).record["steps"] == 20
+    with pytest.raises(InputError, match="before the last take 6"):
+        restore(path, steps=6)
+
+
+def test_one_scale_is_the_plain_optimisation(large_enough):
+    settings = dict(size=40, min_size=20, steps=4)
+    one = manualnst.stylize(*large_enough, **settings, scales=1)
+    assert [scale["steps"] for scale in one.record["scales"]] == [4]
+    assert np.array_equal(one.image, manualnst.stylize(*large_enough, size=40, steps=4).image)
+    assert len(manualnst.stylize(*large_enough, **settings).record["scales"]) == 3
+
+
+def test_a_checkpoint_of_the_first_scales_is_checked_too(large_enough, tmp_path):
+    path = tmp_path / "checkpoint"
+    prepare(*large_enough, Settings(**COARSE)).finish(stopping_at(6), path, checkpoint_every=1)
+    facts, arrays = load_checkpoint(path)
+    assert len(facts["passed"]) == 1
+    for change in [
+        {"passed": []},
+        {"iterations": -1},
+        {"passed": facts["passed"] * 3},
+        {"passed": [3]},
+        {"passed": [[[16, 20], 10**6, 3, 1.0, 1.0]]},
+        {"passed": [[[16, 20], 3, -1, 1.0, 1.0]]},
+        {"passed": [[[16, 20], "x", 3, 1.0, 1.0]]},
+        {"passed": [[[16, 20], 3, 3, 1.0, "low"]]},
+        {"steps": [9]},
+        {"steps": [3, 3, "x"]},
+    ]:
+        save_checkpoint(path, facts | change, arrays)
+        with pytest.raises(InputError):
+            restore(path)
