@@ -393,13 +393,15 @@ def test_any_backend_can_be_timed():
     timing.conv_relu_pool(np.zeros((4, 6, 2)), filters=(w, b))
     timing.prepare(w)
     timing.forget()
+    timing.prepare(SimpleNamespace(shape=(7, 8, 2)))  # a map that is no array
     rows = [breakdown._function(key, [calls]) for key, calls in timing.seconds.items()]
     assert [(row["in"], row["out"]) for row in rows] == [
         ((4, 6, 2), (2, 3, 5)),
         ((3, 3, 2, 5), (3, 3, 2, 5)),
         ((), ()),
+        ((7, 8, 2), (7, 8, 2)),
     ]
-    assert [row["gflop"] for row in rows] == pytest.approx([2 * 24 * w.size / 1e9, 0, 0])
+    assert [row["gflop"] for row in rows] == pytest.approx([2 * 24 * w.size / 1e9, 0, 0, 0])
 
 
 # Processes of their own
