@@ -67,10 +67,10 @@ def test_a_mistake_of_ours_is_noticed(framework, monkeypatch):
 
     monkeypatch.setattr(sides, "our_evaluation", mistaken)
     problem = sides.make_problem(32, "builtin")
-    ready, left_out = sides.prepare(["numpy", framework], problem, silent)
+    _, results, left_out = sides.prepare(["numpy", framework], problem, silent)
     assert not left_out
     with pytest.raises(InputError, match=f"^{framework} does not compute what manualnst does"):
-        sides.check_agreement(ready, problem, "float32", silent)
+        sides.check_agreement(results, problem, "float32", silent)
 
 
 def test_whole_runs_against_torch(tmp_path, capsys):

@@ -4,16 +4,13 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from itertools import product
 from types import ModuleType
 from typing import Any
-
-import numpy as np
 
 from manualnst.backends import get_backend
 
 from . import flops, table
-from .children import run_child
+from .children import for_each_picture
 from .flops import Shape
 from .measure import Tell, in_turns, timed
 from .options import Mode, Options
@@ -37,50 +34,39 @@ class TimedBackend:
             start = time.perf_counter()
             result = function(*args, **options)
             elapsed = time.perf_counter() - start
-            given, made = list(_arrays((args, list(options.values())))), list(_arrays(result))
-            key = (name, _shape(given), _shape(made), _filters(given))
-            self.seconds[key].append(elapsed)
+            given, made = list(_shapes((args, options))), list(_shapes(result))
+            first, first_made = next(iter(given), ()), next(iter(made), ())
+            self.seconds[name, first, first_made, _filters(given)].append(elapsed)
             return result
 
         return noting
 
 
-def _arrays(value: Any) -> Iterator[np.ndarray]:
-    """All arrays, of one dimension or more, in tuples, lists and dictionaries within each other."""
-    if isinstance(value, np.ndarray) and value.ndim:
-        yield value
+def _shapes(value: Any) -> Iterator[Shape]:
+    """Of all that has one, in tuples, lists and dictionaries within each other.
+
+    A backend's maps need not be arrays.
+    """
+    shape = getattr(value, "shape", None)
+    if shape:
+        yield tuple(shape)
     elif isinstance(value, dict):
-        yield from _arrays(list(value.values()))
+        yield from _shapes(list(value.values()))
     elif isinstance(value, tuple | list):
         for part in value:
-            yield from _arrays(part)
+            yield from _shapes(part)
 
 
-def _shape(arrays: list[np.ndarray]) -> Shape:
-    return arrays[0].shape if arrays else ()
-
-
-def _filters(arrays: list[np.ndarray]) -> Shape | None:
-    """Of 3×3 filters (3, 3, C, K) among the arguments: then it is a convolution."""
-    return next((a.shape for a in arrays if a.ndim == 4 and a.shape[:2] == (3, 3)), None)
+def _filters(shapes: list[Shape]) -> Shape | None:
+    """Those (3, 3, C, K) among the arguments: then it is a convolution."""
+    return next((shape for shape in shapes if len(shape) == 4 and shape[:2] == (3, 3)), None)
 
 
 def measure(options: Options, tell: Tell, say: Tell) -> dict:
     found = []
-    for network, size in product(options.network, options.sizes):
-        found.append(
-            run_child(
-                "breakdown:break_down",
-                options.threads,
-                tell,
-                size=size,
-                network=network,
-                dtype=options.dtype,
-                backend=options.backend,
-                repeats=options.repeats,
-            )
-        )
-        for line in lines(found[-1]):
+    for result in for_each_picture("breakdown:break_down", options, tell):
+        found.append(result)
+        for line in lines(result):
             say(line)
     return {"breakdowns": found}
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import manualnst
 from manualnst.errors import InputError
 
 from .measure import Tell
+from .options import Options
 
 # Of OpenBLAS and other BLAS', of OpenMP as in PyTorch, and of XLA in JAX.
 THREAD_VARIABLES = (
@@ -71,8 +74,32 @@ def run_child(target: str, threads: int, tell: Tell, **arguments: Any) -> Any:
                 process.kill()
                 raise
         stderr.seek(0)
-        last_words = stderr.read().decode(errors="replace").strip().splitlines()[-1:]
-    raise ChildFailed(" ".join([_ending(process.returncode), *last_words]))
+        last_words = last_line(stderr.read().decode(errors="replace"))
+    raise ChildFailed(f"{_ending(process.returncode)} {last_words}".strip())
+
+
+def for_each_picture(
+    target: str, options: Options, tell: Tell, **more: Any
+) -> Iterator[dict[str, Any]]:
+    """`run_child` for every network and size that was asked for, with what all measurements want
+    to know, and `more`."""
+    for network, size in product(options.network, options.sizes):
+        yield run_child(
+            target,
+            options.threads,
+            tell,
+            size=size,
+            network=network,
+            dtype=options.dtype,
+            backend=options.backend,
+            repeats=options.repeats,
+            **more,
+        )
+
+
+def last_line(text: str) -> str:
+    """Of what a program wrote to standard error: there Python has the exception itself."""
+    return text.strip().rpartition("\n")[2]
 
 
 def _ending(returncode: int) -> str:

@@ -72,6 +72,7 @@ def choose_options(mode: str, given: dict[str, Any]) -> Options:
             "repeats": defaults.repeats,
             "network": defaults.network,
             "sides": defaults.sides,
+            "evaluations": defaults.evaluations,
             **given,
         }
     )

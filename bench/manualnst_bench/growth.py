@@ -5,6 +5,7 @@ Both should grow in proportion to the pixels: a slope of 1 on two logarithmic ax
 
 import math
 import statistics
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -68,7 +69,7 @@ def _foretold(rows: list[dict], size: int) -> float | None:
     return rows[-1]["peak"] * (size / rows[-1]["size"]) ** 2
 
 
-def _slope(rows: list[dict], value) -> float | None:
+def _slope(rows: list[dict], value: Callable[[dict], float | None]) -> float | None:
     """Of the logarithm of the value by that of the pixels; 1 is proportional."""
     points = [(math.log(row["size"] ** 2), math.log(value(row))) for row in rows if value(row)]
     if len(points) < 2:

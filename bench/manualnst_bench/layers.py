@@ -15,7 +15,7 @@ from manualnst.network import map_shapes
 from manualnst.vgg import Weights
 
 from . import flops, table
-from .children import run_child
+from .children import for_each_picture
 from .flops import Shape
 from .measure import Tell, compare, in_turns, timed
 from .operations import SIDES, Arrays, Ready, make_ready
@@ -65,22 +65,11 @@ def _chosen(layers: list[Layer], names: Iterable[str]) -> list[Layer]:
 
 def measure(options: Options, tell: Tell, say: Tell) -> dict:
     found = []
-    for network, size in product(options.network, options.sizes):
-        found.append(
-            run_child(
-                "layers:compare_layers",
-                options.threads,
-                tell,
-                size=size,
-                network=network,
-                dtype=options.dtype,
-                backend=options.backend,
-                others=options.sides,
-                chosen=options.layers,
-                repeats=options.repeats,
-            )
-        )
-        for line in lines(found[-1]):
+    for result in for_each_picture(
+        "layers:compare_layers", options, tell, others=options.sides, chosen=options.layers
+    ):
+        found.append(result)
+        for line in lines(result):
             say(line)
     return {"sizes": found}
 

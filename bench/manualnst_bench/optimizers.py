@@ -90,22 +90,22 @@ def own_work(shape: tuple[int, int, int], evaluations: int, tell: Tell) -> dict[
 
 def compare_on(problem: dict, evaluations: int, tell: Tell) -> dict:
     """A run of the built-in network by both, one after the other."""
-    losses, seconds, own = {}, {}, {}
+    losses, own, of_both = {}, {}, []
     for optimizer in (OURS, SCIPYS):
         tell(f"{in_words(problem)}: {optimizer}")
         watched, start = _run_of(problem)
         watched.minimise(optimizer, start, evaluations)
         losses[optimizer] = min(watched.losses[:evaluations])
-        seconds[optimizer] = statistics.median(watched.seconds)
         own[optimizer] = statistics.median(watched.between)
-    whole = {name: seconds[name] + own[name] for name in losses}
+        of_both += watched.seconds
+    evaluation = statistics.median(of_both)  # is the same for both
     return {
         "problem": problem,
         "loss": losses,
         "loss ratio": losses[OURS] / losses[SCIPYS],
-        "evaluation": seconds,
+        "evaluation": evaluation,
         "own work": own,
-        "seconds ratio": whole[OURS] / whole[SCIPYS],
+        "time ratio": (evaluation + own[OURS]) / (evaluation + own[SCIPYS]),
     }
 
 
@@ -150,11 +150,11 @@ def _row(row: dict) -> list[str]:
         f"{row['loss'][OURS]:.4g}",
         f"{row['loss'][SCIPYS]:.4g}",
         f"{row['loss ratio']:.4f}",
-        table.as_time(row["evaluation"][OURS]),
+        table.as_time(row["evaluation"]),
         table.as_time(row["own work"][OURS]),
         table.as_time(row["own work"][SCIPYS]),
-        f"{row['seconds ratio']:.2f}",
+        f"{row['time ratio']:.2f}",
     ]
 
 
-MODE = Mode(measure, heeds=frozenset({"evaluations"}), repeats=1)
+MODE = Mode(measure, heeds=frozenset({"evaluations"}), repeats=1, evaluations=100)

@@ -16,8 +16,8 @@ class Options:
     repeats: int
     network: tuple[str, ...]
     sides: tuple[str, ...]  # the others than ours
+    evaluations: int  # of a run
     layers: tuple[str, ...] | None = None  # None: all
-    evaluations: int = 200
     dtype: str = "float32"
     backend: str = "numpy"
 
@@ -31,4 +31,5 @@ class Mode:
     network: tuple[str, ...] = ("vgg19",)
     sides: tuple[str, ...] = ()  # the others than ours that are measured unless sides are named
     all_sides: tuple[str, ...] = ()  # and those that can be
+    evaluations: int = 200
     plot: Callable[[dict[str, Any]], dict[str, Any]] | None = None  # arguments of `draw_growth`

@@ -24,7 +24,7 @@ from manualnst.settings import Settings
 from manualnst.weights import BUILTIN, load_weights, save_weights
 
 from . import table
-from .children import ChildFailed, environment, run_child
+from .children import ChildFailed, environment, last_line, run_child
 from .measure import Call, Tell, compare, in_turns, timed
 from .options import Mode, Options
 from .sides import find_network, sample, why_absent
@@ -77,7 +77,7 @@ def _process(name: str, folder: Path, options: Options, evaluations: dict[str, i
             command, env=environment(options.threads), capture_output=True, text=True
         )
         if done.returncode != 0:
-            raise ChildFailed(f"{name}: {done.stderr.strip().splitlines()[-1:]}")
+            raise ChildFailed(f"{name}: {last_line(done.stderr)}")
         evaluations[name] = int(done.stdout.split()[-1])
 
     return timed(run)

@@ -40,7 +40,8 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")  # the pa
 # by its whole share, so the gradient's error is about the root of that.
 LIMITS = {"float32": (1e-4, 5e-3), "float64": (1e-10, 1e-9)}
 
-Evaluate = Callable[[], tuple[float, np.ndarray]]  # () → loss, gradient (H, W, 3)
+Result = tuple[float, np.ndarray]  # loss, gradient (H, W, 3)
+Evaluate = Callable[[], Result]
 
 
 class Problem(NamedTuple):
@@ -154,9 +155,11 @@ def warms_up(name: str) -> bool:
 
 
 def why_absent(name: str) -> str | None:
-    """Why a framework cannot be compared with, without importing it; None if it is there."""
+    """Why a side cannot be had, without importing it; None if it is there, as ours always is."""
     library = name.partition("-")[0]
-    return None if importlib.util.find_spec(library) else f"{library} is not installed"
+    if name in BACKENDS or importlib.util.find_spec(library):
+        return None
+    return f"{library} is not installed"
 
 
 def in_a_line(error: Exception) -> str:
@@ -166,46 +169,43 @@ def in_a_line(error: Exception) -> str:
 
 def prepare(
     names: Iterable[str], problem: Problem, tell: Tell
-) -> tuple[dict[str, Evaluate], dict[str, str]]:
-    """The sides, each called once to warm up; and the frameworks that fail, with the reason."""
+) -> tuple[dict[str, Evaluate], dict[str, Result], dict[str, str]]:
+    """The sides, with the results of a first call; and the frameworks that fail, with reasons."""
     ready: dict[str, Evaluate] = {}
+    results: dict[str, Result] = {}
     left_out: dict[str, str] = {}
     for name in names:
         tell(f"preparing {name}")
-        if name in BACKENDS:
-            ready[name] = build(name, problem)
-            ready[name]()
-        elif reason := why_absent(name):
+        if reason := why_absent(name):
             left_out[name] = reason
-        else:
-            try:
-                evaluate = build(name, problem)
-                evaluate()
-                ready[name] = evaluate
-            except Exception as error:  # such as that of torch.compile without a C++ compiler
-                left_out[name] = in_a_line(error)
-    return ready, left_out
+            continue
+        try:
+            evaluate = build(name, problem)
+            results[name] = evaluate()
+            ready[name] = evaluate
+        except Exception as error:  # such as that of torch.compile without a C++ compiler
+            if name in BACKENDS:
+                raise
+            left_out[name] = in_a_line(error)
+    return ready, results, left_out
 
 
 def check_agreement(
-    sides: dict[str, Evaluate], problem: Problem, dtype: str, tell: Tell
+    results: dict[str, Result], problem: Problem, dtype: str, tell: Tell
 ) -> dict[str, dict[str, float]]:
-    """Each side's relative errors, against ours in double precision; refuses large ones."""
+    """The relative errors against ours in double precision; refuses large ones."""
     tell("the same in double precision")
     loss, gradient = our_evaluation(problem.to("float64"), get_backend("numpy"))()
     errors = {}
-    for name, evaluate in sides.items():
-        tell(f"checking {name}")
-        its_loss, its_gradient = evaluate()
-        errors[name] = {
-            "loss": abs(its_loss - loss) / abs(loss),
-            "gradient": float(np.linalg.norm(its_gradient - gradient) / np.linalg.norm(gradient)),
-        }
-        of_loss, of_gradient = LIMITS[dtype]
-        if not (errors[name]["loss"] < of_loss and errors[name]["gradient"] < of_gradient):
+    for name, (its_loss, its_gradient) in results.items():
+        of_loss = abs(its_loss - loss) / abs(loss)
+        of_gradient = float(np.linalg.norm(its_gradient - gradient) / np.linalg.norm(gradient))
+        loss_limit, gradient_limit = LIMITS[dtype]
+        if not (of_loss < loss_limit and of_gradient < gradient_limit):
             raise InputError(
                 f"{name} does not compute what manualnst does in double precision: the loss is "
-                f"off by {errors[name]['loss']:.1e} (allowed: {of_loss:.0e}), the gradient by "
-                f"{errors[name]['gradient']:.1e} ({of_gradient:.0e}); nothing was timed"
+                f"off by {of_loss:.1e} (allowed: {loss_limit:.0e}), the gradient by "
+                f"{of_gradient:.1e} ({gradient_limit:.0e}); nothing was timed"
             )
+        errors[name] = {"loss": of_loss, "gradient": of_gradient}
     return errors

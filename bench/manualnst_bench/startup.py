@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 
 from . import table
-from .children import ChildFailed, environment
+from .children import ChildFailed, environment, last_line
 from .measure import Call, Tell, in_turns, timed
 from .options import Mode, Options
 from .sides import why_absent
@@ -50,7 +50,7 @@ def _python_in(folder: str, threads: int) -> Callable[..., None]:
             text=True,
         )
         if done.returncode != 0:
-            raise ChildFailed(f"{' '.join(arguments)}: {done.stderr.strip().splitlines()[-1:]}")
+            raise ChildFailed(f"{' '.join(arguments)}: {last_line(done.stderr)}")
 
     return run_python
 

@@ -1,12 +1,11 @@
 """The whole evaluation, loss and picture gradient: manualnst against the frameworks."""
 
 import statistics
-from itertools import product
 
 import numpy as np
 
 from . import flops, optimizers, table
-from .children import run_child
+from .children import for_each_picture
 from .measure import Call, Tell, compare, in_turns, timed
 from .options import Mode, Options
 from .sides import FRAMEWORKS, check_agreement, make_problem, prepare
@@ -17,21 +16,9 @@ MATMUL = "matmul"
 
 def measure(options: Options, tell: Tell, say: Tell) -> dict:
     found = []
-    for network, size in product(options.network, options.sizes):
-        found.append(
-            run_child(
-                "whole:compare_sides",
-                options.threads,
-                tell,
-                size=size,
-                network=network,
-                dtype=options.dtype,
-                backend=options.backend,
-                others=options.sides,
-                repeats=options.repeats,
-            )
-        )
-        for line in lines(found[-1]):
+    for result in for_each_picture("whole:compare_sides", options, tell, others=options.sides):
+        found.append(result)
+        for line in lines(result):
             say(line)
     return {"evaluations": found}
 
@@ -47,8 +34,8 @@ def compare_sides(
 ) -> dict:
     """Of one size."""
     problem = make_problem(size, network).to(dtype)
-    sides, left_out = prepare([backend, *others], problem, tell)
-    errors = check_agreement(sides, problem, dtype, tell)
+    sides, results, left_out = prepare([backend, *others], problem, tell)
+    errors = check_agreement(results, problem, dtype, tell)
     calls = {name: timed(evaluate) for name, evaluate in sides.items()}
     seconds = in_turns(calls | {MATMUL: _matmul(dtype)}, repeats, tell)
     matmul_seconds = seconds.pop(MATMUL)
@@ -112,7 +99,7 @@ def _lines_of_optimizers(result: dict) -> list[str]:
     for name, samples in result["optimizers"].items():
         own = statistics.median(samples)
         found.append(f"{name} {table.as_time(own)} ({own / evaluation:.1%})")
-    return [f"{table.INDENT}an optimiser's own work an evaluation: {', '.join(found)}"]
+    return [f"{table.INDENT}the optimiser's own work per evaluation: {', '.join(found)}"]
 
 
 def plot(result: dict) -> dict:
