@@ -18,7 +18,7 @@ from .cells import Cells, Original
 from .distances import SMALLEST, own_distances, structural_similarity, texture_distances
 from .drawings import DRAWINGS, draw
 from .networks import NAMES, Named, find_networks
-from .report import ITSELF, as_json, reconstruction_table, save_sheet, texture_table
+from .report import ITSELF, Row, means, reconstruction_table, save_sheet, texture_table
 from .synthesis import DEPTHS, TEXTURE
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
@@ -92,7 +92,12 @@ def _measure(options: argparse.Namespace) -> None:
         some = originals[:: -(-len(originals) // options.rebuilt)]
         rebuilt = _reconstructions(cells, networks, some, options.output / "reconstructions.png")
         print(f"\n{reconstruction_table(rebuilt)}")
-    _save(options.output / "quality.json", as_json(found, rebuilt, _facts(options, networks)))
+    result = _facts(options, networks) | {
+        "textures": found,
+        "means": means(found),
+        "reconstructions": rebuilt,
+    }
+    _save(options.output / "quality.json", result)
     print(f"\nwritten: quality.json and sheets to look at, in {options.output}")
 
 
@@ -128,7 +133,7 @@ def _textures(
         found[original.name] = {ITSELF: own_distances(original.pixels)} | {
             name: texture_distances(picture, original.pixels) for name, picture in made.items()
         }
-        rows.append([original.pixels, *made.values()])
+        rows.append(Row(original.name, [original.pixels, *made.values()]))
         save_sheet(sheet, ["original", *made], rows)  # so far
     return found
 
@@ -146,7 +151,7 @@ def _reconstructions(
                 depth: structural_similarity(picture, original.pixels)
                 for depth, picture in made.items()
             }
-            rows.append([original.pixels, *made.values()])
+            rows.append(Row(network.name, [original.pixels, *made.values()]))
     save_sheet(sheet, ["original", *DEPTHS], rows)
     return found
 

@@ -8,8 +8,10 @@ the mean distance of the sorted values. Sliced: the mean over many random direct
 both clouds are projected (Rabin et al. 2011).
 
 Each distance is divided by the spread of the original's own cloud along the same directions, its
-mean standard deviation. So 0 is the same texture, and 0.8 is a grey plane of the right mean
-(of normal numbers, whose mean distance from their mean is √(2/π) deviations).
+mean standard deviation: errors of every scale count alike. So 0 is the same texture, and 0.8 is a
+grey plane of the right mean (of normal numbers, whose mean distance from their mean is √(2/π)
+deviations). A level that is all but empty counts as if it had a tenth of the colours' spread, or
+the least grain in a smooth picture would be beyond all measure.
 """
 
 from collections.abc import Iterator
@@ -27,36 +29,55 @@ _DIRECTIONS = 128
 _POSITIONS = 16384  # at most, drawn at random, the same in both pictures
 _FIELDS = 8  # of a chess board, each way
 _SEED = 0
-# Spreads below this, a third of a step of 8 bits, are none: a level can be empty.
-_LEAST_SPREAD = 1e-3
+_LEAST_SHARE = 0.1  # of the colours' spread, for a level to be no emptier
+_LEAST_SPREAD = 1 / 255  # in a picture of one colour
 # Burt and Adelson's, 1983
 _KERNEL = np.array([1, 4, 6, 4, 1]) / 16
 
 
 def texture_distances(picture: np.ndarray, original: np.ndarray) -> dict[str, float]:
     """Of every statistic; both (H, W, 3) in [0, 1], of one size, at least SMALLEST a side."""
-    pairs = zip(_clouds(picture), _clouds(original), strict=True)
-    distances = [sliced_wasserstein(ours, theirs) for (ours, _), (theirs, _) in pairs]
-    return dict(zip(STATISTICS, distances, strict=True))
+    ours, theirs = ([points for points, _ in _clouds(each)] for each in (picture, original))
+    return _in_spreads(ours, theirs, theirs)
 
 
 def own_distances(original: np.ndarray) -> dict[str, float]:
     """What is on the white fields of a chess board against what is on the black ones: the
     distance that two pieces of one and the same picture have, because pieces are finite."""
-    distances = []
+    white, black, all_points = [], [], []
     for points, is_white in _clouds(original):
         count = min(np.count_nonzero(is_white), np.count_nonzero(~is_white))
-        distances.append(sliced_wasserstein(points[is_white][:count], points[~is_white][:count]))
+        white.append(points[is_white][:count])
+        black.append(points[~is_white][:count])
+        all_points.append(points)
+    return _in_spreads(white, black, all_points)
+
+
+def _in_spreads(ours, theirs, originals) -> dict[str, float]:
+    """The distances of pairs of clouds, one for each statistic, in units of the originals'."""
+    least = max(_LEAST_SHARE * spread(originals[-1]), _LEAST_SPREAD)
+    distances = [
+        sliced_wasserstein(a, b) / max(spread(original), least)
+        for a, b, original in zip(ours, theirs, originals, strict=True)
+    ]
     return dict(zip(STATISTICS, distances, strict=True))
 
 
-def sliced_wasserstein(points: np.ndarray, original: np.ndarray) -> float:
-    """Two clouds (count, dimensions), as many points in each → distance / spread of the second."""
+def sliced_wasserstein(points: np.ndarray, others: np.ndarray) -> float:
+    """Of two clouds (count, dimensions), as many points in each."""
+    ours, theirs = (np.sort(_projected(cloud), axis=0) for cloud in (points, others))
+    return float(np.mean(np.abs(ours - theirs)))
+
+
+def spread(points: np.ndarray) -> float:
+    """The mean standard deviation along the directions of `sliced_wasserstein`."""
+    return float(np.mean(np.std(_projected(points), axis=0)))
+
+
+def _projected(points: np.ndarray) -> np.ndarray:
+    """(count, dimensions) → (count, directions), onto random directions of length 1."""
     directions = np.random.RandomState(_SEED).standard_normal((points.shape[1], _DIRECTIONS))
-    directions /= np.linalg.norm(directions, axis=0)
-    ours, theirs = points @ directions, original @ directions  # (count, directions)
-    distance = np.mean(np.abs(np.sort(ours, axis=0) - np.sort(theirs, axis=0)))
-    return float(distance / max(np.mean(np.std(theirs, axis=0)), _LEAST_SPREAD))
+    return points @ (directions / np.linalg.norm(directions, axis=0))
 
 
 def _clouds(picture: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -13,26 +13,36 @@ from .distances import STATISTICS
 from .synthesis import DEPTHS
 
 ITSELF = "itself"  # the place of a network for a picture's own halves
-_MEAN = "mean"
+_MEAN, _RATIO = "mean", "ratio"
+_LEAST = 1e-6  # a mean distance that is none
 _NUMBER = 8  # characters of a column
-_HEADING = 24  # pixels above the columns of a sheet
+_LINE, _LETTER = 20, 8  # pixels that a line of text is high, and a letter wide, on a sheet
 
 
 def means(found: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
     """{picture: {network: {statistic: distance}}} → {network: {statistic, "mean", "ratio"}}.
 
-    "mean" is that of all statistics, and "ratio" how that compares with the first network's.
+    "mean" is that of all statistics. "ratio" compares it with the first network's, picture by
+    picture: their geometric mean, so that every picture counts alike.
     """
-    networks = next(iter(found.values()))
+    networks = list(next(iter(found.values())))
+    first = next(name for name in networks if name != ITSELF)
+    of_first = _picture_means(found, first)
     table = {}
     for network in networks:
         of_network = [distances[network] for distances in found.values()]
         row = {name: float(np.mean([each[name] for each in of_network])) for name in STATISTICS}
-        table[network] = row | {_MEAN: float(np.mean(list(row.values())))}
-    first = next(name for name in networks if name != ITSELF)
-    for row in table.values():
-        row["ratio"] = row[_MEAN] / table[first][_MEAN]
+        ratios = np.log(_picture_means(found, network) / of_first)
+        table[network] = row | {
+            _MEAN: float(np.mean(list(row.values()))),
+            _RATIO: float(np.exp(np.mean(ratios))),
+        }
     return table
+
+
+def _picture_means(found: dict[str, dict[str, dict[str, float]]], network: str) -> np.ndarray:
+    means = [np.mean(list(distances[network].values())) for distances in found.values()]
+    return np.maximum(means, _LEAST)  # a logarithm is taken of them
 
 
 def texture_table(found: dict[str, dict[str, dict[str, float]]]) -> str:
@@ -41,10 +51,9 @@ def texture_table(found: dict[str, dict[str, dict[str, float]]]) -> str:
     labels = [_short(name) for name in networks]
     lines = ["texture: distance in units of the original's spread, 0 is the same", ""]
     lines.append(_line("picture", labels))
-    for picture, distances in found.items():
-        numbers = [np.mean(list(distances[network].values())) for network in networks]
-        lines.append(_line(picture, numbers))
-    columns = (*STATISTICS, _MEAN, "ratio")
+    by_network = np.transpose([_picture_means(found, network) for network in networks])
+    lines += [_line(picture, row) for picture, row in zip(found, by_network, strict=True)]
+    columns = (*STATISTICS, _MEAN, _RATIO)
     lines += ["", _line("mean of all pictures", columns)]
     for network, row in means(found).items():
         lines.append(_line(network, [row[name] for name in columns]))
@@ -74,29 +83,31 @@ def _short(name: str, limit: int = 16) -> str:
     return name if len(name) <= limit else "…" + name[1 - limit :]
 
 
-def save_sheet(path: Path, headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Pictures (H, W, 3) side by side under their headings; all of a row have one size."""
-    wide = max(picture.shape[1] for row in rows for picture in row)
-    lines = [_headings(headings, wide)]
+class Row(NamedTuple):
+    label: str
+    pictures: Sequence[np.ndarray]  # each (H, W, 3)
+
+
+def save_sheet(path: Path, headings: Sequence[str], rows: Sequence[Row]) -> None:
+    """Pictures side by side, under headings, the first of each row with its label."""
+    wide = max(picture.shape[1] for row in rows for picture in row.pictures)
+    lines = [np.concatenate([_caption(text, wide) for text in headings], axis=1)]
     for row in rows:
-        lines.append(np.concatenate([_widened(picture, wide) for picture in row], axis=1))
+        pictures = [_widened(picture, wide) for picture in row.pictures]
+        label = _caption(row.label, min(wide, _LETTER * (len(row.label) + 1)))
+        pictures[0][: len(label), : label.shape[1]] = label
+        lines.append(np.concatenate(pictures, axis=1))
     save_picture(path, np.concatenate(lines))
 
 
 def _widened(picture: np.ndarray, wide: int) -> np.ndarray:
     height, width = picture.shape[:2]
-    return resize(picture, max(1, round(height * wide / width)), wide)
+    return resize(picture, max(_LINE, round(height * wide / width)), wide)
 
 
-def _headings(texts: Sequence[str], wide: int) -> np.ndarray:
-    image = Image.new("RGB", (wide * len(texts), _HEADING), "white")
-    pen, font = ImageDraw.Draw(image), ImageFont.load_default(size=14)
-    for n, text in enumerate(texts):
-        pen.text((n * wide + 4, 3), _short(text, wide // 9), "black", font)
+def _caption(text: str, wide: int) -> np.ndarray:
+    """(_LINE, wide, 3), black on white."""
+    image = Image.new("RGB", (wide, _LINE), "white")
+    font = ImageFont.load_default(size=13)
+    ImageDraw.Draw(image).text((4, 2), _short(text, wide // _LETTER), "black", font)
     return np.asarray(image, np.float32) / 255
-
-
-def as_json(
-    found: dict[str, Any], rebuilt: dict[str, Any], facts: dict[str, Any]
-) -> dict[str, Any]:
-    return facts | {"textures": found, "means": means(found), "reconstructions": rebuilt}

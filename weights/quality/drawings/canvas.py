@@ -25,9 +25,9 @@ def ramp(values: np.ndarray, *colours: str) -> np.ndarray:
     return np.stack([np.interp(values, places, channel) for channel in channels], axis=-1)
 
 
-def mixed(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """`share` (H, W) of what lies above, the rest of what lies below."""
-    return below + share[..., None] * (above - below)
+def mixed(below: np.ndarray, above: np.ndarray, share: np.ndarray | float) -> np.ndarray:
+    """`share` (H, W) of what lies above, the rest of what lies below; each (…, 3)."""
+    return below + np.asarray(share)[..., None] * (above - below)
 
 
 def smooth(random: np.random.RandomState, cells: int, octaves: int = 1) -> np.ndarray:
@@ -59,7 +59,7 @@ def lit(height: np.ndarray, strength: float) -> np.ndarray:
 
 
 class Pen:
-    """Lines, discs and polygons with smooth edges, in coordinates of the canvas."""
+    """Lines and discs with smooth edges, in coordinates of the canvas; inks are as Pillow's."""
 
     def __init__(self, background: np.ndarray | str):
         if isinstance(background, str):
@@ -71,21 +71,12 @@ class Pen:
 
     def line(self, points, width: float, fill) -> None:
         scaled = [(_FINE * x, _FINE * y) for x, y in points]
-        self._draw.line(scaled, _ink(fill), max(1, round(_FINE * width)), joint="curve")
-
-    def polygon(self, points, fill) -> None:
-        self._draw.polygon([(_FINE * x, _FINE * y) for x, y in points], _ink(fill))
+        self._draw.line(scaled, fill, max(1, round(_FINE * width)), joint="curve")
 
     def disc(self, x: float, y: float, radius: float, fill) -> None:
         box = [_FINE * (v + side) for side in (-radius, radius) for v in (x, y)]
-        self._draw.ellipse(box, _ink(fill))
+        self._draw.ellipse(box, fill)
 
     def picture(self) -> np.ndarray:
         fine = np.asarray(self._image) / 255
         return fine.reshape(SIZE, _FINE, SIZE, _FINE, 3).mean(axis=(1, 3))
-
-
-def _ink(fill) -> str | tuple[int, ...]:
-    if isinstance(fill, str):
-        return fill
-    return tuple(int(round(255 * value)) for value in np.clip(fill, 0, 1))

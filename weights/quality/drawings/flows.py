@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .canvas import SIZE, blurred, grid, ramp, smooth
+from .canvas import SIZE, blurred, colour, grid, ramp, smooth
 
 
 def fire(random: np.random.RandomState) -> np.ndarray:
@@ -41,20 +41,23 @@ def watercolour(random: np.random.RandomState) -> np.ndarray:
     light = np.ones((SIZE, SIZE, 3)) * [0.97, 0.95, 0.90]
     inks = ("#1f5f8b", "#c8553d", "#e0a030", "#5b8c5a", "#6b4c8a", "#2e8b8b", "#b5446e")
     for n in range(34):
-        ink = np.array([int(inks[n % 7][k : k + 2], 16) for k in (1, 3, 5)]) / 255
+        ink = colour(inks[n % 7])
         centre = random.uniform(0, SIZE, 2)
         radius = random.uniform(28, 105)
-        angle = np.arctan2(y - centre[0], x - centre[1])
+        reach = 1.6 * radius + 40  # beyond lies no pigment
+        low, high = (np.clip(centre + side * reach, 0, SIZE).astype(int) for side in (-1, 1))
+        here = np.s_[low[0] : high[0], low[1] : high[1]]
+        down, across = y[here] - centre[0], x[here] - centre[1]
+        angle = np.arctan2(down, across)
         shape = sum(
             random.uniform(0, 0.22) / k * np.cos(k * angle + random.uniform(0, 6))
             for k in (2, 3, 5)
         )
-        ragged = radius * (1 + shape) + 7 * smooth(random, 14, 3)
-        inside = ragged - np.hypot(y - centre[0], x - centre[1])
+        ragged = radius * (1 + shape) + 7 * smooth(random, 14, 3)[here]
+        inside = ragged - np.hypot(down, across)
         wet = 1 / (1 + np.exp(-np.clip(inside, -60, 60) / 0.9))
         rim = np.exp(-(((inside - 2.5) / 3.0) ** 2))
-        pool = blurred(random.rand(SIZE, SIZE), 14)
-        pool = (pool - pool.mean()) / pool.std()
-        pigment = wet * np.clip(0.42 + 0.12 * pool + 0.06 * paper, 0.05, 1) + 0.55 * rim
-        light *= ink ** (0.75 * pigment[..., None])
+        pools = smooth(random, 12, 2)[here]
+        pigment = wet * np.clip(0.42 + 0.10 * pools + 0.06 * paper[here], 0.05, 1) + 0.55 * rim
+        light[here] *= ink ** (0.75 * pigment[..., None])
     return light * (1 + 0.025 * paper)[..., None]

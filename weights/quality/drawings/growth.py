@@ -1,9 +1,11 @@
 """What grows by a rule: coral by reaction and diffusion, leaves by rewriting."""
 
+import re
+
 import numpy as np
 from PIL import Image
 
-from .canvas import SIZE, Pen, lit, ramp, smooth
+from .canvas import SIZE, Pen, colour, lit, mixed, ramp, smooth
 
 
 def coral(random: np.random.RandomState) -> np.ndarray:
@@ -11,12 +13,12 @@ def coral(random: np.random.RandomState) -> np.ndarray:
 
     Between the middle and the sides the feed changes, so that worms turn into spots.
     """
-    side, steps = SIZE // 2, 4500
+    side, steps = 3 * SIZE // 8, 3000
     feed = np.float32(0.038 + 0.008 * np.cos(2 * np.pi * np.arange(side) / side))
     kill = np.float32(0.0615)
     u = np.ones((side, side), np.float32)
     v = np.zeros_like(u)
-    for y, x in random.randint(6, side - 6, (60, 2)):
+    for y, x in random.randint(6, side - 6, (36, 2)):
         u[y - 4 : y + 4, x - 4 : x + 4], v[y - 4 : y + 4, x - 4 : x + 4] = 0.5, 0.25
     for _ in range(steps):
         eaten = u * v * v
@@ -55,8 +57,8 @@ def leaves(random: np.random.RandomState) -> np.ndarray:
         lines = _walk(_rewritten(axiom, rules, depth), turn + random.uniform(-4, 4))
         size = max(abs(end) for _, end, _ in lines)
         pose = random.uniform(100, 230) / size * np.exp(1j * random.uniform(0, 2 * np.pi))
-        ink = np.array([int(_GREENS[random.randint(6)][k : k + 2], 16) for k in (1, 3, 5)]) / 255
-        ink = ink + (1 - n / 120) * 0.45 * (np.array([0.9, 0.86, 0.74]) - ink)
+        faded = mixed(colour(_GREENS[random.randint(6)]), colour("#e6dbbd"), 0.45 * (1 - n / 120))
+        ink = tuple(np.round(255 * faded).astype(int))
         for begin, end, level in lines:
             begin, end = start + pose * begin, start + pose * end
             pen.line([(begin.real, begin.imag), (end.real, end.imag)], 2.6 / (1 + level), ink)
@@ -73,10 +75,11 @@ def _walk(text: str, turn: float) -> list[tuple[complex, complex, int]]:
     """The turtle's lines: (begin, end, how many branches deep)."""
     place, heading, stack, lines = 0j, 1 + 0j, [], []
     left = np.exp(1j * np.radians(turn))
-    for letter in text:
+    for letters in re.findall(r"F+|.", text):
+        letter = letters[0]
         if letter == "F":
-            lines.append((place, place + heading, len(stack)))
-            place += heading
+            lines.append((place, place + len(letters) * heading, len(stack)))
+            place = lines[-1][1]
         elif letter in "+-":
             heading *= left if letter == "+" else left.conjugate()
         elif letter == "[":
