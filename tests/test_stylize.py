@@ -93,7 +93,7 @@ def test_the_best_picture_is_kept_when_later_ones_are_worse(pictures):
     losses, seen = [], []
     result = manualnst.stylize(
         *pictures,
-        **SMALL | dict(steps=12, optimizer="momentum", rate=0.3),
+        **SMALL | dict(steps=6, optimizer="momentum", rate=0.3),
         callback=lambda p: (losses.append(p.loss), seen.append(p.picture))[2:],
     )
     assert losses[-1] > min(losses)
