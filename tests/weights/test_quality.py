@@ -388,6 +388,8 @@ def test_what_cannot_be_measured_is_refused_in_one_line(measure, pictures, tmp_p
     assert "two pictures are called noisy" in refused(pictures, pictures / "noisy.png")
     assert "cannot read" in refused(tmp_path / "missing.png")
     assert "--evaluations" in refused(pictures, "--evaluations", 0)
+    in_the_way = pictures / "notes.txt"
+    assert "cannot make the folder" in refused(pictures, "--output", in_the_way, "--size", 80)
 
 
 # The drawings

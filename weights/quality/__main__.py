@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _draw(options: argparse.Namespace) -> None:
-    options.folder.mkdir(parents=True, exist_ok=True)
+    _make(options.folder)
     for name in DRAWINGS:
         save_picture(options.folder / f"{name}.png", draw(name))
         print(options.folder / f"{name}.png")
@@ -77,8 +77,7 @@ def _measure(options: argparse.Namespace) -> None:
         raise InputError("measure: give --evaluations of at least 1, --seed and --rebuilt from 0")
     originals = _open(options.pictures, options.size)
     networks = find_networks(options.networks)
-    cell_folder = options.output / "cells"
-    cell_folder.mkdir(parents=True, exist_ok=True)
+    cell_folder = _make(options.output / "cells")
     began = time.perf_counter()
 
     def say(line: str) -> None:
@@ -86,19 +85,23 @@ def _measure(options: argparse.Namespace) -> None:
 
     cells = Cells(cell_folder, options.evaluations, options.seed, say)
     found = _textures(cells, networks, originals, options.output / "textures.png")
+    result = _facts(options, networks) | {"textures": found, "means": means(found)}
+    _save(options.output / "quality.json", result)
     print(f"\n{texture_table(found)}")
-    rebuilt = {}
     if options.rebuilt:
         some = originals[:: -(-len(originals) // options.rebuilt)]
         rebuilt = _reconstructions(cells, networks, some, options.output / "reconstructions.png")
+        _save(options.output / "quality.json", result | {"reconstructions": rebuilt})
         print(f"\n{reconstruction_table(rebuilt)}")
-    result = _facts(options, networks) | {
-        "textures": found,
-        "means": means(found),
-        "reconstructions": rebuilt,
-    }
-    _save(options.output / "quality.json", result)
     print(f"\nwritten: quality.json and sheets to look at, in {options.output}")
+
+
+def _make(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+    return folder
 
 
 def _open(paths: Sequence[Path], size: int) -> list[Original]:
