@@ -323,6 +323,8 @@ def test_a_whole_run(measure, learned, capsys):
     assert list(result["textures"]["noisy"]) == [report.ITSELF, learned, "random:0"]
     assert result["means"][learned]["ratio"] == 1
     assert result["means"]["random:0"].keys() == {*distances.STATISTICS, "mean", "ratio"}
+    assert result["copied"]["striped"].keys() == {learned, "random:0"}
+    assert all(-1 < copy < 0.9 for of in result["copied"].values() for copy in of.values())
     assert list(result["reconstructions"]) == ["noisy"]
     assert set(result["reconstructions"]["noisy"]["random:0"]) == set(synthesis.DEPTHS)
     assert set(result["networks"]) == {learned, "random:0"}

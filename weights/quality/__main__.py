@@ -84,10 +84,14 @@ def _measure(options: argparse.Namespace) -> None:
         print(f"{time.perf_counter() - began:7.0f} s  {line}", flush=True)
 
     cells = Cells(cell_folder, options.evaluations, options.seed, say)
-    found = _textures(cells, networks, originals, options.output / "textures.png")
-    result = _facts(options, networks) | {"textures": found, "means": means(found)}
+    found, copied = _textures(cells, networks, originals, options.output / "textures.png")
+    result = _facts(options, networks) | {
+        "textures": found,
+        "copied": copied,
+        "means": means(found),
+    }
     _save(options.output / "quality.json", result)
-    print(f"\n{texture_table(found)}")
+    print(f"\n{texture_table(found, copied)}")
     if options.rebuilt:
         some = originals[:: -(-len(originals) // options.rebuilt)]
         rebuilt = _reconstructions(cells, networks, some, options.output / "reconstructions.png")
@@ -129,16 +133,20 @@ def _pictures_in(folder: Path) -> list[Path]:
 
 def _textures(
     cells: Cells, networks: Sequence[Named], originals: Sequence[Original], sheet: Path
-) -> dict[str, dict[str, dict[str, float]]]:
-    found, rows = {}, []
+) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, dict[str, float]]]:
+    """{picture: {network: {statistic: distance}}} and {picture: {network: similarity}}."""
+    found, copied, rows = {}, {}, []
     for original in originals:
         made = {network.name: cells.get(TEXTURE, network, original) for network in networks}
         found[original.name] = {ITSELF: own_distances(original.pixels)} | {
             name: texture_distances(picture, original.pixels) for name, picture in made.items()
         }
+        copied[original.name] = {
+            name: structural_similarity(picture, original.pixels) for name, picture in made.items()
+        }
         rows.append(Row(original.name, [original.pixels, *made.values()]))
         save_sheet(sheet, ["original", *made], rows)  # so far
-    return found
+    return found, copied
 
 
 def _reconstructions(

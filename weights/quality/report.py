@@ -45,18 +45,27 @@ def _picture_means(found: dict[str, dict[str, dict[str, float]]], network: str) 
     return np.maximum(means, _LEAST)  # a logarithm is taken of them
 
 
-def texture_table(found: dict[str, dict[str, dict[str, float]]]) -> str:
-    """Two tables: each picture's mean distance by network, and each network's by statistic."""
+def texture_table(
+    found: dict[str, dict[str, dict[str, float]]], copied: dict[str, dict[str, float]]
+) -> str:
+    """Two tables: each picture's mean distance by network, and each network's by statistic.
+
+    `copied` {picture: {network: similarity}} tells a texture from a copy: where a layer has more
+    channels than positions, its Gram matrix knows the places too.
+    """
     networks = list(next(iter(found.values())))
     labels = [_short(name) for name in networks]
-    lines = ["texture: distance in units of the original's spread, 0 is the same", ""]
+    lines = ["texture: distance in units of the original's spread, 0 is the same;"]
+    lines += ["copied: its structural similarity to the original, place by place", ""]
     lines.append(_line("picture", labels))
     by_network = np.transpose([_picture_means(found, network) for network in networks])
     lines += [_line(picture, row) for picture, row in zip(found, by_network, strict=True)]
     columns = (*STATISTICS, _MEAN, _RATIO)
-    lines += ["", _line("mean of all pictures", columns)]
+    lines += ["", _line("mean of all pictures", [*columns, "copied"])]
     for network, row in means(found).items():
-        lines.append(_line(network, [row[name] for name in columns]))
+        likeness = [of[network] for of in copied.values() if network in of]
+        mean_likeness = [np.mean(likeness)] if likeness else []
+        lines.append(_line(network, [row[name] for name in columns] + mean_likeness))
     return "\n".join(lines)
 
 
