@@ -15,7 +15,7 @@ from .synthesis import DEPTHS
 ITSELF = "itself"  # the place of a network for a picture's own halves
 _MEAN, _RATIO = "mean", "ratio"
 _LEAST = 1e-6  # a mean distance that is none
-_NUMBER = 8  # characters of a column
+_NAME, _COLUMN = 28, 12  # characters of a table's first column, and of the others
 _LINE, _LETTER = 20, 8  # pixels that a line of text is high, and a letter wide, on a sheet
 
 
@@ -54,10 +54,9 @@ def texture_table(
     channels than positions, its Gram matrix knows the places too.
     """
     networks = list(next(iter(found.values())))
-    labels = [_short(name) for name in networks]
     lines = ["texture: distance in units of the original's spread, 0 is the same;"]
     lines += ["copied: its structural similarity to the original, place by place", ""]
-    lines.append(_line("picture", labels))
+    lines.append(_line("picture", networks))
     by_network = np.transpose([_picture_means(found, network) for network in networks])
     lines += [_line(picture, row) for picture, row in zip(found, by_network, strict=True)]
     columns = (*STATISTICS, _MEAN, _RATIO)
@@ -81,13 +80,11 @@ def reconstruction_table(found: dict[str, dict[str, dict[str, float]]]) -> str:
 
 
 def _line(name: str, cells: Sequence[str | float]) -> str:
-    texts = [cell if isinstance(cell, str) else f"{cell:.3f}" for cell in cells]
-    return f"{_short(name, 28):28}" + "".join(
-        f"{text:>{max(_NUMBER, len(text) + 2)}}" for text in texts
-    )
+    texts = [_short(c, _COLUMN - 2) if isinstance(c, str) else f"{c:.3f}" for c in cells]
+    return f"{_short(name, _NAME):{_NAME}}" + "".join(f"{text:>{_COLUMN}}" for text in texts)
 
 
-def _short(name: str, limit: int = 16) -> str:
+def _short(name: str, limit: int) -> str:
     """The end of it, which tells paths apart."""
     return name if len(name) <= limit else "…" + name[1 - limit :]
 
