@@ -11,6 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from . import winograd
+
 BLOCK_BYTES = 1 << 20  # of a block of maps, and of a strip of the matrix of patches
 EPSILON = 1e-5  # added to variances
 
@@ -25,6 +27,8 @@ def conv3x3_forward(x, w):
 
     There is no bias: the normalisation that follows would take it away again.
     """
+    if winograd.pays(x.shape, w.shape):
+        return winograd.forward(x, w)
     n, H, W, C = x.shape
     K = w.shape[3]
     z = np.empty((n, H, W, K), x.dtype)
@@ -45,6 +49,8 @@ def conv3x3_backward(dL_dz, x, w):
     Both read the same patches of dL_dz: the first multiplies them with the turned filters, the
     second with x.
     """
+    if winograd.pays(x.shape, w.shape):
+        return winograd.backward(dL_dz, x, w)
     C, K = w.shape[2:]
     turned = np.ascontiguousarray(w[::-1, ::-1].swapaxes(2, 3)).reshape(9 * K, C)
     dL_dx = np.empty_like(x)
