@@ -13,11 +13,13 @@ def fresh_moments(parameters: dict) -> dict[str, np.ndarray]:
     }
 
 
-def step(parameters: dict, gradients: dict, moments: dict, number: int, rate, decay) -> None:
+def step(
+    parameters: dict, gradients: dict, moments: dict, number: int, rates: dict, decay: float
+) -> None:
     """Step `number` = 1, 2, …: changes parameters and moments in place.
 
         m ← β₁ m + (1 − β₁) g       v ← β₂ v + (1 − β₂) g²
-        θ ← θ − rate · (m̂ / (√v̂ + ε) + decay · θ)      m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)
+        θ ← (1 − decay) θ − rate · m̂ / (√v̂ + ε)      m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)
 
     Only matrices and filters decay (names that end in ".w").
     """
@@ -28,10 +30,9 @@ def step(parameters: dict, gradients: dict, moments: dict, number: int, rate, de
         m += (1 - BETA1) * g
         v *= BETA2
         v += (1 - BETA2) * (g * g)
-        change = m / c1 / (np.sqrt(v / c2) + EPSILON)
         if name.endswith(".w"):
-            change += decay * theta
-        theta -= rate * change
+            theta *= 1 - decay
+        theta -= rates[name] * (m / c1 / (np.sqrt(v / c2) + EPSILON))
 
 
 def course(number: int, total: int, warm_up: int, cooling: float) -> float:

@@ -17,6 +17,9 @@ from manualnst.files import write_atomically
 from . import pictures
 from .canvas import SIDE, Random
 
+SMALLEST, LARGEST = 52, 100  # crops, in pixels of the pictures
+USUAL = 76
+
 
 def drawn(
     folder: Path, seed: int, recipes: int, count: int, tell: Callable[[int], None], workers: int
@@ -68,7 +71,7 @@ def augmented(all_pictures: np.ndarray, indices, side: int, random: Random) -> n
     """
     x = np.empty((len(indices), side, side, 3), np.float32)
     for i, picture in enumerate(_picked(all_pictures, indices)):
-        width = random.randint(SIDE * 52 // 112, SIDE * 100 // 112 + 1)
+        width = random.randint(SMALLEST, LARGEST + 1)
         top, left = random.randint(0, SIDE - width + 1, 2)
         x[i] = resampled(picture[top : top + width, left : left + width], side)
         if random.randint(2):
@@ -77,14 +80,14 @@ def augmented(all_pictures: np.ndarray, indices, side: int, random: Random) -> n
         mixing = (mixing * random.uniform(0.7, 1.2)).astype(np.float32)
         offset = random.uniform(-0.08, 0.08, 3).astype(np.float32)
         x[i] = (x[i] - np.float32(0.5)) @ mixing + (np.float32(0.5) + offset)
-        x[i] += np.float32(0.02 * random.uniform()) * noise_table()[random.randint(64)][:side, :side]
+        grain = noise_table()[random.randint(64), :side, :side]
+        x[i] += np.float32(0.02 * random.uniform()) * grain
     return x
 
 
 def plain(all_pictures: np.ndarray, indices, side: int) -> np.ndarray:
     """The middle of each picture, unchanged, to test with: (n, side, side, 3)."""
-    margin = (SIDE - SIDE * 76 // 112) // 2
-    inner = slice(margin, SIDE - margin)
+    inner = slice((SIDE - USUAL) // 2, (SIDE + USUAL) // 2)
     picked = _picked(all_pictures, indices)
     return np.stack([resampled(picture[inner, inner], side) for picture in picked])
 

@@ -48,7 +48,7 @@ def marble(r: Random) -> Painter:
 
 
 def strokes(r: Random) -> Painter:
-    """Elongated strokes laid along a flow over a ground; often thick, with light falling on them."""
+    """Elongated strokes laid along a flow over a ground, often thick and lit from one side."""
     palette = choose_palette(r)
     count = r.randint(260, 601)
     length, width = r.uniform(0.06, 0.3), r.uniform(0.015, 0.06)
@@ -77,9 +77,8 @@ def strokes(r: Random) -> Painter:
         spots = ribbons(path, along, across, width / 2)  # (count, K, M, 2)
         bristle = q.standard_normal((count, 1, len(across)))
         value = 1 + shade * across + hairs * bristle  # (count, 1, M)
-        paint = colours[:, None, None, :] * np.broadcast_to(
-            value[..., None], (*spots.shape[:3], 1)
-        )
+        values = np.broadcast_to(value, spots.shape[:3])
+        paint = colours[:, None, None, :] * values[..., None]
         column, row = np.floor(spots * side).astype(int).reshape(-1, 2).T
         seen = (column >= 0) & (column < side) & (row >= 0) & (row < side)
         place = row[seen] * side + column[seen]
@@ -306,7 +305,7 @@ def scenes(r: Random) -> Painter:
         )[pattern]
         faded = np.exp(-fog * np.maximum(depth - 2, 0))
         ground = mix(air[0], ramp(t, palette[:2]), faded)
-        picture = np.where((Y > horizon)[..., None], ground, sky)
+        picture = np.where((horizon < Y)[..., None], ground, sky)
         things = [(q.uniform(0.01, 0.9) ** 2, kind) for kind in [0] * boxes + [1] * balls]
         for near, kind in sorted(things):
             foot = horizon + near * (1 - horizon)
@@ -367,9 +366,7 @@ def bricks(r: Random) -> Painter:
         row = np.floor(v).astype(int)
         u = u + shift * row
         column = np.floor(u).astype(int)
-        edge = np.minimum(
-            aspect * (0.5 - np.abs(u - column - 0.5)), 0.5 - np.abs(v - row - 0.5)
-        )
+        edge = np.minimum(aspect * (0.5 - np.abs(u - column - 0.5)), 0.5 - np.abs(v - row - 0.5))
         body = smoothstep(0.5 * joint, 1.2 * joint, edge)
         table = q.standard_normal((64, 64))
         key = (row % 64, column % 64)

@@ -231,7 +231,9 @@ def avgpool_backward(dL_dy):
 def statistics_forward(y):
     """y (n, H, W, C) → the mean and the deviation of every map of every crop, (n, 2C), cache.
 
-        m = Σ y / P        s = √(Σ (y − m)² / P + ε)        over the P = H W positions
+    Over the P = H W positions of a crop:
+
+        m = Σ y / P        s = √(Σ (y − m)² / P + ε)
     """
     n, H, W, C = y.shape
     maps = y.reshape(n, H * W, C)
@@ -268,7 +270,11 @@ def statistics_backward(dL_df, cache, dL_dy) -> None:
 def classifier_forward(f, w, b, labels):
     """f (n, D), w (D, recipes), b (recipes,), labels (n,) → cross-entropy, how many right, cache.
 
-        scores t = f w + b        p = exp(t) / Σ exp(t)        loss = −Σ_n log p[label]
+    With scores t and probabilities p of the recipes, for each crop:
+
+         t = f w + b        p = exp(t) / Σ exp(t)
+
+    and the loss is −Σ log p[label] over the crops.
     """
     t = f @ w + b
     t = t - t.real.max(axis=1, keepdims=True)

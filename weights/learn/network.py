@@ -101,6 +101,17 @@ def forward(shape: Shape, parameters: Parameters, x, labels, decorrelation: floa
     return Outcome(loss + penalties, right, penalties, caches)
 
 
+def statistics(shape: Shape, parameters: Parameters, x):
+    """For each convolution (name, mean, deviation) of its channels, ε within, over the batch x."""
+    for name in shape.convolutions:
+        if starts_block(name):
+            x = layers.avgpool_forward(x)
+        z = layers.conv3x3_forward(x, parameters[f"{name}.w"])
+        gamma, beta = parameters[f"{name}.gamma"], parameters[f"{name}.beta"]
+        x, _, (_, _, _, mean, sigma, _, _) = layers.norm_relu_forward(z, gamma, beta, 0.0)
+        yield name, mean, sigma
+
+
 def backward(shape: Shape, parameters: Parameters, outcome: Outcome, scale: float = 1.0):
     """The gradient of scale · loss by every parameter. Uses the caches up, layer by layer."""
     gradients: Parameters = {}

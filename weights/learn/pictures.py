@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .canvas import SIDE, Random, grid, noise, turned
+from .canvas import Random, grid, noise, turned
 from .families import FAMILIES, Painter
 
 
@@ -18,17 +18,11 @@ def recipe(seed: int, number: int) -> Painter:
     return _finished(family_of(number)(random), random)
 
 
-def draw(seed: int, number: int, picture: int) -> np.ndarray:
-    """Picture `picture` of a recipe: uint8 (SIDE, SIDE, 3)."""
-    return to_bytes(recipe(seed, number)(Random([seed, number, 1 + picture])))
-
-
 def draw_recipe(seed: int, number: int, pictures: int) -> np.ndarray:
     """The first pictures of a recipe: uint8 (pictures, SIDE, SIDE, 3)."""
     painter = recipe(seed, number)
-    return np.stack(
-        [to_bytes(painter(Random([seed, number, 1 + k]))) for k in range(pictures)]
-    )
+    drawn = [painter(Random([seed, number, 1 + k])) for k in range(pictures)]
+    return np.stack([np.uint8(np.clip(picture, 0, 1) * 255 + 0.5) for picture in drawn])
 
 
 def family_of(number: int) -> Callable[[Random], Painter]:
@@ -38,7 +32,7 @@ def family_of(number: int) -> Callable[[Random], Painter]:
 
 
 def _finished(painter: Painter, r: Random) -> Painter:
-    """A recipe's last touches: light that falls off to one side, a canvas, a contrast of its own."""
+    """A recipe's last touches: light that falls off to one side, a canvas, a contrast."""
     falloff, angle = r.uniform(0, 0.5) * (r.uniform() < 0.3), r.uniform(0, 2 * np.pi)
     grain, slope = r.uniform(0, 0.06) * (r.uniform() < 0.3), r.uniform(0, 0.8)
     gamma = np.exp(0.25 * r.standard_normal())
@@ -52,8 +46,3 @@ def _finished(painter: Painter, r: Random) -> Painter:
         return np.clip(picture, 0, 1) ** gamma
 
     return paint
-
-
-def to_bytes(picture) -> np.ndarray:
-    assert picture.shape == (SIDE, SIDE, 3)
-    return np.uint8(np.clip(picture, 0, 1) * 255 + 0.5)

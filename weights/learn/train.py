@@ -27,10 +27,13 @@ class Plan:
     widths: tuple[int, ...] = (32, 64, 96, 128, 128)
     last: str = "conv5_1"
     side: int = 64  # of a crop
-    batch: int = 96
+    batch: int = 64
     parts: int = 2  # of a batch; each has statistics of its own, and a thread
-    rate: float = 2e-3
-    warm_up: int = 200
+    rate: float = 3e-3
+    head_rate: float = (
+        8.0  # times that: what the classifiers read varies little, so w must be large
+    )
+    warm_up: int = 50
     cooling: float = 0.5
     decay: float = 1e-4
     decorrelation: float = 0.05
@@ -48,6 +51,7 @@ class State:
     moments: dict[str, np.ndarray]
     batches: int = 0
     seconds: float = 0.0
+    total: int | None = None  # batches in all, once the rate has begun to fall
 
 
 @dataclass
@@ -66,7 +70,8 @@ def fresh_state(plan: Plan) -> State:
 
 
 def save_state(path: Path, plan: Plan, state: State) -> None:
-    facts = {"plan": dataclasses.asdict(plan), "batches": state.batches, "seconds": state.seconds}
+    facts = {"plan": dataclasses.asdict(plan), "batches": state.batches}
+    facts |= {"seconds": state.seconds, "total": state.total}
     save_checkpoint(path, facts, state.parameters | state.moments)
 
 
@@ -84,7 +89,22 @@ def load_state(path: Path, plan: Plan) -> State:
         {name: arrays[name] for name in fresh.moments},
         facts["batches"],
         facts["seconds"],
+        facts["total"],
     )
+
+
+def planned(plan: Plan, state: State, minutes: float) -> int:
+    """How many batches there will be in so many minutes, at the speed so far.
+
+    From where the rate begins to fall the number stays: the run is then the one that has this
+    number from the start.
+    """
+    if state.total is None:
+        total = round(max(state.batches, 1) * 60 * minutes / max(state.seconds, 1))
+        if state.batches >= (1 - plan.cooling) * total:
+            state.total = total
+        return total
+    return state.total
 
 
 def learn_batch(plan: Plan, pictures: np.ndarray, state: State, total: int) -> Report:
@@ -99,16 +119,15 @@ def learn_batch(plan: Plan, pictures: np.ndarray, state: State, total: int) -> R
         random = Random([plan.seed, 3, number, part])
         x = network_input(data.augmented(pictures, own, plan.side, random))
         labels = own // plan.pictures
-        outcome = network.forward(
-            plan.shape, state.parameters, x, labels, plan.decorrelation
-        )
+        outcome = network.forward(plan.shape, state.parameters, x, labels, plan.decorrelation)
         gradients[part] = network.backward(plan.shape, state.parameters, outcome, 1 / plan.parts)
         outcomes[part] = outcome
 
     threads.for_each(learn_part, range(plan.parts))
     gradient = {name: sum(g[name] for g in gradients) for name in state.parameters}
     rate = plan.rate * adam.course(number + 1, total, plan.warm_up, plan.cooling)
-    adam.step(state.parameters, gradient, state.moments, number + 1, rate, plan.decay)
+    rates = {name: rate * (plan.head_rate if ".head." in name else 1) for name in gradient}
+    adam.step(state.parameters, gradient, state.moments, number + 1, rates, plan.decay * rate)
     state.batches += 1
     state.seconds += time.perf_counter() - started
     return Report(
