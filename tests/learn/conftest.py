@@ -2,4 +2,4 @@ import sys
 from pathlib import Path
 
 # The recipes beside the package are no part of it; `weights` is a folder of the repository.
-sys.path.append(str(Path(__file__).parents[2]))
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[2])]

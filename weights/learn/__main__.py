@@ -9,6 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from manualnst.errors import InputError
+from manualnst.files import check_writable_folder
 from manualnst.images import save_picture
 from manualnst.machine import format_duration
 from manualnst.weights import save_weights
@@ -71,11 +72,16 @@ def parser() -> argparse.ArgumentParser:
 def run_command(args: argparse.Namespace) -> None:
     if args.threads:
         threadpool_limits(args.threads)
+    try:
+        args.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {args.folder}: {error.strerror}") from error
     plan = train.Plan(seed=args.seed)
     learn(plan, args.folder, args.batches, args.minutes, args.threads or data.processors())
 
 
 def sheet_command(args: argparse.Namespace) -> None:
+    check_writable_folder(args.file)
     save_picture(args.file, sheet.contact_sheet(args.seed, SHEET_COLUMNS) / np.float32(255))
 
 

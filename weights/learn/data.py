@@ -31,7 +31,6 @@ def drawn(
     """
     path = folder / f"pictures-{seed}-{recipes}x{count}-{_code_hash()}.npy"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, partial(_draw_all, seed, recipes, count, tell, workers))
     return np.load(path, mmap_mode="r")
 
