@@ -58,7 +58,6 @@ class State:
 class Report:
     """What one batch came to."""
 
-    batches: int
     loss: float
     right: dict[str, float]  # share of the crops, by head
     penalty: float
@@ -131,7 +130,6 @@ def learn_batch(plan: Plan, pictures: np.ndarray, state: State, total: int) -> R
     state.batches += 1
     state.seconds += time.perf_counter() - started
     return Report(
-        state.batches,
         float(np.mean([o.loss for o in outcomes])),
         {head: sum(o.right[head] for o in outcomes) / plan.batch for head in plan.shape.heads},
         float(np.mean([o.penalty for o in outcomes])),
