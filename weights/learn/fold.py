@@ -16,7 +16,7 @@ from .layers import EPSILON
 from .network import ARCHITECTURE, PREPROCESSING, Parameters
 
 PARTS = 24  # of batches, over which the statistics are averaged
-PIXELS = 256  # side of the pictures on which a filter's mean activation becomes 1
+PIXELS, RECIPES = 256, 40  # sample pictures and recipes on which mean activations become 1
 
 
 def to_weights(
@@ -34,7 +34,7 @@ def to_weights(
     }
     provenance |= remarks
     weights = folded(plan, state.parameters, averages, provenance)
-    return normalise_filters(weights, _sample_pictures())
+    return normalise_filters(weights, _usual_pictures(pictures))
 
 
 def _crops(plan: train.Plan, pictures: np.ndarray) -> Iterator[np.ndarray]:
@@ -75,7 +75,10 @@ def folded(plan: train.Plan, parameters: Parameters, averages, provenance) -> We
     return Weights(ARCHITECTURE, layers, PREPROCESSING, provenance)
 
 
-def _sample_pictures() -> list[np.ndarray]:
-    names = (samples.CONTENT, *samples.STYLES)
-    pictures = (load_picture(samples.sample_path(name)).pixels for name in names)
-    return [resize(pixels, PIXELS, PIXELS) for pixels in pictures]
+def _usual_pictures(pictures: np.ndarray) -> Iterator[np.ndarray]:
+    """What is nearest to natural pictures, the samples; and some recipes, lest a filter for what
+    the samples have little of come out far too loud."""
+    for name in (samples.CONTENT, *samples.STYLES):
+        yield resize(load_picture(samples.sample_path(name)).pixels, PIXELS, PIXELS)
+    for recipe in pictures[:RECIPES]:
+        yield recipe[0].astype(np.float32) / 255
