@@ -16,6 +16,7 @@ from .layers import EPSILON
 from .network import ARCHITECTURE, PREPROCESSING, Parameters
 
 PARTS = 24  # of batches, over which the statistics are averaged
+LARGEST = 20.0  # activation, where the mean is 1
 PIXELS, RECIPES = 256, 40  # sample pictures and recipes on which mean activations become 1
 
 
@@ -34,7 +35,7 @@ def to_weights(
     }
     provenance |= remarks
     weights = folded(plan, state.parameters, averages, provenance)
-    return normalise_filters(weights, _usual_pictures(pictures))
+    return normalise_filters(weights, _usual_pictures(pictures), largest=LARGEST)
 
 
 def _crops(plan: train.Plan, pictures: np.ndarray) -> Iterator[np.ndarray]:
