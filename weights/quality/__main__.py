@@ -8,17 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from manualnst import machine
 from manualnst.errors import InputError
 from manualnst.files import write_atomically
 from manualnst.images import fitted_size, load_picture, resize, save_picture
+from manualnst.sheets import Cell, draw_sheet
 
 from . import __doc__ as summary
 from .cells import Cells, Original
 from .distances import SMALLEST, own_distances, structural_similarity, texture_distances
 from .drawings import DRAWINGS, draw
 from .networks import NAMES, Named, find_networks
-from .report import ITSELF, Row, means, reconstruction_table, save_sheet, texture_table
+from .report import ITSELF, means, reconstruction_table, texture_table
 from .synthesis import DEPTHS, TEXTURE
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
@@ -135,7 +138,7 @@ def _textures(
     cells: Cells, networks: Sequence[Named], originals: Sequence[Original], sheet: Path
 ) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, dict[str, float]]]:
     """{picture: {network: {statistic: distance}}} and {picture: {network: similarity}}."""
-    found, copied, rows = {}, {}, []
+    found, copied, rows = {}, {}, {}
     for original in originals:
         made = {network.name: cells.get(TEXTURE, network, original) for network in networks}
         found[original.name] = {ITSELF: own_distances(original.pixels)} | {
@@ -144,8 +147,8 @@ def _textures(
         copied[original.name] = {
             name: structural_similarity(picture, original.pixels) for name, picture in made.items()
         }
-        rows.append(Row(original.name, [original.pixels, *made.values()]))
-        save_sheet(sheet, ["original", *made], rows)  # so far
+        rows[original.name] = _side_by_side(original, made)
+        _save_sheet(sheet, ["original", *made], rows)  # so far
     return found, copied
 
 
@@ -153,7 +156,7 @@ def _reconstructions(
     cells: Cells, networks: Sequence[Named], originals: Sequence[Original], sheet: Path
 ) -> dict[str, dict[str, dict[str, float]]]:
     found: dict[str, dict[str, dict[str, float]]] = {}
-    rows = []
+    rows = {}
     for original in originals:
         found[original.name] = {}
         for network in networks:
@@ -162,9 +165,18 @@ def _reconstructions(
                 depth: structural_similarity(picture, original.pixels)
                 for depth, picture in made.items()
             }
-            rows.append(Row(network.name, [original.pixels, *made.values()]))
-    save_sheet(sheet, ["original", *DEPTHS], rows)
+            rows[f"{original.name} {network.name}"] = _side_by_side(original, made)
+    _save_sheet(sheet, ["original", *DEPTHS], rows)
     return found
+
+
+def _side_by_side(original: Original, made: dict[str, np.ndarray]) -> list[Cell]:
+    return [Cell(picture) for picture in (original.pixels, *made.values())]
+
+
+def _save_sheet(path: Path, columns: Sequence[str], rows: dict[str, list[Cell]]) -> None:
+    sheet = draw_sheet(list(rows.values()), columns=columns, labels=list(rows))
+    save_picture(path, sheet)
 
 
 def _facts(options: argparse.Namespace, networks: Sequence[Named]) -> dict[str, Any]:

@@ -1,13 +1,8 @@
-"""What was found: as a table, as JSON, and as sheets to look at."""
+"""What was found, in tables."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-
-from manualnst.images import resize, save_picture
 
 from .distances import STATISTICS
 from .synthesis import DEPTHS
@@ -16,7 +11,6 @@ ITSELF = "itself"  # the place of a network for a picture's own halves
 _MEAN, _RATIO = "mean", "ratio"
 _LEAST = 1e-6  # a mean distance that is none
 _NAME, _COLUMN = 28, 12  # characters of a table's first column, and of the others
-_LINE, _LETTER = 20, 8  # pixels that a line of text is high, and a letter wide, on a sheet
 
 
 def means(found: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
@@ -87,33 +81,3 @@ def _line(name: str, cells: Sequence[str | float]) -> str:
 def _short(name: str, limit: int) -> str:
     """The end of it, which tells paths apart."""
     return name if len(name) <= limit else "…" + name[1 - limit :]
-
-
-class Row(NamedTuple):
-    label: str
-    pictures: Sequence[np.ndarray]  # each (H, W, 3)
-
-
-def save_sheet(path: Path, headings: Sequence[str], rows: Sequence[Row]) -> None:
-    """Pictures side by side, under headings, the first of each row with its label."""
-    wide = max(picture.shape[1] for row in rows for picture in row.pictures)
-    lines = [np.concatenate([_caption(text, wide) for text in headings], axis=1)]
-    for row in rows:
-        pictures = [_widened(picture, wide) for picture in row.pictures]
-        label = _caption(row.label, min(wide, _LETTER * (len(row.label) + 1)))
-        pictures[0][: len(label), : label.shape[1]] = label
-        lines.append(np.concatenate(pictures, axis=1))
-    save_picture(path, np.concatenate(lines))
-
-
-def _widened(picture: np.ndarray, wide: int) -> np.ndarray:
-    height, width = picture.shape[:2]
-    return resize(picture, max(_LINE, round(height * wide / width)), wide)
-
-
-def _caption(text: str, wide: int) -> np.ndarray:
-    """(_LINE, wide, 3), black on white."""
-    image = Image.new("RGB", (wide, _LINE), "white")
-    font = ImageFont.load_default(size=13)
-    ImageDraw.Draw(image).text((4, 2), _short(text, wide // _LETTER), "black", font)
-    return np.asarray(image, np.float32) / 255
