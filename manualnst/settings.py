@@ -82,8 +82,8 @@ class Settings:
         weights = (self.content_weight, self.style_weight)
         if weights != (Settings.content_weight, Settings.style_weight):
             raise InputError(
-                "style_strength stands in the place of content_weight and style_weight; give either "
-                "it or these"
+                "style_strength stands in the place of content_weight and style_weight; give "
+                "either it or these"
             )
         if self.normalisation != RELATIVE:
             raise InputError(
