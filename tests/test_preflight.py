@@ -29,7 +29,7 @@ def test_the_memory_of_an_evaluation(size, layers):
     tracemalloc.stop()
     taps = settings.content_layers.keys() | settings.style_layers.keys()
     foretold = preflight.evaluation_bytes(weights, taps, *size, settings.pool)
-    assert 0.85 * measured < foretold < 1.2 * measured
+    assert 0.93 * measured < foretold < 1.2 * measured
 
 
 def test_the_peak_grows_with_the_picture_and_counts_the_larger_one():
@@ -63,8 +63,8 @@ def test_the_memory_of_more_styles():
     def foretold(count):
         return preflight.peak_bytes(weights, taps, [size] * (1 + count), "adam")
 
-    # More than is needed: layers of the content count too, and not all is there at the peak.
-    assert 1 < (foretold(5) - foretold(1)) / (measured(5) - measured(1)) < 1.8
+    # Layers of the content count too, and the peak with one style is at another place.
+    assert 0.85 < (foretold(5) - foretold(1)) / (measured(5) - measured(1)) < 1.8
 
 
 @pytest.mark.parametrize("limit", [1, 37, 100])
