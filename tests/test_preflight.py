@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from manualnst import preflight
+from manualnst import preflight, threads
 from manualnst.backends import get_backend
 from manualnst.network import Network
 from manualnst.objective import Objective
@@ -41,7 +41,8 @@ def test_the_peak_grows_with_the_picture_and_counts_the_larger_one():
     assert peak((64, 64), (64, 64)) < peak((64, 64), (256, 256)) < peak((256, 256), (64, 64))
 
 
-def test_the_memory_of_more_styles():
+def test_the_memory_of_more_styles(monkeypatch):
+    monkeypatch.setattr(threads, "for_each", threads.in_order)  # for the same peak each time
     settings, size = Settings(), (128, 160)
     weights = find_weights("builtin")
     network = Network(weights, backend=get_backend("numpy"))
