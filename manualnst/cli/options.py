@@ -42,6 +42,14 @@ def _add_look_options(group) -> None:
         default_in_words="as many as make each about 1.4 times the one before",
     )
     _add(group, "min_size", int, "long side of the coarsest")
+    _add(
+        group,
+        "style_strength",
+        float,
+        "from 0 (the content) to 1 (the style alone), in the place of the two weights below; means "
+        "the same at every size",
+        default_in_words="0.5, which is what the weights are",
+    )
     _add(group, "content_weight", float, "higher: more of the content")
     _add(group, "style_weight", float, "higher: more of the style")
     _add(group, "tv_weight", float, "higher: smoother")
