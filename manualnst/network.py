@@ -180,7 +180,11 @@ def _depth(order: list[str], taps: Iterable[str]) -> int:
 
 
 def normalise_filters(
-    weights: Weights, pictures: Iterable[np.ndarray], *, pool: str = "average"
+    weights: Weights,
+    pictures: Iterable[np.ndarray],
+    *,
+    pool: str = "average",
+    largest: float = np.inf,
 ) -> Weights:
     """The paper's normalised form: every filter's mean activation over the pictures becomes 1.
 
@@ -191,27 +195,36 @@ def normalise_filters(
     As ReLU and pooling commute with a positive factor, each map is the old one divided by its
     m_l[k], and the next layer undoes that: what the network computes stays the same. A filter
     that never responds keeps its scale.
+
+    A filter that responds seldom would come out very loud where it does. With `largest`, its
+    m_l[k] is no less than its largest activation over `largest`, so that none responds with more
+    than that on these pictures; such a filter's mean activation is then below 1.
     """
     network = Network(weights, backend=get_backend("numpy"), pool=pool)
     relus = [name.replace("conv", "relu") for name in weights.layers]
     sums = dict.fromkeys(relus, 0.0)
+    peaks = dict.fromkeys(relus, 0.0)
     positions = dict.fromkeys(relus, 0)
     for picture in pictures:
         for name, F in _maps_one_by_one(network, picture):
             if name in relus:
                 sums[name] = sums[name] + F.sum(axis=(0, 1), dtype=np.float64)
+                peaks[name] = np.maximum(peaks[name], F.max(axis=(0, 1)))
                 positions[name] += F.shape[0] * F.shape[1]
     if not positions[relus[0]]:
         raise InputError("normalise_filters: no pictures were given to measure activations on")
     layers = {}
     m_before = np.ones(3)
     for (name, (w, b)), relu in zip(weights.layers.items(), relus, strict=True):
-        mean = sums[relu] / positions[relu]
-        m = np.where(mean > 0, mean, 1.0)
+        m = np.maximum(sums[relu] / positions[relu], peaks[relu] / largest)
+        m = np.where(m > 0, m, 1.0)
         scaled_w = w * m_before[:, None] / m  # broadcasts over (3, 3, C_in, C_out)
         layers[name] = scaled_w.astype(w.dtype), (b / m).astype(b.dtype)
         m_before = m
-    provenance = weights.provenance | {"normalised": "mean activation of every filter is 1"}
+    remark = "mean activation of every filter is 1"
+    if largest < np.inf:
+        remark += f", or less where its largest would be above {largest:g}"
+    provenance = weights.provenance | {"normalised": remark}
     return replace(weights, layers=layers, provenance=provenance)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from .backends import NAMES as BACKENDS
 from .colours import COLOURS, KEEP_CONTENT
 from .errors import InputError
-from .losses import NORMALISATIONS
+from .losses import NORMALISATIONS, RELATIVE
 from .network import POOLINGS
 from .objective import LossSettings
 from .optimizers import OPTIMIZERS
@@ -27,6 +27,7 @@ class Settings:
     steps: int = 300  # of all sizes together
     scales: int | None = None  # sizes from coarse to fine; None: from min_size by about √2
     min_size: int = 128  # long side of the coarsest
+    style_strength: float | None = None  # 0 to 1, in the place of the two weights that follow
     content_weight: float = 0.1
     style_weight: float = 1.0
     tv_weight: float = 0.1
@@ -35,7 +36,7 @@ class Settings:
     style_weights: float | list[float] = 1.0  # shares of several styles; one number: all alike
     style_scale: float | list[float] = 1.0  # × size: a style's long side at most; one: for all
     colours: str = "style"  # one of COLOURS
-    normalisation: str = "relative"
+    normalisation: str = RELATIVE
     pool: str = "average"
     init: str = "content"  # one of INITS, or a picture file
     seed: int = 0  # of the noise
@@ -53,6 +54,8 @@ class Settings:
         _check_integer("seed", self.seed, at_least=0)
         for name in ("content_weight", "style_weight", "tv_weight"):
             _check_number(name, getattr(self, name))
+        if self.style_strength is not None:
+            self._check_strength()
         for name in ("content_layers", "style_layers"):
             _check_layers(name, getattr(self, name))
         _check_numbers("style_weights", self.style_weights, any)
@@ -72,6 +75,23 @@ class Settings:
             if self.rate == 0:
                 raise InputError("rate is 0: nothing would move; give a positive number")
 
+    def _check_strength(self):
+        _check_number("style_strength", self.style_strength)
+        if self.style_strength > 1:
+            raise InputError(f"style_strength is {self.style_strength:g}; it must be from 0 to 1")
+        weights = (self.content_weight, self.style_weight)
+        if weights != (Settings.content_weight, Settings.style_weight):
+            raise InputError(
+                "style_strength stands in the place of content_weight and style_weight; give "
+                "either it or these"
+            )
+        if self.normalisation != RELATIVE:
+            raise InputError(
+                f"style_strength is for losses that do not depend on the size, those of "
+                f"normalisation {RELATIVE}; with {self.normalisation} give content_weight and "
+                "style_weight"
+            )
+
     @property
     def in_greys(self) -> bool:
         """Whether only luminance is painted."""
@@ -79,7 +99,10 @@ class Settings:
 
     @property
     def losses(self) -> LossSettings:
-        return LossSettings(**{f.name: getattr(self, f.name) for f in fields(LossSettings)})
+        chosen = {f.name: getattr(self, f.name) for f in fields(LossSettings)}
+        if self.style_strength is not None:
+            chosen |= _weights_at(self.style_strength)
+        return LossSettings(**chosen)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -93,6 +116,17 @@ class Settings:
                 f"settings: expected an object with keys among {', '.join(sorted(known))}"
             )
         return cls(**data)
+
+
+def _weights_at(strength: float) -> dict[str, float]:
+    """Weights of the defaults' sum: at one half the defaults, else their ratio times (1/s − 1)².
+
+    A square, as what is seen are amplitudes, of which the losses are the squares.
+    """
+    content = Settings.content_weight * (1 - strength) ** 2
+    style = Settings.style_weight * strength**2
+    unit = (Settings.content_weight + Settings.style_weight) / (content + style)
+    return {"content_weight": content * unit, "style_weight": style * unit}
 
 
 def parse_layers(text: str) -> dict[str, float]:

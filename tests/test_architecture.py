@@ -27,14 +27,14 @@ LAYERS = [
     ["network"],
     ["ops", "weights"],
     ["backends"],
-    ["plots"],
+    ["plots", "sheets"],
     ["checkpoint", "colours", "images", "samples"],
     ["files", "machine", "threads", "vgg"],
     ["blas", "errors", "text", "version"],
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 LIBRARIES = {
-    "PIL": {"images", "plots", "samples"},
+    "PIL": {"images", "plots", "samples", "sheets"},
     "h5py": {"weights"},
     "scipy": {"optimizers", "weights", "samples"},
     "urllib": {"weights"},

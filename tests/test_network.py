@@ -131,6 +131,22 @@ def test_normalised_filters_have_mean_one_and_the_same_function(pool):
             assert_close(new[relu] * factor, old[relu], 1e-5)
 
 
+def test_filters_that_respond_seldom_are_not_made_loud():
+    weights = small_weights()
+    picture = np.random.default_rng(1).random((32, 40, 3)).astype(np.float32)
+    relus = [name for name in available_layers(weights) if name.startswith("relu")]
+    freely, bounded = (
+        network(normalise_filters(weights, [picture], largest=largest)).forward(
+            picture.astype(float), relus
+        )[0]
+        for largest in (np.inf, 5.0)
+    )
+    peaks = np.concatenate([bounded[relu].max(axis=(0, 1)) for relu in relus])
+    before = np.concatenate([freely[relu].max(axis=(0, 1)) for relu in relus])
+    assert np.allclose(peaks, np.minimum(before, 5), atol=1e-4)
+    assert (before < 5).any() and (before > 5).any()
+
+
 def test_normalising_does_not_keep_the_maps():
     weights = small_weights(widths=(4, 16, 64), last="conv3_4")  # all maps are equally large
     picture = np.zeros((1024, 1024, 3), np.float32)

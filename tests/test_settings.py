@@ -52,6 +52,9 @@ def test_settings_survive_json():
         ("style_weight", 1e300),
         ("style_weight", 1e-300),
         ("colours", "sepia"),
+        ("style_strength", -0.1),
+        ("style_strength", 1.1),
+        ("style_strength", "half"),
         ("style_weights", []),
         ("style_weights", [0.0, 0.0]),
         ("style_weights", [1.0, -1.0]),
@@ -89,3 +92,25 @@ def test_numbers_are_parsed():
     for text in ("", "0.7,", "a", "1;2"):
         with pytest.raises(InputError, match="expected numbers"):
             parse_numbers(text)
+
+
+def weights_at(strength):
+    losses = Settings(style_strength=strength).losses
+    return losses.content_weight, losses.style_weight
+
+
+def test_a_style_strength_stands_for_the_weights():
+    defaults = (Settings.content_weight, Settings.style_weight)
+    assert weights_at(0.5) == pytest.approx(defaults)
+    assert weights_at(0) == pytest.approx((sum(defaults), 0))
+    assert weights_at(1) == pytest.approx((0, sum(defaults)))
+    ratios = [content / style for content, style in map(weights_at, (0.2, 0.4, 0.6, 0.8, 1))]
+    assert ratios == sorted(ratios, reverse=True) and ratios[1] > 5 * ratios[2]
+
+
+@pytest.mark.parametrize(
+    "other", [{"content_weight": 1.0}, {"style_weight": 2.0}, {"normalisation": "paper"}]
+)
+def test_a_style_strength_stands_alone(other):
+    with pytest.raises(InputError, match="style_strength"):
+        Settings(style_strength=0.3, **other)

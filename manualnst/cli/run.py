@@ -4,22 +4,17 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable
-from dataclasses import fields
 from typing import Any
 
 from ..api import check_same, prepare, restore
-from ..backends import NAMES as BACKENDS
-from ..colours import COLOURS
 from ..errors import InputError
 from ..images import save_picture
-from ..losses import NORMALISATIONS
-from ..network import POOLINGS
-from ..optimizers import OPTIMIZERS
 from ..result import Result, load_record, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
-from ..settings import INITS, Settings, parse_layers, parse_numbers
+from ..settings import Settings
 from .interrupts import Interrupts
+from .options import LAYERS_HELP, add_report_options, add_settings_options, given_settings
 from .outputs import Outputs, new_outputs, resumed_outputs
 from .progress import QuietProgress, choose_progress
 
@@ -34,19 +29,15 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         description="Paint CONTENT in the style of STYLE. Without pictures, the package's own "
         "samples are taken; sample:NAME names one of them "
         f"({', '.join((CONTENT, *STYLES))}).",
-        epilog="Layers: reluB_I is the I-th map of block B after its ReLU (the paper's convB_I), "
-        "convB_I the same before it. Several with weights: relu1_1:2,relu2_1. The weights of a "
-        "list are shares: only their ratios count.",
+        epilog=LAYERS_HELP,
     )
     parser.add_argument("content", nargs="?", metavar="CONTENT", help="what to paint")
     parser.add_argument(
         "styles", nargs="*", metavar="STYLE", help="how to paint it; several are blended"
     )
     _add_output_options(parser.add_argument_group("what is written"))
-    _add_look_options(parser.add_argument_group("the look"))
-    _add_network_options(parser.add_argument_group("the network"))
-    _add_optimizer_options(parser.add_argument_group("the optimiser"))
-    _add_report_options(parser.add_argument_group("what is told"))
+    add_settings_options(parser)
+    add_report_options(parser.add_argument_group("what is told"))
     parser.set_defaults(handler=run_command)
 
 
@@ -76,132 +67,6 @@ def _add_output_options(group) -> None:
     group.add_argument(
         "--repeat", metavar="RECORD", help="take pictures and settings from an earlier run's .json"
     )
-
-
-def _add_look_options(group) -> None:
-    _add(group, "size", int, "long side of the result; a smaller content keeps its size")
-    _add(group, "steps", int, "steps of the optimiser, at all sizes together")
-    _add(
-        group,
-        "scales",
-        int,
-        "sizes to go through, from coarse to fine; 1: only the last",
-        default_in_words="as many as make each about 1.4 times the one before",
-    )
-    _add(group, "min_size", int, "long side of the coarsest")
-    _add(group, "content_weight", float, "higher: more of the content")
-    _add(group, "style_weight", float, "higher: more of the style")
-    _add(group, "tv_weight", float, "higher: smoother")
-    _add(group, "content_layers", parse_layers, "deeper: freer", metavar="LAYERS")
-    _add(
-        group,
-        "style_layers",
-        parse_layers,
-        "pixels: the colours; deeper: larger features",
-        metavar="LAYERS",
-    )
-    _add(
-        group,
-        "style_weights",
-        parse_numbers,
-        "shares of several STYLEs, as in 0.7,0.3",
-        metavar="NUMBERS",
-        default_in_words="all alike",
-    )
-    _add(
-        group,
-        "style_scale",
-        parse_numbers,
-        "long side of the style as a multiple of --size, never enlarged; below 1: its forms come "
-        "out smaller. One for all styles, or one for each",
-        metavar="NUMBERS",
-    )
-    _add(
-        group,
-        "colours",
-        str,
-        "whose colours: the style's; the content's, by painting luminance only; or match-…: the "
-        "style's, brought to the content's beforehand, by mean and covariance (three ways; "
-        "match-symmetric changes least) or by the histogram of each channel",
-        choices=COLOURS,
-    )
-    _add(
-        group,
-        "normalisation",
-        str,
-        "constants of the losses: relative (shares, independent of size and network), paper, sum "
-        "or mean",
-        choices=tuple(NORMALISATIONS),
-    )
-    _add(group, "init", str, f"start from {', '.join(INITS)} or a picture FILE", metavar="START")
-    _add(group, "seed", int, "seed of the noise start")
-
-
-def _add_network_options(group) -> None:
-    _add(
-        group,
-        "weights",
-        str,
-        "builtin, a name of `manualnst weights list`, or a FILE",
-        default_in_words="vgg19 if it has been fetched, else builtin",
-    )
-    _add(group, "pool", str, "kind of pooling", choices=tuple(POOLINGS))
-    _add(group, "backend", str, "who computes; naive is for tiny pictures", choices=BACKENDS)
-
-
-def _add_optimizer_options(group) -> None:
-    _add(group, "optimizer", str, "how to get from step to step", choices=tuple(OPTIMIZERS))
-    _add(
-        group,
-        "rate",
-        float,
-        "step length of adam and momentum",
-        default_in_words=", ".join(
-            f"{kind.rate:g} for {name}"
-            for name, kind in OPTIMIZERS.items()
-            if hasattr(kind, "rate")
-        ),
-    )
-
-
-def _add_report_options(group) -> None:
-    group.add_argument("--quiet", action="store_true", help="say nothing unless something is wrong")
-    group.add_argument(
-        "--json", action="store_true", help="one JSON object a line on standard output"
-    )
-
-
-def _add(group, field, kind, text, *, default_in_words=None, **options) -> None:
-    """An option for a field of Settings; absent from the namespace unless it is given."""
-    default = default_in_words or _in_words(getattr(Settings(), field))
-    option = "--" + field.replace("_", "-")
-    group.add_argument(
-        option,
-        dest=field,
-        type=_input_errors_as_argparse_errors(kind),
-        default=argparse.SUPPRESS,
-        help=f"{text} (default: {default})".replace("%", "%%"),
-        **options,
-    )
-
-
-def _in_words(default: Any) -> str:
-    if not isinstance(default, dict):
-        return f"{default:g}" if isinstance(default, float) else str(default)
-    return ",".join(
-        name if weight == 1 else f"{name}:{weight:g}" for name, weight in default.items()
-    )
-
-
-def _input_errors_as_argparse_errors(kind):
-    def convert(text: str):
-        try:
-            return kind(text)
-        except InputError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    convert.__name__ = kind.__name__  # argparse: "invalid int value: …"
-    return convert
 
 
 # The command
@@ -267,7 +132,7 @@ def _check_intervals(args: argparse.Namespace) -> None:
 
 
 def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
-    given = {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
+    given = given_settings(args)
     if args.resume and args.repeat:
         raise InputError("give --resume or --repeat, not both")
     if args.resume:

@@ -27,7 +27,7 @@ from .guided_style import (
 )
 from .histogram import Histogram, histogram_backward, histogram_forward, histogram_target
 from .moments import Moments, moments_backward, moments_forward, moments_target
-from .normalisation import NORMALISATIONS
+from .normalisation import NORMALISATIONS, RELATIVE
 from .patches import Patches, patches_backward, patches_forward, patches_target
 from .power_variation import power_variation_backward, power_variation_forward
 from .shifted_style import (
@@ -54,6 +54,7 @@ from .wasserstein import (
 __all__ = [
     "NOISE_SHARE",
     "NORMALISATIONS",
+    "RELATIVE",
     "SMOOTHING",
     "STYLE_LOSSES",
     "ChainedGram",

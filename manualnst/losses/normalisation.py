@@ -58,8 +58,9 @@ def _shares(mean, covariance, M: int) -> tuple[float, float]:
     return 1.0 / _energy(mean), 1.0 / max(_sum_of_squares(covariance), least)
 
 
+RELATIVE = "relative"
 NORMALISATIONS = {
-    "relative": Normalisation(
+    RELATIVE: Normalisation(
         content=lambda P: 2.0 / _energy(P),
         style=lambda A, M: 1.0 / _energy(A),
         moments=_shares,

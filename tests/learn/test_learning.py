@@ -1,0 +1,182 @@
+"""The whole recipe in small: it learns, it is deterministic, it can be interrupted; the file."""
+
+import numpy as np
+import pytest
+from proofs import assert_close
+
+from manualnst.backends import get_backend
+from manualnst.errors import InputError
+from manualnst.network import Network
+from manualnst.vgg import Weights
+from manualnst.weights import load_weights
+from weights.learn import __main__ as command
+from weights.learn import adam, data, fold, network, pictures, train
+from weights.learn.layers import EPSILON
+
+PLAN = train.Plan(
+    recipes=24,
+    pictures=8,
+    widths=(16, 16, 24, 24, 24),
+    last="conv3_2",
+    side=32,
+    batch=32,
+    rate=4e-3,
+    warm_up=10,
+)
+TINY = train.Plan(
+    recipes=4, pictures=3, widths=(3, 4, 5, 6, 7), side=16, batch=4, warm_up=2, cooling=0.5
+)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return np.stack([pictures.draw_recipe(1, n, 12) for n in range(PLAN.recipes)])
+
+
+def learned(plan, all_pictures, batches, state=None, total=None):
+    state = state or train.fresh_state(plan)
+    while state.batches < batches:
+        train.learn_batch(plan, all_pictures[:, : plan.pictures], state, total or batches)
+    return state
+
+
+def test_it_learns_to_name_pictures_it_has_not_seen(drawn):
+    state = learned(PLAN, drawn, 130)
+    shares = train.unseen(PLAN, state.parameters, drawn[:, PLAN.pictures :])
+    assert min(shares.values()) > 8 / PLAN.recipes  # eight times as often as by chance
+
+
+def test_same_seed_same_network_whatever_the_threads(drawn, monkeypatch):
+    first = learned(TINY, drawn, 3).parameters
+    again = learned(TINY, drawn, 3).parameters
+    monkeypatch.setattr(
+        train.threads, "for_each", lambda function, items: [function(i) for i in reversed(items)]
+    )
+    serial = learned(TINY, drawn, 3).parameters
+    for name, value in first.items():
+        np.testing.assert_array_equal(again[name], value)
+        np.testing.assert_array_equal(serial[name], value)
+    other = learned(train.dataclasses.replace(TINY, seed=2), drawn, 3).parameters
+    assert not np.array_equal(other["conv1_1.w"], first["conv1_1.w"])
+
+
+def test_resumed_is_uninterrupted_bit_for_bit(drawn, tmp_path):
+    whole = learned(TINY, drawn, 6)
+    state = learned(TINY, drawn, 2, total=6)
+    train.save_state(tmp_path / "checkpoint.npz", TINY, state)
+    resumed = learned(TINY, drawn, 6, train.load_state(tmp_path / "checkpoint.npz", TINY))
+    for kind in ("parameters", "moments"):
+        for name, value in getattr(whole, kind).items():
+            np.testing.assert_array_equal(getattr(resumed, kind)[name], value, err_msg=name)
+
+
+def test_checkpoint_of_other_settings_is_refused(tmp_path):
+    path = tmp_path / "checkpoint.npz"
+    train.save_state(path, TINY, train.fresh_state(TINY))
+    with pytest.raises(InputError, match="other settings"):
+        train.load_state(path, PLAN)
+
+
+def test_gradient_of_a_batch_is_that_of_its_mean_loss(drawn, monkeypatch):
+    """The step gets the sum over the parts, each of 1/parts of its loss."""
+    seen = {}
+    monkeypatch.setattr(adam, "step", lambda p, gradients, *rest: seen.update(gradients))
+    state = train.fresh_state(TINY)
+    train.learn_batch(TINY, drawn[:, :3], state, 10)
+    indices = data.chosen(TINY.seed, 12, TINY.batch, 0)
+    expected = {}
+    for part in range(TINY.parts):
+        own = np.sort(indices[part :: TINY.parts])
+        random = train.Random([TINY.seed, 3, 0, part])
+        x = train.network_input(data.augmented(drawn[:, :3], own, TINY.side, random))
+        outcome = network.forward(TINY.shape, state.parameters, x, own // 3, TINY.decorrelation)
+        for name, g in network.backward(TINY.shape, state.parameters, outcome).items():
+            expected[name] = expected.get(name, 0) + g / TINY.parts
+    for name, gradient in seen.items():
+        assert_close(gradient, expected[name], 1e-5)
+
+
+# Adam and the rate's course
+
+
+def test_adam_by_hand():
+    theta = {"a.w": np.array([2.0, -1.0]), "a.b": np.array([3.0])}
+    moments = adam.fresh_moments(theta)
+    gradients = [{"a.w": np.array([0.5, -2.0]), "a.b": np.array([0.1])} for _ in range(2)]
+    rates = {"a.w": 0.1, "a.b": 0.2}
+    for number, gradient in enumerate(gradients, 1):
+        adam.step(theta, gradient, moments, number, rates, 0.01)
+    # A constant gradient: every step is the rate long. Filters shrink by a hundredth before each.
+    assert_close(theta["a.w"], [(2 * 0.99 - 0.1) * 0.99 - 0.1, (-0.99 + 0.1) * 0.99 + 0.1], 1e-6)
+    assert_close(theta["a.b"], [3 - 0.4], 1e-6)
+
+
+def test_the_rate_rises_stays_and_falls_to_nothing():
+    course = [adam.course(number, 100, 10, 0.5) for number in range(1, 101)]
+    assert course[0] == pytest.approx(0.1) and course[9] == 1
+    assert course[49] == 1 and course[74] == pytest.approx(0.5) and course[99] == pytest.approx(0)
+    assert np.all(np.diff(course[49:]) < 0)
+    # Until it falls it is that of a longer run.
+    assert course[:50] == [adam.course(number, 200, 10, 0.5) for number in range(1, 51)]
+
+
+def test_minutes_become_batches_by_the_speed_so_far():
+    state = train.State({}, {}, batches=10, seconds=60)
+    assert train.planned(TINY, state, 10) == 100
+    state = train.State({}, {}, batches=50, seconds=300)
+    assert train.planned(TINY, state, 10) == 100
+    state.seconds = 600  # it became slower, but the rate is falling already
+    assert train.planned(TINY, state, 10) == 100
+
+
+# Folding
+
+
+def test_folded_network_computes_what_was_learned(drawn):
+    state = learned(TINY, drawn, 4)
+    crops = [train.network_input(data.augmented(drawn, range(6), 16, train.Random(1)))]
+    averages = fold.mean_statistics(TINY, state.parameters, crops)
+    weights = fold.folded(TINY, state.parameters, averages, {})
+    assert isinstance(weights, Weights)
+    # Of one batch with these very statistics both must agree, layer by layer.
+    outcome = network.forward(TINY.shape, state.parameters, crops[0], np.zeros(6, int), 0.0)
+    picture = data.augmented(drawn, range(6), 16, train.Random(1))[2]
+    names = {name.replace("conv", "relu"): name for name in TINY.shape.convolutions}
+    features, _ = Network(weights, backend=get_backend("numpy")).forward(picture, names)
+    for relu, conv in names.items():
+        _, (_, y, *_) = outcome.caches[conv]
+        assert_close(features[relu], y[2], 1e-4)
+
+
+def test_statistics_of_several_batches_are_those_of_all_together():
+    parameters = train.fresh_state(TINY).parameters
+    random = np.random.RandomState(1)
+    crops = [random.standard_normal((2, 16, 16, 3)).astype(np.float32) + k for k in range(3)]
+    mean, sigma = fold.mean_statistics(TINY, parameters, crops)["conv1_1"]
+    together = network.statistics(TINY.shape, parameters, np.concatenate(crops))
+    _, expected_mean, expected_sigma = next(iter(together))
+    assert_close(mean, expected_mean, 1e-5)
+    assert_close(sigma, expected_sigma, 1e-5)
+    assert sigma.min() ** 2 > EPSILON
+
+
+def test_the_command_draws_learns_goes_on_and_writes(tmp_path, capsys):
+    command.learn(TINY, tmp_path, batches=2, minutes=None, workers=1)
+    command.learn(TINY, tmp_path, batches=3, minutes=None, workers=1)
+    assert "batch 3 of 3" in capsys.readouterr().out
+    weights = load_weights(tmp_path / "learned.h5")
+    assert list(weights.layers) == TINY.shape.convolutions
+    assert weights.provenance["batches"] == "3"
+    assert weights.provenance["normalised"]
+    network_of_it = Network(weights, backend=get_backend("numpy"))
+    pixels = np.random.RandomState(1).uniform(size=(48, 40, 3)).astype(np.float32)
+    features, _ = network_of_it.forward(pixels, ["relu5_1"])
+    assert features["relu5_1"].shape == (3, 2, 7)
+
+
+def test_bad_input_is_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    missing = str(tmp_path / "missing" / "sheet.png")
+    for arguments in (["sheet", missing], ["run", str(tmp_path / "file"), "--batches", "1"]):
+        assert command.main(arguments) == 2
+        assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,139 @@
+"""python -m weights.learn: what it does is told in weights/README.md."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from manualnst.errors import InputError
+from manualnst.files import check_writable_folder
+from manualnst.images import save_picture
+from manualnst.machine import format_duration
+from manualnst.weights import save_weights
+
+from . import data, fold, sheet, train
+
+HELD_OUT = 1  # further pictures of each recipe, to test with
+SAVE_EVERY = 120  # seconds
+TELL_EVERY = 30  # seconds, where there is no terminal
+LOG_EVERY = 50  # batches
+MEMORY = 0.98  # of the smoothed numbers shown
+SHEET_COLUMNS = 6
+
+
+class Teller:
+    """A line that is written over in a terminal, and now and then a new one elsewhere."""
+
+    def __init__(self):
+        self._next = 0.0
+
+    def __call__(self, line: str, *, last: bool = False) -> None:
+        if sys.stdout.isatty():
+            print(f"\r\x1b[K{line}", end="\n" if last else "", flush=True)
+        elif last or time.monotonic() >= self._next:
+            print(line, flush=True)
+            self._next = time.monotonic() + TELL_EVERY
+
+
+def main(arguments: list[str] | None = None) -> int:
+    args = parser().parse_args(arguments)
+    try:
+        args.command(args)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(prog="python -m weights.learn")
+    commands = p.add_subparsers(required=True)
+    run = commands.add_parser("run", help="learn, or go on learning, and write the network")
+    run.add_argument("folder", type=Path, help="keeps the pictures, the checkpoint, learned.h5")
+    budget = run.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--batches", type=int, help="how long: the same batches, the same network")
+    budget.add_argument("--minutes", type=float, help="how long: as many batches as there is time")
+    run.add_argument("--seed", type=int, default=1, help="of pictures and network (default 1)")
+    run.add_argument("--threads", type=int, help="as many as there are processors, unless told")
+    run.set_defaults(command=run_command)
+    shown = commands.add_parser("sheet", help="a contact sheet of the pictures learned from")
+    shown.add_argument("file", type=Path)
+    shown.add_argument("--seed", type=int, default=1)
+    shown.set_defaults(command=sheet_command)
+    return p
+
+
+def run_command(args: argparse.Namespace) -> None:
+    if args.threads:
+        threadpool_limits(args.threads)
+    try:
+        args.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {args.folder}: {error.strerror}") from error
+    plan = train.Plan(seed=args.seed)
+    learn(plan, args.folder, args.batches, args.minutes, args.threads or data.processors())
+
+
+def sheet_command(args: argparse.Namespace) -> None:
+    check_writable_folder(args.file)
+    save_picture(args.file, sheet.contact_sheet(args.seed, SHEET_COLUMNS) / np.float32(255))
+
+
+def learn(
+    plan: train.Plan, folder: Path, batches: int | None, minutes: float | None, workers: int
+) -> None:
+    """Draw what is not drawn yet, learn what is not learned yet, write folder/learned.h5."""
+    tell = Teller()
+    every = data.drawn(
+        folder,
+        plan.seed,
+        plan.recipes,
+        plan.pictures + HELD_OUT,
+        lambda n: tell(f"drawing: {n} of {plan.recipes} recipes", last=n == plan.recipes),
+        workers,
+    )
+    pictures, held_out = every[:, : plan.pictures], every[:, plan.pictures :]
+    checkpoint = folder / "checkpoint.npz"
+    state = train.load_state(checkpoint, plan) if checkpoint.exists() else train.fresh_state(plan)
+    saved, smooth = time.monotonic(), None
+    with open(folder / "log.tsv", "a", encoding="utf-8") as log:
+        while state.batches < (total := batches or train.planned(plan, state, minutes)):
+            report = train.learn_batch(plan, pictures, state, total)
+            now = [report.loss, report.penalty, *report.right.values()]
+            pairs = zip(smooth or now, now, strict=True)
+            smooth = [MEMORY * old + (1 - MEMORY) * new for old, new in pairs]
+            tell(progress(plan, state, total, smooth))
+            if state.batches % LOG_EVERY == 0:
+                fields = [str(state.batches), f"{state.seconds:.0f}", *(f"{v:.4f}" for v in smooth)]
+                print("\t".join(fields), file=log, flush=True)
+            if time.monotonic() - saved > SAVE_EVERY:
+                train.save_state(checkpoint, plan, state)
+                saved = time.monotonic()
+    train.save_state(checkpoint, plan, state)
+    unseen = percent(train.unseen(plan, state.parameters, held_out).values())
+    tell(f"unseen pictures {unseen}", last=True)
+    weights = fold.to_weights(plan, state, pictures, {"unseen pictures": unseen})
+    save_weights(weights, folder / "learned.h5", dtype=np.float16)
+    tell(f"written: {folder / 'learned.h5'}", last=True)
+
+
+def progress(plan: train.Plan, state: train.State, total: int, smooth: list[float]) -> str:
+    speed = state.batches / state.seconds
+    return (
+        f"batch {state.batches} of {total}: loss {smooth[0]:.3f}, {percent(smooth[2:])}; "
+        f"{speed * plan.batch:.0f} crops/s, {format_duration((total - state.batches) / speed)} left"
+    )
+
+
+def percent(shares) -> str:
+    return "named right by head: " + " ".join(f"{100 * share:.0f}" for share in shares) + " %"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""Adam with decoupled weight decay, and the learning rate's course."""
+
+import numpy as np
+
+BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8
+
+
+def fresh_moments(parameters: dict) -> dict[str, np.ndarray]:
+    return {
+        f"{kind}.{name}": np.zeros_like(value)
+        for kind in ("mean", "square")
+        for name, value in parameters.items()
+    }
+
+
+def step(
+    parameters: dict, gradients: dict, moments: dict, number: int, rates: dict, decay: float
+) -> None:
+    """Step `number` = 1, 2, …: changes parameters and moments in place.
+
+        m ← β₁ m + (1 − β₁) g       v ← β₂ v + (1 − β₂) g²
+        θ ← (1 − decay) θ − rate · m̂ / (√v̂ + ε)      m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)
+
+    Only matrices and filters decay (names that end in ".w").
+    """
+    c1, c2 = 1 - BETA1**number, 1 - BETA2**number
+    for name, theta in parameters.items():
+        g, m, v = gradients[name], moments[f"mean.{name}"], moments[f"square.{name}"]
+        m *= BETA1
+        m += (1 - BETA1) * g
+        v *= BETA2
+        v += (1 - BETA2) * (g * g)
+        if name.endswith(".w"):
+            theta *= 1 - decay
+        theta -= rates[name] * (m / c1 / (np.sqrt(v / c2) + EPSILON))
+
+
+def course(number: int, total: int, warm_up: int, cooling: float) -> float:
+    """The share of the full rate at step `number` = 1 … total.
+
+    It rises over `warm_up` steps, stays, and in the last share `cooling` of all steps falls to 0
+    as half a cosine. Until it falls it does not depend on `total`: learning can be prolonged or
+    cut short up to there, and is what it would have been.
+    """
+    rising = min(1.0, number / warm_up)
+    done = (number - (1 - cooling) * total) / (cooling * total)
+    return rising * (0.5 + 0.5 * np.cos(np.pi * min(max(done, 0.0), 1.0)))

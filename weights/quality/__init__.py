@@ -1,0 +1,18 @@
+"""How good is a network for painting? Measured without asking any network.
+
+    python -m weights.quality draw pictures
+    python -m weights.quality measure pictures --networks builtin random:1 learned.h5
+
+A network's own loss says nothing of its quality: a network that sees little is easily satisfied.
+So for each network and each style picture a texture is synthesised by the style loss alone, and
+then compared with the picture by statistics that know of no network: the distributions of small
+patches at four scales, and of colours (distances.py). Content likewise: pictures are rebuilt from
+each depth, and compared with the original by their structural similarity.
+
+    drawings    pictures to measure on that no recipe has learned from
+    networks    the networks by name: built-in, random, or a file
+    synthesis   textures and reconstructions, by the package
+    distances   sliced Wasserstein distances and structural similarity
+    cells       what was synthesised once is kept, so that a run can be interrupted
+    report      the table, the JSON and the contact sheets
+"""

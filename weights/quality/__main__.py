@@ -1,0 +1,202 @@
+"""The command line: draw test pictures, measure networks on pictures."""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manualnst import machine
+from manualnst.errors import InputError
+from manualnst.files import write_atomically
+from manualnst.images import fitted_size, load_picture, resize, save_picture
+from manualnst.sheets import Cell, draw_sheet
+
+from . import __doc__ as summary
+from .cells import Cells, Original
+from .distances import SMALLEST, own_distances, structural_similarity, texture_distances
+from .drawings import DRAWINGS, draw
+from .networks import NAMES, Named, find_networks
+from .report import ITSELF, means, reconstruction_table, texture_table
+from .synthesis import DEPTHS, TEXTURE
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m weights.quality",
+        description=summary,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="draw | measure")
+    drawing = commands.add_parser("draw", help="write the test pictures into a folder")
+    drawing.add_argument("folder", type=Path)
+    drawing.set_defaults(run=_draw)
+    measuring = commands.add_parser("measure", help="measure networks on pictures")
+    measuring.set_defaults(run=_measure)
+    measuring.add_argument(
+        "pictures", type=Path, nargs="+", help="picture files, or folders of them"
+    )
+    measuring.add_argument(
+        "--networks", nargs="+", default=["builtin", "random:0"], metavar="NETWORK", help=NAMES
+    )
+    measuring.add_argument("--output", type=Path, default=Path("quality"), metavar="FOLDER")
+    measuring.add_argument("--size", type=int, default=256, help="long side of the pictures")
+    measuring.add_argument("--evaluations", type=int, default=100, help="of the loss, at each size")
+    measuring.add_argument("--seed", type=int, default=0, help="of the noise that is started from")
+    measuring.add_argument(
+        "--rebuilt", type=int, default=3, metavar="N", help="pictures that content is measured on"
+    )
+    return parser
+
+
+def _draw(options: argparse.Namespace) -> None:
+    _make(options.folder)
+    for name in DRAWINGS:
+        save_picture(options.folder / f"{name}.png", draw(name))
+        print(options.folder / f"{name}.png")
+
+
+def _measure(options: argparse.Namespace) -> None:
+    if options.evaluations < 1 or options.seed not in range(2**32) or options.rebuilt < 0:
+        raise InputError("measure: give --evaluations of at least 1, --seed and --rebuilt from 0")
+    originals = _open(options.pictures, options.size)
+    networks = find_networks(options.networks)
+    cell_folder = _make(options.output / "cells")
+    began = time.perf_counter()
+
+    def say(line: str) -> None:
+        print(f"{time.perf_counter() - began:7.0f} s  {line}", flush=True)
+
+    cells = Cells(cell_folder, options.evaluations, options.seed, say)
+    found, copied = _textures(cells, networks, originals, options.output / "textures.png")
+    result = _facts(options, networks) | {
+        "textures": found,
+        "copied": copied,
+        "means": means(found),
+    }
+    _save(options.output / "quality.json", result)
+    print(f"\n{texture_table(found, copied)}")
+    if options.rebuilt:
+        some = originals[:: -(-len(originals) // options.rebuilt)]
+        rebuilt = _reconstructions(cells, networks, some, options.output / "reconstructions.png")
+        _save(options.output / "quality.json", result | {"reconstructions": rebuilt})
+        print(f"\n{reconstruction_table(rebuilt)}")
+    print(f"\nwritten: quality.json and sheets to look at, in {options.output}")
+
+
+def _make(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
+    return folder
+
+
+def _open(paths: Sequence[Path], size: int) -> list[Original]:
+    files = [file for path in paths for file in (_pictures_in(path) if path.is_dir() else [path])]
+    if not files:
+        raise InputError(f"no pictures ({', '.join(_SUFFIXES)}) in {', '.join(map(str, paths))}")
+    originals: dict[str, Original] = {}
+    for file in files:
+        if file.stem in originals:
+            raise InputError(f"two pictures are called {file.stem}; rename {file}")
+        pixels = load_picture(file).pixels
+        height, width = fitted_size(*pixels.shape[:2], size)
+        if min(height, width) < SMALLEST:
+            raise InputError(
+                f"{file} at --size {size} is {width} × {height}; at least {SMALLEST} each way are "
+                "needed"
+            )
+        originals[file.stem] = Original(file.stem, resize(pixels, height, width))
+    return list(originals.values())
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+
+
+def _textures(
+    cells: Cells, networks: Sequence[Named], originals: Sequence[Original], sheet: Path
+) -> tuple[dict[str, dict[str, dict[str, float]]], dict[str, dict[str, float]]]:
+    """{picture: {network: {statistic: distance}}} and {picture: {network: similarity}}."""
+    found, copied, rows = {}, {}, {}
+    for original in originals:
+        made = {network.name: cells.get(TEXTURE, network, original) for network in networks}
+        found[original.name] = {ITSELF: own_distances(original.pixels)} | {
+            name: texture_distances(picture, original.pixels) for name, picture in made.items()
+        }
+        copied[original.name] = {
+            name: structural_similarity(picture, original.pixels) for name, picture in made.items()
+        }
+        rows[original.name] = _side_by_side(original, made)
+        _save_sheet(sheet, ["original", *made], rows)  # so far
+    return found, copied
+
+
+def _reconstructions(
+    cells: Cells, networks: Sequence[Named], originals: Sequence[Original], sheet: Path
+) -> dict[str, dict[str, dict[str, float]]]:
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    rows = {}
+    for original in originals:
+        found[original.name] = {}
+        for network in networks:
+            made = {depth: cells.get(depth, network, original) for depth in DEPTHS}
+            found[original.name][network.name] = {
+                depth: structural_similarity(picture, original.pixels)
+                for depth, picture in made.items()
+            }
+            rows[f"{original.name} {network.name}"] = _side_by_side(original, made)
+    _save_sheet(sheet, ["original", *DEPTHS], rows)
+    return found
+
+
+def _side_by_side(original: Original, made: dict[str, np.ndarray]) -> list[Cell]:
+    return [Cell(picture) for picture in (original.pixels, *made.values())]
+
+
+def _save_sheet(path: Path, columns: Sequence[str], rows: dict[str, list[Cell]]) -> None:
+    sheet = draw_sheet(list(rows.values()), columns=columns, labels=list(rows))
+    save_picture(path, sheet)
+
+
+def _facts(options: argparse.Namespace, networks: Sequence[Named]) -> dict[str, Any]:
+    return {
+        "format": "manualnst quality 1",
+        "versions": machine.versions(),
+        "size": options.size,
+        "evaluations": options.evaluations,
+        "seed": options.seed,
+        "networks": {
+            name: {"fingerprint": weights.fingerprint(), "provenance": weights.provenance}
+            for name, weights in networks
+        },
+    }
+
+
+def _save(path: Path, result: dict[str, Any]) -> None:
+    text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""What was found, in tables."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .distances import STATISTICS
+from .synthesis import DEPTHS
+
+ITSELF = "itself"  # the place of a network for a picture's own halves
+_MEAN, _RATIO = "mean", "ratio"
+_LEAST = 1e-6  # a mean distance that is none
+_NAME, _COLUMN = 28, 12  # characters of a table's first column, and of the others
+
+
+def means(found: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """{picture: {network: {statistic: distance}}} → {network: {statistic, "mean", "ratio"}}.
+
+    "mean" is that of all statistics. "ratio" compares it with the first network's, picture by
+    picture: their geometric mean, so that every picture counts alike.
+    """
+    networks = list(next(iter(found.values())))
+    first = next(name for name in networks if name != ITSELF)
+    of_first = _picture_means(found, first)
+    table = {}
+    for network in networks:
+        of_network = [distances[network] for distances in found.values()]
+        row = {name: float(np.mean([each[name] for each in of_network])) for name in STATISTICS}
+        ratios = np.log(_picture_means(found, network) / of_first)
+        table[network] = row | {
+            _MEAN: float(np.mean(list(row.values()))),
+            _RATIO: float(np.exp(np.mean(ratios))),
+        }
+    return table
+
+
+def _picture_means(found: dict[str, dict[str, dict[str, float]]], network: str) -> np.ndarray:
+    means = [np.mean(list(distances[network].values())) for distances in found.values()]
+    return np.maximum(means, _LEAST)  # a logarithm is taken of them
+
+
+def texture_table(
+    found: dict[str, dict[str, dict[str, float]]], copied: dict[str, dict[str, float]]
+) -> str:
+    """Two tables: each picture's mean distance by network, and each network's by statistic.
+
+    `copied` {picture: {network: similarity}} tells a texture from a copy: where a layer has more
+    channels than positions, its Gram matrix knows the places too.
+    """
+    networks = list(next(iter(found.values())))
+    lines = ["texture: distance in units of the original's spread, 0 is the same;"]
+    lines += ["copied: its structural similarity to the original, place by place", ""]
+    lines.append(_line("picture", networks))
+    by_network = np.transpose([_picture_means(found, network) for network in networks])
+    lines += [_line(picture, row) for picture, row in zip(found, by_network, strict=True)]
+    columns = (*STATISTICS, _MEAN, _RATIO)
+    lines += ["", _line("mean of all pictures", [*columns, "copied"])]
+    for network, row in means(found).items():
+        likeness = [of[network] for of in copied.values() if network in of]
+        mean_likeness = [np.mean(likeness)] if likeness else []
+        lines.append(_line(network, [row[name] for name in columns] + mean_likeness))
+    return "\n".join(lines)
+
+
+def reconstruction_table(found: dict[str, dict[str, dict[str, float]]]) -> str:
+    """{picture: {network: {depth: similarity}}} → each network's mean by depth."""
+    lines = ["content: structural similarity of what each depth rebuilds, 1 is the same", ""]
+    lines.append(_line("mean of all pictures", DEPTHS))
+    for network in next(iter(found.values())):
+        by_depth = [np.mean([found[p][network][depth] for p in found]) for depth in DEPTHS]
+        falls = "falls" if all(np.diff(by_depth) < 0) else "does not fall"
+        lines.append(f"{_line(network, by_depth)}   {falls} with depth")
+    return "\n".join(lines)
+
+
+def _line(name: str, cells: Sequence[str | float]) -> str:
+    texts = [_short(c, _COLUMN - 2) if isinstance(c, str) else f"{c:.3f}" for c in cells]
+    return f"{_short(name, _NAME):{_NAME}}" + "".join(f"{text:>{_COLUMN}}" for text in texts)
+
+
+def _short(name: str, limit: int) -> str:
+    """The end of it, which tells paths apart."""
+    return name if len(name) <= limit else "…" + name[1 - limit :]
