@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .backends import chosen
 from .checkpoint import load_checkpoint
 from .errors import InputError
 from .inputs import Input, Source, open_content, open_start, open_styles
@@ -64,6 +65,8 @@ def prepare(
     if settings.weights is None:
         name, weights_notice = default_weights()
         settings = replace(settings, weights=name)
+    backend, backend_notice = chosen(settings.backend)
+    settings = replace(settings, backend=backend)
     content_input = open_content(content, settings)
     styles = open_styles(style, settings, content_input)
     weights = find_weights(settings.weights)
@@ -80,7 +83,7 @@ def prepare(
         scales,
         Standing(State(start.pixels), best=start.pixels),
         facts={role: each.facts for role, each in inputs.items()},
-        notices=[*notices, weights_notice],
+        notices=[*notices, weights_notice, *([backend_notice] if backend_notice else [])],
     )
 
 

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import losses
+from .backends import fetched, from_host, replayed, together
 from .colours import mean_of_channels
 from .errors import InputError
 from .network import Network
@@ -123,6 +124,7 @@ class Objective:
         style_weights = _weights_of(settings.style_layers, settings.style_weight)
         if not (content_weights or style_weights or self._tv_weight):
             raise InputError("all weights are zero: there is nothing to optimise; raise one")
+        content = from_host(network.backend, content)
         P, _ = network.forward(content, content_weights)
         self._taps = content_weights | style_weights
         self._kinds = [
@@ -131,19 +133,35 @@ class Objective:
         styles = style if isinstance(style, list) else [style]
         shares = for_each_style("style_weights", settings.style_weights, len(styles))
         for name, picture, share in zip(style_names(len(styles)), styles, shares, strict=True):
+            picture = from_host(network.backend, picture)
             weights = {
                 layer: w * share / sum(shares) for layer, w in style_weights.items() if share
             }
             self._kinds += _style_kinds(name, network, picture, weights)
+        self._weights: dict[str, float] = {}  # of the terms, as the last evaluation met them
+        self._computed = replayed(network.backend, self._evaluate)
 
     def __call__(self, x) -> Evaluation:
-        """x (H, W, 3) of the network's dtype → Evaluation."""
-        if not self._in_greys:
-            return self._evaluate(x)
-        evaluation = self._evaluate(mean_of_channels(x))
-        return evaluation._replace(dL_dx=mean_of_channels(evaluation.dL_dx))
+        """x (H, W, 3) of the network's dtype, where its backend computes → Evaluation."""
+        values, dL_dx = self._computed(x, self.scale)
+        terms = {
+            name: Term(value, weight)
+            for (name, weight), value in zip(self._weights.items(), fetched(values), strict=True)
+        }
+        loss = self.scale * sum(term.weighted for term in terms.values())
+        return Evaluation(loss, dL_dx, terms)
 
-    def _evaluate(self, x) -> Evaluation:
+    def _evaluate(self, x, scale: float):
+        """The terms' values, in the order of `_weights`, and scale times the loss' gradient.
+
+        On a card this is recorded, and replayed for every x: it must not wait for any number.
+        """
+        if not self._in_greys:
+            return self._loss_and_gradient(x, scale)
+        values, dL_dx = self._loss_and_gradient(mean_of_channels(x), scale)
+        return values, mean_of_channels(dL_dx)
+
+    def _loss_and_gradient(self, x, scale: float):
         backend = self._network.backend
         terms: dict[str, Term] = {}
         waiting: dict[str, list[Callable]] = {}  # layer → its losses' ways back
@@ -156,21 +174,20 @@ class Objective:
                 weight, target = kind.weights[layer], kind.targets[layer]
                 value, cache = kind.forward(F, target, self._normalisation, backend=backend)
                 terms[f"{kind.name} {layer}"] = Term(value, weight)
-                go_back = partial(kind.backward, self.scale * weight, cache, backend=backend)
+                go_back = partial(kind.backward, scale * weight, cache, backend=backend)
                 waiting.setdefault(layer, []).append(go_back)
         dL_dF = {layer: partial(_add_all, losses) for layer, losses in waiting.items()}
         dL_dx = self._network.backward(dL_dF, tape) if dL_dF else np.zeros_like(x)
         if self._tv_weight:
-            terms["tv"], gradient = self._total_variation(x)
+            terms["tv"], gradient = self._total_variation(x, scale)
             dL_dx = dL_dx + gradient
-        loss = self.scale * sum(term.weighted for term in terms.values())
-        return Evaluation(loss, dL_dx, terms)
+        self._weights = {name: term.weight for name, term in terms.items()}
+        return together([term.value for term in terms.values()]), dL_dx
 
-    def _total_variation(self, x):
+    def _total_variation(self, x, scale: float):
         backend = self._network.backend
         value, cache = losses.total_variation_forward(x, self._normalisation, backend=backend)
-        weight = self.scale * self._tv_weight
-        gradient = losses.total_variation_backward(weight, cache, backend=backend)
+        gradient = losses.total_variation_backward(scale * self._tv_weight, cache, backend=backend)
         return Term(value, self._tv_weight), gradient
 
 

@@ -8,13 +8,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
 from . import blas, machine, preflight, threads
-from .backends import get_backend
+from .backends import from_host, get_backend, to_host
 from .checkpoint import save_checkpoint
 from .colours import mean_of_channels, with_chrominance_of
 from .errors import InputError
@@ -31,7 +32,8 @@ from .standing import Standing
 from .vgg import Weights
 
 
-class Progress(NamedTuple):
+@dataclass(frozen=True)
+class Progress:
     """What a callback learns after each step."""
 
     step: int
@@ -42,7 +44,12 @@ class Progress(NamedTuple):
     seconds_left: float  # of all scales
     share: float  # of the whole work that is done, from 0 to 1
     size: tuple[int, int]  # (width, height) of this scale
-    picture: np.ndarray  # (H, W, 3), this step's, of that size; not to be changed
+    painted: Callable[[], np.ndarray]
+
+    @cached_property
+    def picture(self) -> np.ndarray:
+        """(H, W, 3), this step's, of that size; not to be changed. It may have to be fetched."""
+        return self.painted()
 
 
 STOPPED = "stopped by the callback"
@@ -129,7 +136,9 @@ class Run:
     def start(self) -> None:
         """Measure the targets and one evaluation; adds a notice of the time to expect."""
         settings = self.settings
-        backend = get_backend(settings.backend)
+        backend = get_backend(settings.backend, settings.precision)
+        if hasattr(backend, "words"):
+            self.notices.append(f"backend: {backend.words}")
         self._network = Network(self._weights, backend=backend, pool=settings.pool)
         seconds = self._measure()
         per_pixel = preflight.seconds(1, seconds, 3 * self._scale.pixels, settings.optimizer)
@@ -147,8 +156,9 @@ class Run:
                 for picture in (self._content, *self._styles)
             )
             objective = Objective(self._network, content, styles, self.settings.losses)
+            x = from_host(self._network.backend, self.standing.state.x)
             began = time.perf_counter()
-            evaluation = objective(self.standing.state.x)
+            evaluation = objective(x)
             seconds = time.perf_counter() - began
         if self.standing.unit is None:
             self.standing = replace(self.standing, unit=unit_scale(evaluation))
@@ -193,7 +203,7 @@ class Run:
 
     def enlarged(self, picture: np.ndarray) -> np.ndarray:
         """A picture of any scale at the size of the last."""
-        return resize(picture, self.scales[-1].height, self.scales[-1].width)
+        return resize(to_host(picture), self.scales[-1].height, self.scales[-1].width)
 
     def _optimise(self, on_step: Callable[[Step], str | None]) -> str:
         """Scale after scale; returns why the last one reached has stopped."""
@@ -203,8 +213,9 @@ class Run:
                 self._measure()
             standing, steps = self.standing, self._scale.steps
             evaluate = standing.history.recording(self._evaluate)
+            state = standing.state.where(partial(from_host, self._network.backend))
             with _for_numbers():
-                stop_reason = optimizer.minimise(evaluate, standing.state, steps, on_step)
+                stop_reason = optimizer.minimise(evaluate, state, steps, on_step)
             if stop_reason in (STOPPED, DIVERGED):
                 return stop_reason
             if self._scale is self.scales[-1]:
@@ -219,7 +230,7 @@ class Run:
         Adam gets 7 % lower without its old averages.
         """
         standing, scale = self.standing, self.scales[self.standing.number + 1]
-        x = resize(standing.best, scale.height, scale.width)
+        x = resize(to_host(standing.best), scale.height, scale.width)
         self._objective = None
         # In one assignment: an interrupt finds the one scale or the other.
         self.standing = Standing(
@@ -248,6 +259,7 @@ class Run:
 
     def _painted(self, x: np.ndarray) -> np.ndarray:
         """What a person is shown of x, of any size: greys get the content's colours."""
+        x = to_host(x)
         if self._content.colours is None:
             return x
         colours = resize(self._content.colours, *x.shape[:2])
@@ -320,7 +332,7 @@ class Run:
             seconds_left=seconds / (self._left_before - left) * left,
             share=self.share,
             size=(self._scale.width, self._scale.height),
-            picture=self._painted(step.state.x),
+            painted=partial(self._painted, step.state.x),
         )
 
     def _record(self, stop_reason: str) -> dict[str, Any]:

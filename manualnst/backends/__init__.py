@@ -9,6 +9,7 @@ else: shapes are checked, and the mathematics is derived, in `manualnst.ops` and
 `manualnst.losses`, which call it.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -45,3 +46,31 @@ def from_host(backend, array: np.ndarray) -> Any:
 def to_host(array: Any) -> np.ndarray:
     """An array of any backend as NumPy's."""
     return array.get() if hasattr(array, "get") else array
+
+
+def together(numbers: list) -> Any:
+    """Numbers, which may be on a card, in one place there, so that they can be fetched at once."""
+    return np.stack(numbers) if hasattr(numbers[0], "get") else numbers
+
+
+def fetched(numbers: Any) -> list[float]:
+    """What `together` gave, as plain numbers. This waits for the card."""
+    return numbers.get().tolist() if hasattr(numbers, "get") else numbers
+
+
+def replayed(backend, function: Callable) -> Callable:
+    """`function` of an array and numbers, gives numbers and an array; if the backend can, it is
+    recorded when it is first used, and then only played again."""
+    return backend.replayed(function) if hasattr(backend, "replayed") else function
+
+
+def chosen(name: str) -> tuple[str, str | None]:
+    """The backend that `auto` stands for, and a line that says so; None for any other name."""
+    if name != AUTO:
+        return name, None
+    from .cuda.card import unusable
+
+    reason = unusable()
+    if reason is None:
+        return CUDA, None  # which introduces itself
+    return "numpy", f"backend: numpy, as there is no card to compute on ({reason})"

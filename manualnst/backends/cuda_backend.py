@@ -8,8 +8,8 @@ their way into them, and sums are float32 again.
 
     float32    no rounding, and no matrix units: seven times slower or more
     tf32       10 bits of fraction (the default)
-    float16    the same 10 bits at twice the speed. Numbers from 6e-5 to 65504 alone keep all of them,
-               which a gradient does not heed: the way back is bfloat16's
+    float16    the same 10 bits at twice the speed. Only numbers from 6e-5 to 65504 keep all of
+               them, which a gradient does not heed: the way back is bfloat16's
     bfloat16   7 bits, and the exponents of float32
 
 The Gram matrices' own products are never below TF32. Double precision, for gradient checks, is
@@ -17,6 +17,7 @@ computed by the tiled kernels.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ import numpy as np
 from ..errors import InputError
 from . import PRECISIONS, naive_backend
 from .cuda.card import Card
+from .cuda.replay import Replayed
 
 RUNGS = ("naive", "tiled", "fast")  # of the ladder, see cuda/__init__.py
 
@@ -61,6 +63,14 @@ class Backend:
             raise InputError(f"the cuda backend has no {name}; use --backend numpy for this")
         raise AttributeError(name)
 
+    @property
+    def words(self) -> str:
+        return f"cuda, {self.card.name}, matrix products in {self.precision}"
+
+    def replayed(self, function: Callable) -> Callable:
+        """See backends.replayed."""
+        return Replayed(self.card, function)
+
     # Arrays
 
     def from_host(self, array: np.ndarray):
@@ -83,7 +93,7 @@ class Backend:
     def _number(self, value):
         """A number as one on the card, in double precision."""
         if isinstance(value, self.card.cupy.ndarray):
-            return value.astype(np.float64)
+            return value.astype(np.float64, copy=False)
         return self._from_host_once(np.array(value, np.float64))
 
     # Launches

@@ -4,7 +4,8 @@ import argparse
 from dataclasses import fields
 from typing import Any
 
-from ..backends import NAMES as BACKENDS
+from ..backends import CHOICES as BACKENDS
+from ..backends import PRECISIONS
 from ..colours import COLOURS
 from ..errors import InputError
 from ..losses import NORMALISATIONS
@@ -107,7 +108,22 @@ def _add_network_options(group) -> None:
         default_in_words="vgg19 if it has been fetched, else builtin",
     )
     _add(group, "pool", str, "kind of pooling", choices=tuple(POOLINGS))
-    _add(group, "backend", str, "who computes; naive is for tiny pictures", choices=BACKENDS)
+    _add(
+        group,
+        "backend",
+        str,
+        "who computes: numpy; cuda, an NVIDIA card; auto, the card if there is one; naive, for "
+        "tiny pictures",
+        choices=BACKENDS,
+    )
+    _add(
+        group,
+        "precision",
+        str,
+        "of the card's matrix products",
+        choices=PRECISIONS,
+        default_in_words="tf32; float32 on cards before Ampere",
+    )
 
 
 def _add_optimizer_options(group) -> None:

@@ -237,6 +237,7 @@ template <> const char* name_of<double>() { return "float64"; }
 template <> const char* name_of<float*>() { return "float32*"; }
 template <> const char* name_of<double*>() { return "float64*"; }
 template <> const char* name_of<unsigned*>() { return "uint32*"; }
+template <> const char* name_of<const unsigned long long*>() { return "uint64*"; }
 template <> const char* name_of<unsigned char*>() { return "uint8*"; }
 template <> const char* name_of<const float*>() { return "float32*"; }
 template <> const char* name_of<const double*>() { return "float64*"; }

@@ -2,9 +2,9 @@
 
 `build` compiles the sources of manualnst/backends/cuda with the system's C++ compiler against
 host_card.h. `HostCupy` then stands in for the module cupy: its arrays are NumPy's, but they refuse
-what a card's arrays refuse, and its RawModule runs the kernels here. So the backend, the network, the
-objective and a whole run can be tried without a card: every index, grid and argument, though not the
-card itself.
+what a card's arrays refuse, and its RawModule runs the kernels here. So the backend, the network,
+the objective and a whole run can be tried without a card: every index, grid and argument, though
+not the card itself.
 """
 
 import ctypes
@@ -12,7 +12,9 @@ import os
 import re
 import shutil
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -125,6 +127,10 @@ class HostArray(NDArrayOperatorsMixin):
     T = property(lambda self: self._wrapped(self._values.T))
     real = property(lambda self: self._wrapped(self._values.real))
 
+    @property
+    def data(self):
+        return SimpleNamespace(ptr=self._values.ctypes.data)
+
     def __len__(self):
         return len(self._values)
 
@@ -153,8 +159,14 @@ class HostArray(NDArrayOperatorsMixin):
     def reshape(self, *shape):
         return self._wrapped(self._values.reshape(*shape))
 
+    def ravel(self):
+        return self.reshape(-1)
+
     def astype(self, dtype, copy=True):
         return self._cupy._computed(_astype, (self,), {"dtype": dtype})
+
+    def mean(self, axis, keepdims):
+        return self._cupy._computed(np.mean, (self,), {"axis": axis, "keepdims": keepdims})
 
     def copy(self):
         return self._cupy._computed(np.copy, (self,), {})
@@ -164,8 +176,7 @@ class HostArray(NDArrayOperatorsMixin):
         return self._values.copy()
 
     def item(self):
-        self._cupy._wait()
-        return self._values.item()
+        return self.get().item()
 
     def __float__(self):
         return float(self.item())
@@ -250,24 +261,28 @@ class HostCupy:
         self.waits += 1
 
     def _computed(self, function, arguments, options):
-        result = self._call(function, arguments, options)
-        if self.cuda.capturing is not None and result is not None:
-            self.cuda.capturing.append(
-                lambda: np.copyto(
-                    result._values, _unwrapped(self._call(function, arguments, options))
-                )
-            )
-        elif self.cuda.capturing is not None:
+        """A function of NumPy; while recording, an array of nonsense for the result, and the
+        function written down."""
+        if self.cuda.capturing is None:
+            return self._call(function, arguments, options)
+        written_to = options.get("out", (arguments[0],) if function is _set_item else None)
+        if written_to is not None:
             self.cuda.capturing.append(lambda: self._call(function, arguments, options))
+            return written_to[0]
+        like = self._call(function, arguments, options)
+        result = self.empty(like.shape, like.dtype)
+        self.cuda.capturing.append(
+            lambda: np.copyto(result._values, self._call(function, arguments, options)._values)
+        )
         return result
 
     def _call(self, function, arguments, options):
-        values = function(
-            *map(_unwrapped, arguments), **{k: _unwrapped(v) for k, v in options.items()}
-        )
-        out = options.get("out")
-        if out is not None:
-            return out[0] if isinstance(out, tuple) else out
+        with np.errstate(all="ignore"):
+            values = function(
+                *map(_unwrapped, arguments), **{k: _unwrapped(v) for k, v in options.items()}
+            )
+        if "out" in options:
+            return options["out"][0]
         return None if values is None else HostArray(values, self)
 
 
@@ -294,25 +309,76 @@ class _Function:
                 self._name, *grid, *block, arguments, shared_mem, self._cupy.descending
             )
 
-        if self._cupy.cuda.capturing is not None:
+        if self._cupy.cuda.capturing is None:
+            launch()
+        else:  # only written down, as on a card
             self._cupy.cuda.capturing.append(launch)
-        launch()
 
 
 class _Cuda:
+    """cupy.cuda, with one stream and memory without end."""
+
+    attributes = {"MultiProcessorCount": 2}  # few, so that every sharing out is tried
+    id = 0
+
     def __init__(self, cupy: HostCupy, capability: int):
         self.capturing: list | None = None
-        self._cupy, self._capability = cupy, capability
+        self.launches = 0  # of graphs
+        self._cupy, self.compute_capability = cupy, str(capability)
         self.runtime = self
 
     def getDeviceCount(self):
         return 1
 
+    def getDeviceProperties(self, _):
+        return {"name": b"a processor"}
+
     def Device(self):
         return self
 
-    @property
-    def compute_capability(self):
-        return str(self._capability)
+    def Stream(self, non_blocking):
+        assert non_blocking  # else work on the default stream would end a recording
+        return _Stream(self)
 
-    attributes = {"MultiProcessorCount": 2}  # few, so that every sharing out is tried
+    def get_current_stream(self):
+        return _Stream(self)
+
+    def MemoryPool(self):
+        return self
+
+    def malloc(self, _):
+        raise NotImplementedError("arrays are NumPy's")
+
+    def using_allocator(self, _):
+        return nullcontext()
+
+
+class _Stream:
+    def __init__(self, cuda: _Cuda):
+        self._cuda = cuda
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def synchronize(self):
+        assert self._cuda.capturing is None
+
+    def begin_capture(self):
+        self._cuda.capturing = []
+
+    def end_capture(self):
+        graph, self._cuda.capturing = _Graph(self._cuda), None
+        return graph
+
+
+class _Graph:
+    def __init__(self, cuda: _Cuda):
+        self._cuda, self._steps = cuda, cuda.capturing
+
+    def launch(self):
+        self._cuda.launches += 1
+        for step in self._steps:
+            step()

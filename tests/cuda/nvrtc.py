@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def find() -> ctypes.CDLL | None:
-    """The library: from the packages nvidia-cuda-nvrtc and nvidia-cuda-nvrtc-cu12, or the system's."""
+    """The library: of the package nvidia-cuda-nvrtc (or its -cu12), or the system's."""
     spec = find_spec("nvidia")
     folders = [Path(folder) for folder in spec.submodule_search_locations] if spec else []
     found = [p for folder in folders for p in sorted(folder.glob("*/lib/libnvrtc.so.*"))]

@@ -14,8 +14,8 @@ from manualnst.ops import fused_backward, fused_forward
 
 NUMPY = get_backend("numpy")
 
-# (H, W, C, K): a single pixel; odd edges; channels that fill no tile, one, and more than one, and that
-# are no multiple of four; more than one block each way
+# (H, W, C, K): a single pixel; odd edges; channels that fill no tile, one, and more than one, and
+# that are no multiple of four; more than one block each way
 CONVOLUTIONS = [
     (1, 1, 1, 1),
     (1, 5, 3, 4),
@@ -121,8 +121,8 @@ OTHERS = {
 }
 CASES = PRODUCTS | OTHERS
 
-# Of the largest entry. Rounding to so many bits of fraction, and sums of a few hundred products; the
-# way back of float16 is bfloat16's.
+# Of the largest entry. Rounding to so many bits of fraction, and sums of a few hundred products;
+# the way back of float16 is bfloat16's.
 TOLERANCES = {"float32": 3e-6, "tf32": 1e-3, "float16": 8e-3, "bfloat16": 8e-3, "float64": 1e-13}
 
 

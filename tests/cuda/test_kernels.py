@@ -1,5 +1,7 @@
 """Every kernel of every ladder, run on a processor, against the numpy backend in float64."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from pairs import CASES, PRODUCTS, TOLERANCES, errors, whole_numbers
@@ -50,16 +52,23 @@ def test_threads_in_the_other_order_give_the_same_bits(case, precision, cupy):
     assert results[0] == results[1]
 
 
-def test_no_kernel_was_left_out(libraries, cupy):
-    """After all tests above; alone it runs what they run."""
-    for rung in RUNGS:
-        for dtype in ("float32", "float64"):
-            if not libraries[dtype].names <= libraries[dtype].launched:
-                for case in CASES:
-                    errors(case, Backend(Card(cupy), "float32", rung), np.dtype(dtype))
-    for precision in PRECISIONS[1:]:
-        if not libraries["float32"].names <= libraries["float32"].launched:
-            for case in PRODUCTS:
-                errors(case, Backend(Card(cupy), precision), np.float32)
+def test_no_kernel_is_left_out(libraries, cupy):
+    """The cases above meet all of them; here each is launched once, at the shapes that do."""
+    for lib in libraries.values():
+        lib.launched.clear()
+    shapes = (
+        "(1, 5, 3, 4)",
+        "(9, 18, 5, 7)",
+        "(3, 2, 36, 130)",
+        "(7, 9, 5)",
+        "(3, 5, 132)",
+        "(5, 3, 3)",
+    )
+    cases = [case for case in CASES if case not in PRODUCTS or case.endswith(shapes)]
+    for dtype, rung in product(libraries, RUNGS):
+        for case in cases:
+            errors(case, Backend(Card(cupy), "float32", rung), np.dtype(dtype))
+    for precision, case in product(PRECISIONS[1:], filter(PRODUCTS.__contains__, cases)):
+        errors(case, Backend(Card(cupy), precision), np.float32)
     left_out = {real: lib.names - lib.launched for real, lib in libraries.items()}
     assert left_out == {"float32": set(), "float64": set()}

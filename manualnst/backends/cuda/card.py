@@ -1,6 +1,6 @@
 """The card: CuPy, which is only imported when somebody asks for it, and the compiled kernels."""
 
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -30,6 +30,11 @@ class Card:
     def capability(self) -> int:
         """90 for compute capability 9.0."""
         return int(self.cupy.cuda.Device().compute_capability)
+
+    @cached_property
+    def name(self) -> str:
+        properties = self.cupy.cuda.runtime.getDeviceProperties(self.cupy.cuda.Device().id)
+        return properties["name"].decode()
 
     @cached_property
     def multiprocessors(self) -> int:
@@ -76,7 +81,13 @@ def open_card() -> Card:
     reason = unusable()
     if reason:
         raise InputError(f"--backend cuda: {reason}")
-    return Card(import_module("cupy"))
+    return _card_of(import_module("cupy"))
+
+
+@cache
+def _card_of(cupy: ModuleType) -> Card:
+    """One for all that compute, so that kernels are loaded once."""
+    return Card(cupy)
 
 
 def unusable() -> str | None:

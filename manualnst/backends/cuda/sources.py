@@ -36,4 +36,4 @@ def _with_headers(name: str, seen: set[str]) -> str:
 
 def options(real: str) -> tuple[str, ...]:
     """For the compiler: `real` is float or double."""
-    return ("--std=c++17", *(["-DDOUBLE"] if real == "double" else []))
+    return ("-std=c++17", *(["-DDOUBLE"] if real == "double" else []))
