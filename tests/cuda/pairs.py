@@ -10,6 +10,7 @@ import numpy as np
 from proofs import random_array
 
 from manualnst.backends import from_host, get_backend, to_host
+from manualnst.backends.cuda.lbfgs import Memory
 from manualnst.ops import fused_backward, fused_forward
 
 NUMPY = get_backend("numpy")
@@ -97,6 +98,28 @@ def mean_and_covariance(shape, backend, draw):
     return {"mean": mean, "covariance": covariance, "dL_dF": dL_dF}
 
 
+def lbfgs(shape, backend, draw):
+    """−H g from three pairs; of NumPy by the update of H as the equation has it, as a matrix."""
+    x, g, *steps = (draw(seed, shape) for seed in range(5))
+    changes = [s * (1 + n) + 0.1 * steps[0] for n, s in enumerate(steps)]
+    if backend is NUMPY:
+        return {"d": _dense_direction(x, g, steps, changes)}
+    memory = Memory(backend.card, 2, {})
+    for s, y in zip(steps, changes, strict=True):
+        memory.learn(s, y)
+    return {"d": memory.direction(x, g)[0]}
+
+
+def _dense_direction(x, g, steps, changes):
+    s, y = ([each.ravel() for each in arrays[1:]] for arrays in (steps, changes))  # the last two
+    identity, free = np.eye(x.size), ~(((x <= 0) & (g > 0)) | ((x >= 1) & (g < 0)))
+    H = identity * (s[-1] @ y[-1]) / (y[-1] @ y[-1])
+    for s_n, y_n in zip(s, y, strict=True):
+        right = identity - np.outer(y_n, s_n) / (s_n @ y_n)
+        H = right.T @ H @ right + np.outer(s_n, s_n) / (s_n @ y_n)
+    return -(H @ (g * free).ravel()).reshape(x.shape) * free
+
+
 def whole_numbers(seed: int, shape, dtype) -> np.ndarray:
     """Small ones, of which all arithmetics here make the same products and sums, exactly. Those of
     one dimension, biases, end in a half: no sum is 0, where a ReLU might be decided by rounding."""
@@ -118,6 +141,7 @@ OTHERS = {
     **{f"pixels {order}": partial(pixels, order) for order in ([0, 1, 2], [2, 1, 0])},
     **{f"squared error {s}": partial(squared_error, s) for s in [*MAPS, (3, 3)]},
     **{f"total variation {s}": partial(total_variation, s) for s in MAPS},
+    **{f"lbfgs {s}": partial(lbfgs, s) for s in [(2, 3, 3), (9, 11, 3)]},
 }
 CASES = PRODUCTS | OTHERS
 
