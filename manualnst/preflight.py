@@ -2,7 +2,8 @@
 
 Memory is counted from the network's table, not measured: the peak of one evaluation is the
 widest step of the walk, with what is kept meanwhile. The terms name the arrays of the numpy
-backend that are alive together.
+backend that are alive together, or with `on_card` those of the cuda backend, which needs no strips
+and makes no map again.
 """
 
 import math
@@ -20,6 +21,7 @@ _OPTIMIZER_BYTES_PER_NUMBER = {"lbfgs": 4 * 29, "lbfgsb": 8 * 31, "adam": 4 * 9,
 _OPTIMIZER_SECONDS_PER_NUMBER = {"lbfgs": 3e-8, "lbfgsb": 2e-7, "adam": 1e-8, "momentum": 5e-9}
 _PICTURES_KEPT = 6  # content, style, best, current, gradient, checkpoint copy
 _BLAS_BYTES = 32 << 20  # OpenBLAS' work buffers
+_CARD_BYTES = 64 << 20  # kernels, sums of blocks, and what is lost between arrays
 _ITEMSIZE = 4
 
 
@@ -29,6 +31,8 @@ def peak_bytes(
     sizes: Iterable[tuple[int, int]],
     optimizer: str,
     pool: str = "average",
+    *,
+    on_card: bool = False,
 ) -> int:
     """The peak above what the process already holds, for pictures of these (height, width).
 
@@ -36,11 +40,18 @@ def peak_bytes(
     """
     sizes, taps = list(sizes), set(taps)
     more_styles = sum(_style_bytes(weights, taps, sizes[0], size) for size in sizes[2:])
-    evaluation = max(evaluation_bytes(weights, taps, *size, pool) for size in sizes)
+    evaluation = max(evaluation_bytes(weights, taps, *size, pool, on_card) for size in sizes)
     numbers = 3 * sizes[0][0] * sizes[0][1]
     optimiser = numbers * (_OPTIMIZER_BYTES_PER_NUMBER[optimizer] + _PICTURES_KEPT * _ITEMSIZE)
+    if on_card:
+        return int(evaluation + optimiser + _filter_bytes(weights) + more_styles + _CARD_BYTES)
     filters = transformed_numbers(weights, taps, *sizes[0]) * _ITEMSIZE
     return int(evaluation + optimiser + filters + more_styles + _BLAS_BYTES)
+
+
+def _filter_bytes(weights: Weights) -> int:
+    """On a card: as they are, and laid out for the way there and the way back."""
+    return 3 * sum(w.size for w, _ in weights.layers.values()) * _ITEMSIZE
 
 
 def transformed_numbers(weights: Weights, taps: Iterable[str], height: int, width: int) -> int:
@@ -73,10 +84,17 @@ class _Step(NamedTuple):
 
 
 def evaluation_bytes(
-    weights: Weights, taps: set[str], height: int, width: int, pool: str = "average"
+    weights: Weights,
+    taps: set[str],
+    height: int,
+    width: int,
+    pool: str = "average",
+    on_card: bool = False,
 ) -> int:
     """The peak of forward, losses and backward: the step at which most is alive together."""
     walk = list(_walk(weights, taps, height, width, pool))
+    if on_card:
+        walk = [step._replace(working=0, remade=False) for step in walk]
     held = peak = 3 * height * width * _ITEMSIZE
     passing = 0  # the map that the next step reads, if it is not held anyway
     for step in walk:

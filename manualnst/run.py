@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import blas, machine, preflight, threads
-from .backends import from_host, get_backend, to_host
+from .backends import CUDA, from_host, get_backend, memory_of_card, to_host
 from .checkpoint import save_checkpoint
 from .colours import mean_of_channels, with_chrominance_of
 from .errors import InputError
@@ -281,10 +281,16 @@ class Run:
         taps = _taps(self.settings)
         sizes = [each.pixels.shape[:2] for each in (self._content, *self._styles)]
         style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
+        on_card = self.settings.backend == CUDA
 
         def need(*sizes: tuple[int, int]) -> int:
             return preflight.peak_bytes(
-                self._weights, taps, sizes, self.settings.optimizer, self.settings.pool
+                self._weights,
+                taps,
+                sizes,
+                self.settings.optimizer,
+                self.settings.pool,
+                on_card=on_card,
             )
 
         def need_at(long_side: int) -> int | None:
@@ -297,7 +303,8 @@ class Run:
                 return need(*((height + 1, width + 1) for height, width in fitted))
             return None
 
-        needed, available = need(*sizes), machine.available_memory()
+        needed = need(*sizes)
+        available = memory_of_card() if on_card else machine.available_memory()
         if available is not None and needed > available:
             height, width = sizes[0]
             largest = preflight.largest(
@@ -306,10 +313,13 @@ class Run:
             if largest and need_at(largest) is None:
                 largest = None
             raise InputError(
-                f"not enough memory: {width} × {height} needs about "
-                f"{machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
+                f"not enough memory{' on the card' if on_card else ''}: {width} × {height} needs "
+                f"about {machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
                 f"available; " + (f"--size {largest} fits" if largest else "no size fits")
             )
+        if on_card:
+            self.notices.append(f"memory: about {machine.format_bytes(needed)} of the card")
+            return
         total = needed + (machine.peak_memory() or 0)  # what is held already, and what is to come
         if (advice := blas.advice()) is not None:
             self.notices.append(advice)

@@ -38,6 +38,13 @@ def get_backend(name: str, precision: str | None = None):
     return import_module(f".{_MODULES[name]}", __package__)
 
 
+def memory_of_card() -> int:
+    """Bytes that are free there."""
+    from .cuda.card import open_card
+
+    return open_card().free_bytes()
+
+
 def from_host(backend, array: np.ndarray) -> Any:
     """A NumPy array where this backend computes."""
     return backend.from_host(array) if hasattr(backend, "from_host") else array

@@ -44,6 +44,14 @@ class Card:
     def has_matrix_units(self) -> bool:
         return self.capability >= MATRIX_UNITS_SINCE
 
+    def free_bytes(self) -> int:
+        self.give_back()
+        return self.cupy.cuda.runtime.memGetInfo()[0]
+
+    def give_back(self) -> None:
+        """What CuPy keeps for arrays to come."""
+        self.cupy.get_default_memory_pool().free_all_blocks()
+
     def launch(self, name: str, real, blocks: int, threads: int, *arguments, shared_bytes=0):
         """Start a kernel in its version for `real`, a dtype.
 

@@ -36,6 +36,7 @@ class Replayed:
     def _begin(self, key: tuple) -> None:
         cuda = self._card.cupy.cuda
         self._key, self._graph, self._output, self._x = key, None, None, None
+        self._card.give_back()  # what the targets took
         self._pool = cuda.MemoryPool()
         self._stream = cuda.Stream(non_blocking=True)
 
