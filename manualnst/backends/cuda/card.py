@@ -58,15 +58,16 @@ class Card:
         An argument is an array of the card, None for a pointer to nothing, or a number: a plain
         integer is an int of 32 bits, np.int64 a long long, a plain float a double.
         """
-        function = self._function(name, np.dtype(real).name)
-        if shared_bytes > _STATIC_SHARED_BYTES:
-            function.max_dynamic_shared_size_bytes = shared_bytes
+        function = self._function(name, np.dtype(real).name, shared_bytes)
         converted = tuple(map(_converted, arguments))
         function((int(blocks),), (int(threads),), converted, shared_mem=shared_bytes)
 
-    def _function(self, name: str, real: str):
+    def _function(self, name: str, real: str, shared_bytes: int):
         if (name, real) not in self._functions:
-            self._functions[name, real] = self._module(real).get_function(name)
+            function = self._module(real).get_function(name)
+            if shared_bytes > _STATIC_SHARED_BYTES:
+                function.max_dynamic_shared_size_bytes = shared_bytes
+            self._functions[name, real] = function
         return self._functions[name, real]
 
     def _module(self, real: str):
