@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from .backends import to_host
 from .objective import Evaluation
 
 Evaluate = Callable[[np.ndarray], Evaluation]
@@ -181,16 +182,17 @@ class LBFGS:
             d, largest = memory.direction(state.x, g)
             if largest <= self.projected_gradient:
                 return _GRADIENT_IS_ZERO
-            evaluation, x, evaluations = self._search(evaluate, state, d, memory)
-            if evaluation is None and memory:  # what was learned misleads here: begin anew
+            found, evaluations = self._search(evaluate, state, d, memory)
+            if found is None and memory:  # what was learned misleads here: begin anew
                 state = replace(state, evaluations=evaluations)
                 memory.forget()
                 continue
-            if evaluation is None:
+            if found is None:
                 return _NO_STEP_HELPS
-            if not _is_finite(evaluation):
+            x, evaluation, way = found
+            if not way.is_finite:
                 return DIVERGED
-            memory.learn(x - state.x, evaluation.dL_dx - g)
+            memory.learn(way.s, way.y)
             arrays = {"dL_dx": evaluation.dL_dx} | memory.arrays()
             reduction = state.loss - evaluation.loss
             state = State(x, state.iterations + 1, evaluations, arrays, evaluation.loss)
@@ -202,22 +204,32 @@ class LBFGS:
         return ALL_STEPS_DONE.format(steps)
 
     def _search(self, evaluate, state, d, memory):
-        """(evaluation, x, evaluations in total) of a step that lowers the loss; (None, None, …)
-        if none does."""
+        """A step that lowers the loss as (x, its evaluation, the way there), or None; and the
+        evaluations in total."""
         t = 1.0 if memory else self.first_move / _root_mean_square(d)
         for attempt in range(1, self.attempts + 1):
-            x = np.clip(state.x + np.float32(t) * d, 0, 1)
+            x = memory.moved(state.x, t, d)
             evaluation = evaluate(x)
+            way = memory.way(state.x, x, state.arrays["dL_dx"], evaluation.dL_dx)
             # Of the clipped step; the clipping may have left nothing of what was promised.
-            promised = min(0.0, memory.slope(state.arrays["dL_dx"], x, state.x))
+            promised = min(0.0, way.slope)
             rise = evaluation.loss - state.loss
             if rise < 0 and rise <= self.sufficient_decrease * promised:
-                return evaluation, x, state.evaluations + attempt
-            if _is_finite(evaluation) and rise > promised:
+                return (x, evaluation, way), state.evaluations + attempt
+            if np.isfinite(evaluation.loss) and way.is_finite and rise > promised:
                 t *= min(max(-promised / (2 * (rise - promised)), 0.1), 0.5)
             else:
                 t *= 0.1
-        return None, None, state.evaluations + self.attempts
+        return None, state.evaluations + self.attempts
+
+
+class Way(NamedTuple):
+    """From x to x', where the gradients are g and g'."""
+
+    s: np.ndarray  # x' − x
+    y: np.ndarray  # g' − g
+    slope: float  # ⟨g, s⟩
+    is_finite: bool  # all of g'
 
 
 def _memory_for(x, size: int, arrays: dict[str, np.ndarray]):
@@ -227,7 +239,7 @@ def _memory_for(x, size: int, arrays: dict[str, np.ndarray]):
     from .backends.cuda.card import open_card
     from .backends.cuda.lbfgs import Memory
 
-    return Memory(open_card(), size, arrays)
+    return Memory(open_card(), size, arrays, Way)
 
 
 class _Memory:
@@ -259,9 +271,12 @@ class _Memory:
             d = -g
         return d, float(largest)
 
-    def slope(self, g, x_new, x) -> float:
-        """⟨g, x' − x⟩."""
-        return float(np.vdot(g, x_new - x))
+    def moved(self, x, t: float, d) -> np.ndarray:
+        return np.clip(x + np.float32(t) * d, 0, 1)
+
+    def way(self, x, x_new, g, g_new) -> Way:
+        s = x_new - x
+        return Way(s, g_new - g, float(np.vdot(g, s)), bool(np.all(np.isfinite(g_new))))
 
     def learn(self, s, y) -> None:
         """Not from pairs that met no curvature: they would make H indefinite."""
@@ -317,7 +332,8 @@ class LBFGSB:
     def minimise(self, evaluate, state, steps, on_step):
         if state.iterations >= steps:
             return ALL_STEPS_DONE.format(steps)
-        shape, dtype = state.x.shape, state.x.dtype
+        start = to_host(state.x)
+        shape, dtype = start.shape, start.dtype
         iterations, evaluations = state.iterations, state.evaluations
         latest = None  # the evaluation scipy asked for last: that of the step it then accepts
 
@@ -327,7 +343,7 @@ class LBFGSB:
             evaluations += 1
             if not _is_finite(latest):
                 raise _Stop(DIVERGED)
-            return latest.loss, latest.dL_dx.astype(np.float64).ravel()
+            return latest.loss, to_host(latest.dL_dx).astype(np.float64).ravel()
 
         def callback(intermediate_result):
             nonlocal iterations
@@ -346,7 +362,7 @@ class LBFGSB:
             "gtol": self.projected_gradient,
         }
         try:
-            message = self._scipys(loss_and_gradient, state.x, callback, options)
+            message = self._scipys(loss_and_gradient, start, callback, options)
         except _Stop as stop:
             return str(stop)
         return self._in_words(message, steps)

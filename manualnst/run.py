@@ -267,6 +267,7 @@ class Run:
 
     def _evaluate(self, x: np.ndarray) -> Evaluation:
         first, self._first = self._first, None
+        x = from_host(self._network.backend, x)  # scipy's is not there
         return self._objective(x) if first is None else first
 
     def _try_to_save(self, checkpoint: str | os.PathLike) -> None:

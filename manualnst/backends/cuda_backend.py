@@ -53,9 +53,9 @@ class Backend:
             )
         if self.precision != "float32" and not card.has_matrix_units:
             raise InputError(
-                f"--precision {self.precision}: this card has compute capability "
+                f"precision {self.precision}: this card has compute capability "
                 f"{card.capability / 10}, and its matrix units take that since 8.0; use "
-                "--precision float32"
+                "precision float32"
             )
 
     def __getattr__(self, name: str):
@@ -75,6 +75,8 @@ class Backend:
 
     def from_host(self, array: np.ndarray):
         """A NumPy array on the card. What is made of one that cannot be changed is remembered."""
+        if isinstance(array, self.card.cupy.ndarray):
+            return array
         on_card = self.card.cupy.asarray(array)
         if not array.flags.writeable:
             self._constants[id(on_card)] = on_card

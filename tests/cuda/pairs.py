@@ -12,6 +12,7 @@ from proofs import random_array
 from manualnst.backends import from_host, get_backend, to_host
 from manualnst.backends.cuda.lbfgs import Memory
 from manualnst.ops import fused_backward, fused_forward
+from manualnst.optimizers import Way
 
 NUMPY = get_backend("numpy")
 
@@ -99,15 +100,21 @@ def mean_and_covariance(shape, backend, draw):
 
 
 def lbfgs(shape, backend, draw):
-    """−H g from three pairs; of NumPy by the update of H as the equation has it, as a matrix."""
+    """−H g from three pairs; of NumPy by the update of H as the equation has it, as a matrix. And
+    a step, and the way there."""
     x, g, *steps = (draw(seed, shape) for seed in range(5))
     changes = [s * (1 + n) + 0.1 * steps[0] for n, s in enumerate(steps)]
     if backend is NUMPY:
-        return {"d": _dense_direction(x, g, steps, changes)}
-    memory = Memory(backend.card, 2, {})
+        d, slope = _dense_direction(x, g, steps, changes), np.sum(x * (g - x))
+        return {"d": d, "x": np.clip(x + 0.5 * g, 0, 1), "s": g - x, "y": g - x, "slope": slope}
+    memory = Memory(backend.card, 2, {}, Way)
     for s, y in zip(steps, changes, strict=True):
         memory.learn(s, y)
-    return {"d": memory.direction(x, g)[0]}
+    way = memory.way(x, g, x, g)
+    assert way.is_finite and not memory.way(x, g, x, g / 0).is_finite
+    slope = from_host(backend, np.array(way.slope))
+    found = {"d": memory.direction(x, g)[0], "x": memory.moved(x, 0.5, g)}
+    return found | {"s": way.s, "y": way.y, "slope": slope}
 
 
 def _dense_direction(x, g, steps, changes):

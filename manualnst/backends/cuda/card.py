@@ -89,7 +89,7 @@ def open_card() -> Card:
     """The current device; InputError in words if there is none that can be used."""
     reason = unusable()
     if reason:
-        raise InputError(f"--backend cuda: {reason}")
+        raise InputError(f"backend cuda: {reason}")
     return _card_of(import_module("cupy"))
 
 

@@ -46,3 +46,32 @@ KERNEL direction(
         d[i] = is_free(x[i], g[i]) ? real(-sum) : real(0);
     }
 }
+
+// x' = x + t d, in the box.
+KERNEL moved(const real* x, double t, const real* d, real* x_new, long long n) {
+    for (long long i = first_index(); i < n; i += index_step()) {
+        const real value = x[i] + real(t) * d[i];
+        x_new[i] = value < 0 ? real(0) : value > 1 ? real(1) : value;
+    }
+}
+
+// s = x' - x and y = g' - g; and the sums of g * s and of how many of g' are no finite numbers.
+// partial (blocks, 2).
+KERNEL way(
+    const real* x, const real* x_new, const real* g, const real* g_new, real* s, real* y,
+    double* partial, long long n
+) {
+    double slope = 0, not_finite = 0;
+    for (long long i = first_index(); i < n; i += index_step()) {
+        s[i] = x_new[i] - x[i];
+        y[i] = g_new[i] - g[i];
+        slope += double(g[i]) * double(s[i]);
+        if (!(g_new[i] - g_new[i] == 0)) not_finite += 1;
+    }
+    slope = block_sum(slope);
+    not_finite = block_sum(not_finite);
+    if (threadIdx.x == 0) {
+        partial[2 * blockIdx.x] = slope;
+        partial[2 * blockIdx.x + 1] = not_finite;
+    }
+}

@@ -6,6 +6,7 @@ factors alone, on the host; and a second pass over the pictures makes the sum (C
 2014). The host waits three times in a step here, not at each of its forty products.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,8 +27,8 @@ class _Pair(NamedTuple):
 
 
 class Memory:
-    def __init__(self, card: Card, size: int, arrays: dict[str, Any]):
-        self._card, self._size = card, size
+    def __init__(self, card: Card, size: int, arrays: dict[str, Any], way: Callable):
+        self._card, self._size, self._way = card, size, way
         self._pairs: dict[int, _Pair] = {}  # by number, the newest last
         self._next = 0
         for n in range(size):
@@ -57,9 +58,22 @@ class Memory:
             vectors, factors = [], [1.0]
         return self._sum(x, g, [free, *vectors], factors), largest
 
-    def slope(self, g, x_new, x) -> float:
-        """⟨g, x' − x⟩."""
-        return _fetched(self._products(g, [x_new - x]))[0]
+    def moved(self, x, t: float, d):
+        x_new = self._card.cupy.empty(x.shape, x.dtype)
+        self._for_each("moved", x, x, float(t), d, x_new, np.int64(x.size))
+        return x_new
+
+    def way(self, x, x_new, g, g_new):
+        """What optimizers.Way holds."""
+        empty = self._card.cupy.empty
+        s, y = (empty(x.shape, x.dtype) for _ in range(2))
+        blocks = min(-(-x.size // _THREADS), _BLOCKS)
+        partial = empty((blocks, 2), np.float64)
+        self._card.launch(
+            "way", x.dtype, blocks, _THREADS, x, x_new, g, g_new, s, y, partial, np.int64(x.size)
+        )
+        slope, not_finite = _fetched(self._sum_of_rows(partial, x.dtype))
+        return self._way(s, y, slope, not_finite == 0)
 
     def learn(self, s, y) -> None:
         """Not from pairs that met no curvature: they would make H indefinite."""
@@ -124,13 +138,18 @@ class Memory:
         """⟨a, ·⟩ with each of them, on the card."""
         count, empty = len(vectors), self._card.cupy.empty
         blocks = min(-(-a.size // _THREADS), _BLOCKS)
-        partial, total = empty((blocks, count), np.float64), empty(count, np.float64)
+        partial = empty((blocks, count), np.float64)
         self._card.launch(
             "products_with", a.dtype, blocks * -(-count // 4), _THREADS,
             a, self._addresses(vectors), partial, np.int64(a.size), count,
         )  # fmt: skip
+        return self._sum_of_rows(partial, a.dtype)
+
+    def _sum_of_rows(self, partial, real):
+        rows, columns = partial.shape
+        total = self._card.cupy.empty(columns, np.float64)
         self._card.launch(
-            "sum_of_rows", a.dtype, count, _THREADS, partial, 1.0, total, blocks, count
+            "sum_of_rows", real, columns, _THREADS, partial, 1.0, total, rows, columns
         )
         return total
 
@@ -148,4 +167,5 @@ class Memory:
 
 def _fetched(*numbers) -> list[float]:
     """Arrays of numbers of the card in one list, for which the host waits once."""
-    return np.concatenate(numbers).get().tolist()
+    together = numbers[0] if len(numbers) == 1 else np.concatenate(numbers)
+    return together.get().tolist()
