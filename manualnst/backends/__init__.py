@@ -23,7 +23,13 @@ CUDA = "cuda"
 AUTO = "auto"  # cuda if it can be used, else numpy
 CHOICES = (*NAMES, CUDA, AUTO)
 
-PRECISIONS = ("float32", "tf32", "float16", "bfloat16")  # of the matrix products on a card
+PRECISIONS = (
+    "float32",
+    "tf32x3",
+    "tf32",
+    "float16",
+    "bfloat16",
+)  # of the matrix products on a card
 
 
 def get_backend(name: str, precision: str | None = None):

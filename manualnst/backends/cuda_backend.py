@@ -6,14 +6,15 @@ somebody makes numbers of them. Nothing here waits for the card.
 All that is kept is float32. The precision is that of the matrix products: numbers are rounded on
 their way into them, and sums are float32 again.
 
-    float32    no rounding, and no matrix units: seven times slower or more
+    float32    no rounding, and no matrix units
+    tf32x3     21 bits of fraction, by three products of tf32
     tf32       10 bits of fraction (the default)
     float16    the same 10 bits at twice the speed. Only numbers from 6e-5 to 65504 keep all of
                them, which a gradient does not heed: the way back is bfloat16's
     bfloat16   7 bits, and the exponents of float32
 
-The Gram matrices' own products are never below TF32. Double precision, for gradient checks, is
-computed by the tiled kernels.
+The Gram matrices' own products are in float32, or in TF32 where the others have no more bits.
+Double precision, for gradient checks, is computed by the tiled kernels.
 """
 
 import math
@@ -352,9 +353,8 @@ class Backend:
         self.card.launch("gram_of_parts", F.dtype, tiles, _THREADS, partial, G, N, tiles, parts)
 
     def _gram_arithmetic(self, F) -> str:
-        few = F.shape[-1] <= _FEW  # the picture itself
-        wanted = "float32" if few or self.precision == "float32" else "tf32"
-        return self._arithmetic(F.dtype, wanted)
+        exact = self.precision in ("float32", "tf32x3") or F.shape[-1] <= _FEW  # the picture
+        return self._arithmetic(F.dtype, "float32" if exact else "tf32")
 
     def gram_backward(self, dL_dG, cache, onto=None):
         F = cache

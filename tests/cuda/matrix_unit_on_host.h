@@ -1,12 +1,12 @@
 // What matrix_unit.cuh says of the matrix unit, computed by a processor (see host_card.h).
 #pragma once
 
-inline word bits_of(float value) {
+inline word as_word(float value) {
     word bits;
     memcpy(&bits, &value, 4);
     return bits;
 }
-inline float float_of(word bits) {
+inline float as_number(word bits) {
     float value;
     memcpy(&value, &bits, 4);
     return value;
@@ -15,9 +15,9 @@ inline float float_of(word bits) {
 // To the nearest with a fraction of so many bits, where the exponent has float32's range.
 inline float rounded(float value, int fraction, bool ties_to_even) {
     const int dropped = 23 - fraction;
-    const word bits = bits_of(value), half = 1u << (dropped - 1);
+    const word bits = as_word(value), half = 1u << (dropped - 1);
     const word up = ties_to_even ? half - 1 + (bits >> dropped & 1) : half;
-    return float_of((bits + up) & ~((1u << dropped) - 1));
+    return as_number((bits + up) & ~((1u << dropped) - 1));
 }
 
 inline word float16_bits(float value) {
@@ -35,16 +35,16 @@ inline float of_float16_bits(word bits) {
 
 template <int arithmetic>
 inline word packed(float first, float second) {
-    if (arithmetic == TF32) return bits_of(rounded(first, 10, false));
+    if (arithmetic == TF32) return as_word(rounded(first, 10, false));
     if (arithmetic == FLOAT16) return float16_bits(first) | float16_bits(second) << 16;
-    return bits_of(rounded(first, 7, true)) >> 16 | (bits_of(rounded(second, 7, true)) & 0xffff0000u);
+    return as_word(rounded(first, 7, true)) >> 16 | (as_word(rounded(second, 7, true)) & 0xffff0000u);
 }
 
 template <int arithmetic>
 inline float number_in(word w, int n) {
-    if (arithmetic == TF32) return rounded(float_of(w), 10, false) == float_of(w) ? float_of(w) : NAN;
+    if (arithmetic == TF32) return rounded(as_number(w), 10, false) == as_number(w) ? as_number(w) : NAN;
     if (arithmetic == FLOAT16) return of_float16_bits(n ? w >> 16 : w);
-    return float_of(n ? w & 0xffff0000u : w << 16);
+    return as_number(n ? w & 0xffff0000u : w << 16);
 }
 
 struct alignas(32) Fragments {

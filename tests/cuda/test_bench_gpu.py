@@ -35,7 +35,7 @@ def test_a_kernel_that_is_wrong_or_fails_is_told(measure, cupy, monkeypatch):
     right = Backend.gram_backward
     monkeypatch.setattr(Backend, "gram_backward", lambda self, *a: 1.001 * right(self, *a))
     wrong = measure.kernels_are_right(Card(cupy))["wrong"]
-    assert len(wrong) == 9  # three rungs in two precisions, and three of the matrix units
+    assert len(wrong) == 10  # three rungs in two precisions, and four of the matrix units
     monkeypatch.setattr(Backend, "gram_backward", lambda self, *a: 1 / 0)
     wrong = measure.kernels_are_right(Card(cupy))["wrong"]
     assert "ZeroDivisionError" in wrong[0]

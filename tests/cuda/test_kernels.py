@@ -35,7 +35,7 @@ def test_matrix_units_agree_exactly_in_whole_numbers(case, precision, cupy):
 def test_matrix_units_round_as_they_should(case, precision, cupy):
     found = errors(case, Backend(Card(cupy), precision), np.float32)
     check(found, TOLERANCES[precision])
-    assert min(found.values()) > TOLERANCES["float32"]
+    assert precision == "tf32x3" or min(found.values()) > TOLERANCES["float32"]
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

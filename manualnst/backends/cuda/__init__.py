@@ -2,7 +2,7 @@
 
 Every file with a kernel tells what it does differently from the one before, as a ladder to climb:
 
-    convolution   naive → tiled → registers (float32) → matrix_unit (TF32, float16, bfloat16)
+    convolution   naive → tiled → registers (float32) → matrix_unit (TF32, 16 bits)
                   few (for the step back to the pixels)
     gram          naive → tiled → registers, tf32
     relu, pooling, squared_error, total_variation, mean

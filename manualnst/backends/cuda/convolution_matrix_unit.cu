@@ -44,7 +44,7 @@ struct Part {
         FourWords w;
 #pragma unroll
         for (int e = 0; e < 4; e++) {
-            if (arithmetic == TF32) w.v[e] = packed<arithmetic>(values[0].v[e], 0);
+            if (numbers_in_a_word(arithmetic) == 1) w.v[e] = packed<arithmetic>(values[0].v[e], 0);
             else w.v[e] = packed<arithmetic>(
                 values[e / 2].v[e % 2 * 2], values[e / 2].v[e % 2 * 2 + 1]
             );
@@ -271,6 +271,7 @@ __device__ void convolve_by_matrix_units(const Convolution& s, const word* w) {
 ALL_SHAPES(tf32, TF32)
 ALL_SHAPES(float16, FLOAT16)
 ALL_SHAPES(bfloat16, BFLOAT16)
+ALL_SHAPES(tf32x3, TF32X3)
 BY_MATRIX_UNITS(product_tf32_16_128, TF32, 1, 16, 128, 4, 2)
 BY_MATRIX_UNITS(product_tf32_8_64, TF32, 1, 8, 64, 4, 2)
 

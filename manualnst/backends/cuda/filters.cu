@@ -50,5 +50,6 @@ __device__ void pack_filters(
 PACK(filters_tf32, TF32)
 PACK(filters_float16, FLOAT16)
 PACK(filters_bfloat16, BFLOAT16)
+PACK(filters_tf32x3, TF32X3)
 
 #endif

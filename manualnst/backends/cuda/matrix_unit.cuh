@@ -4,6 +4,10 @@
 // number in TF32 (8 bits of exponent, 10 of fraction), k = 8, or two in float16 (5 and 10) or
 // bfloat16 (8 and 7), k = 16. In words the three are alike, so all that is different is here.
 //
+// And a fourth, of those: a float32 is nearly the sum of two numbers in TF32, of what it is rounded to
+// and of what is left over. Three products of these (the least, of both left-overs, is left out)
+// come to 21 bits of fraction, where float32 has 23.
+//
 // Who holds what, for lane = 4 g + t (g = 0 ... 7, t = 0 ... 3):
 //     a[0], a[1]   words (row g, t) and (g + 8, t) of A        a[2], a[3]   the same, word t + 4
 //     b[0], b[1]   words (t, column g) and (t + 4, g) of B
@@ -13,13 +17,16 @@
 
 #ifdef MATRIX_UNITS
 
-enum Arithmetic { TF32, FLOAT16, BFLOAT16 };
+enum Arithmetic { TF32, FLOAT16, BFLOAT16, TF32X3 };
 
 __host__ __device__ constexpr int numbers_in_a_word(int arithmetic) {
-    return arithmetic == TF32 ? 1 : 2;
+    return arithmetic == TF32 || arithmetic == TF32X3 ? 1 : 2;
 }
 
 #ifdef __CUDA_ARCH__
+
+__device__ inline float as_number(word w) { return __uint_as_float(w); }
+__device__ inline word as_word(float number) { return __float_as_uint(number); }
 
 template <int arithmetic>
 __device__ inline void multiply_add(float (&d)[4], const word (&a)[4], const word (&b)[2]) {
@@ -63,7 +70,30 @@ __device__ inline void all_but() {
 }
 
 #else
-#include "matrix_unit_on_host.h"  // the same five functions, for tests without a card
+#include "matrix_unit_on_host.h"  // the same functions, for tests without a card
 #endif
+
+// A word's number as two in TF32.
+__device__ inline void split(word w, word& rounded, word& rest) {
+    const float number = as_number(w);
+    rounded = packed<TF32>(number, 0);
+    rest = packed<TF32>(number - as_number(rounded), 0);
+}
+
+template <>
+__device__ inline word packed<TF32X3>(float first, float) {
+    return as_word(first);
+}
+template <>
+__device__ inline void multiply_add<TF32X3>(float (&d)[4], const word (&a)[4], const word (&b)[2]) {
+    word rounded_a[4], rest_of_a[4], rounded_b[2], rest_of_b[2];
+#pragma unroll
+    for (int n = 0; n < 4; n++) split(a[n], rounded_a[n], rest_of_a[n]);
+#pragma unroll
+    for (int n = 0; n < 2; n++) split(b[n], rounded_b[n], rest_of_b[n]);
+    multiply_add<TF32>(d, rest_of_a, rounded_b);  // the small ones first
+    multiply_add<TF32>(d, rounded_a, rest_of_b);
+    multiply_add<TF32>(d, rounded_a, rounded_b);
+}
 
 #endif
