@@ -24,14 +24,14 @@ def test_every_rung_agrees(case, rung, dtype, cupy):
     check(errors(case, backend, np.dtype(dtype)), TOLERANCES[dtype])
 
 
-@pytest.mark.parametrize("precision", PRECISIONS[1:])
-@pytest.mark.parametrize("case", PRODUCTS)
+@pytest.mark.parametrize("precision", ["tf32", "float16", "bfloat16"])
+@pytest.mark.parametrize("case", [case for case in PRODUCTS if not case.startswith("fused (")])
 def test_matrix_units_agree_exactly_in_whole_numbers(case, precision, cupy):
     check(errors(case, Backend(Card(cupy), precision), np.float32, whole_numbers), 1e-6)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS[1:])
-@pytest.mark.parametrize("case", ["convolution (6, 4, 33, 34)", "gram (13, 41, 66)"])
+@pytest.mark.parametrize("case", ["convolution (6, 4, 33, 34)", "gram (3, 5, 132)"])
 def test_matrix_units_round_as_they_should(case, precision, cupy):
     found = errors(case, Backend(Card(cupy), precision), np.float32)
     check(found, TOLERANCES[precision])
