@@ -27,11 +27,14 @@ SANITISERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
 _FLAGS = ["-std=c++17", "-fPIC", "-U_FORTIFY_SOURCE", "-Wno-unknown-pragmas", f"-I{HERE}"]
 
 
-def build(folder: Path, real: str, flags: tuple[str, ...] = ("-O1",)) -> Path:
+def build(
+    folder: Path, real: str, flags: tuple[str, ...] = ("-O1",), text: str | None = None
+) -> Path:
     """The shared library of all kernels, for `real` float32 or float64."""
     options = ["-DDOUBLE"] if real == "float64" else []
     source = folder / f"{real}.cpp"
-    source.write_text('#include "host_card.h"\n' + sources.text(), encoding="utf-8")
+    text = sources.text() if text is None else text
+    source.write_text(f'#include "host_card.h"\n{text}', encoding="utf-8")
     expanded = _run([COMPILER, "-E", *_FLAGS, *options, str(source)])
     names = list(dict.fromkeys(re.findall(r'extern "C"\s+void\s+(\w+)\s*\(', expanded)))
     table = ",\n".join(f"    CARD_KERNEL({name})" for name in names if "sanitizer" not in name)
