@@ -42,7 +42,7 @@ from manualnst.weights import BUILTIN, load_weights, save_weights
 
 ARCHITECTURE = "vgg19"
 SEED = 1
-WIDTHS = {1: 8, 2: 32, 3: 48, 4: 64, 5: 96}  # drawn filters in the layers of each block
+WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # drawn filters in the layers of each block
 LAST = "conv5_1"
 PIXELS = 256  # side of the calibration pictures
 
