@@ -47,6 +47,7 @@ class Settings:
     colours: str = "style"  # one of COLOURS
     normalisation: str = RELATIVE
     pool: str = "average"
+    margin: int = 16  # pixels by which the network sees pictures go on, mirrored
     init: str = "content"  # one of INITS, or a picture file
     seed: int = 0  # of the noise
     optimizer: str = "lbfgs"
@@ -60,6 +61,7 @@ class Settings:
         if self.scales is not None:
             _check_integer("scales", self.scales, at_least=1)
         _check_integer("min_size", self.min_size, at_least=1)
+        _check_integer("margin", self.margin, at_least=0)
         _check_integer("seed", self.seed, at_least=0)
         for name in ("content_weight", "style_weight", "tv_weight"):
             _check_number(name, getattr(self, name))
