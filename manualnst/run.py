@@ -22,7 +22,7 @@ from .errors import InputError
 from .history import History
 from .images import fitted_size, resize
 from .inputs import Input, scaled
-from .network import Network, map_shapes
+from .network import Network, map_shapes, with_margin
 from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
 from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
 from .result import RECORD_FORMAT, Result
@@ -66,7 +66,8 @@ def plan_scales(
     def works(factor: float) -> bool:
         sizes = (shrunk(*picture.pixels.shape[:2], factor) for picture in (content, *styles))
         with suppress(InputError):
-            return all([*map_shapes(weights, _taps(settings), *size)] for size in sizes)
+            seen = (with_margin(*size, settings.margin) for size in sizes)
+            return all([*map_shapes(weights, _taps(settings), *size)] for size in seen)
         return False
 
     height, width = content.pixels.shape[:2]
@@ -139,7 +140,9 @@ class Run:
         backend = get_backend(settings.backend, settings.precision)
         if hasattr(backend, "words"):
             self.notices.append(f"backend: {backend.words}")
-        self._network = Network(self._weights, backend=backend, pool=settings.pool)
+        self._network = Network(
+            self._weights, backend=backend, pool=settings.pool, margin=settings.margin
+        )
         seconds = self._measure()
         per_pixel = preflight.seconds(1, seconds, 3 * self._scale.pixels, settings.optimizer)
         total = per_pixel * self._work_left / self._scale.pixels
@@ -285,10 +288,11 @@ class Run:
         on_card = self.settings.backend == CUDA
 
         def need(*sizes: tuple[int, int]) -> int:
+            seen = [with_margin(*size, self.settings.margin) for size in sizes]
             return preflight.peak_bytes(
                 self._weights,
                 taps,
-                sizes,
+                seen,
                 self.settings.optimizer,
                 self.settings.pool,
                 on_card=on_card,

@@ -239,7 +239,7 @@ class Backend:
             return "float32"
         return wanted or self.precision
 
-    # ReLU, pooling, pixels
+    # ReLU, pooling, pixels, borders
 
     def relu_forward(self, x):
         C = x.shape[-1]
@@ -296,6 +296,20 @@ class Backend:
         dL_dx, count = self._empty(dL_dz.shape, dL_dz.dtype), np.int64(dL_dz.size)
         self._for_each(
             "pixels_backward", dL_dz.dtype, dL_dz.size, dL_dz, scale, turned, dL_dx, count
+        )
+        return dL_dx
+
+    def mirror_forward(self, x, margin: int):
+        H, W, C = x.shape
+        y = self._empty((H + 2 * margin, W + 2 * margin, C), x.dtype)
+        self._for_each("mirror_forward", x.dtype, y.size, x, y, H, W, C, margin)
+        return y, margin
+
+    def mirror_backward(self, dL_dy, cache):
+        margin, (H, W, C) = cache, dL_dy.shape
+        dL_dx = self._empty((H - 2 * margin, W - 2 * margin, C), dL_dy.dtype)
+        self._for_each(
+            "mirror_backward", dL_dy.dtype, dL_dx.size, dL_dy, dL_dx, *dL_dx.shape, margin
         )
         return dL_dx
 

@@ -71,6 +71,11 @@ def pixels(order, backend, draw):
     return {"z": z, "dL_dx": backend.pixels_backward(dL_dz, cache)}
 
 
+def mirror(shape, margin, backend, draw):
+    y, cache = backend.mirror_forward(draw(1, shape), margin)
+    return {"y": y, "dL_dx": backend.mirror_backward(draw(2, y.shape), cache)}
+
+
 def squared_error(shape, backend, draw):
     F, P = (draw(seed, shape) for seed in (1, 2))
     loss, cache = backend.squared_error_forward(F, P)
@@ -147,6 +152,10 @@ OTHERS = {
     **{f"avgpool {s}": partial(pooling, "avgpool", s) for s in POOLABLE},
     **{f"maxpool {s}": partial(pooling, "maxpool", s) for s in POOLABLE},
     **{f"pixels {order}": partial(pixels, order) for order in ([0, 1, 2], [2, 1, 0])},
+    **{
+        f"mirror {s} {m}": partial(mirror, s, m)
+        for *s, m in [(1, 1, 3, 0), (3, 4, 2, 2), (7, 9, 3, 4)]
+    },
     **{f"squared error {s}": partial(squared_error, s) for s in [*MAPS, (3, 3)]},
     **{f"total variation {s}": partial(total_variation, s) for s in MAPS},
     **{f"lbfgs {s}": partial(lbfgs, s) for s in [(2, 3, 3), (9, 11, 3)]},

@@ -7,7 +7,7 @@ Every file with a kernel tells what it does differently from the one before, as 
     gram          naive → tiled → registers, tf32
     relu, pooling, squared_error, total_variation, mean
                   naive → (tiled →) fast, where there is anything to gain
-    pixels, filters, sums, lbfgs
+    pixels, mirror, filters, sums, lbfgs
                   one rung
 
 `cuda_backend.py` chooses among them. The tests compile all of them for several generations of
