@@ -38,6 +38,11 @@ def count() -> int:
     return max((info["num_threads"] for info in _controller().info()), default=1)
 
 
+def limit(number: int) -> None:
+    """For the rest of the process; before anything else here is called."""
+    _controller().limit(limits=number, user_api="blas")
+
+
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     count()  # first: it is what BLAS has without this limit
