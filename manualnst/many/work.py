@@ -170,14 +170,13 @@ class _Work:
         notices = (line for plan in self._plans.values() for line in plan.notices)
         for line in dict.fromkeys(line for line in notices if not line.startswith("memory: ")):
             self._listener.message(line)
-        begun = sum(self._plans[job.name].begun for job in waiting)
         counts = {
-            "are finished already": len(self._plans) - len(waiting),
-            "go on from a checkpoint": begun,
-            "cannot be painted": len(self._series.failures),
+            "pictures": len(self._series.outcomes),
+            "finished already": len(self._plans) - len(waiting),
+            "begun already": sum(self._plans[job.name].begun for job in waiting),
+            "not to be painted": len(self._series.failures),
         }
-        told = [f"{n} {what}" for what, n in counts.items() if n]
-        self._listener.message(", ".join([f"pictures: {len(self._series.outcomes)}", *told]))
+        self._listener.message(", ".join(f"{what}: {n}" for what, n in counts.items() if n))
 
     def _paint(self, waiting: list[Job]) -> None:
         count = min(self._count, len(waiting))
