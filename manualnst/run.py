@@ -147,7 +147,9 @@ class Run:
                 resize(picture.pixels, *self._scale.of(*picture.pixels.shape[:2]))
                 for picture in (self._content, *self._styles)
             )
-            objective = Objective(self._network, content, styles, self.settings.losses)
+            objective = Objective(
+                self._network, content, styles, self.settings.losses, self._shared.targets
+            )
             began = time.perf_counter()
             evaluation = objective(self.standing.state.x)
             seconds = time.perf_counter() - began

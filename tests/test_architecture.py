@@ -24,7 +24,7 @@ LAYERS = [
     ["settings"],
     ["history", "optimizers"],
     ["objective"],
-    ["losses", "preflight", "scales", "shared"],
+    ["losses", "preflight", "scales", "shared", "targets"],
     ["network"],
     ["ops", "weights"],
     ["backends"],
