@@ -11,8 +11,10 @@ _PLACES = {
     "Settings": "settings",
     "__version__": "version",
     "check_gradient": "gradcheck",
+    "batch": "many",
     "resume": "api",
     "stylize": "api",
+    "sweep": "many",
 }
 __all__ = [*_PLACES]
 

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import blas, machine, preflight, threads
-from .backends import get_backend
 from .checkpoint import save_checkpoint
 from .colours import mean_of_channels, with_chrominance_of
 from .errors import InputError
@@ -27,6 +26,7 @@ from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
 from .result import RECORD_FORMAT, Result
 from .scales import Scale, plan, shrunk, work, work_left
 from .settings import Settings
+from .shared import Shared
 from .standing import Standing
 from .vgg import Weights
 
@@ -91,19 +91,21 @@ class Run:
         standing: Standing,
         facts: dict[str, Any],
         notices: list[str],
+        shared: Shared,
     ):
         self.settings = settings
         self.standing = standing
         self.notices = notices
         self.scales = scales
         self._weights, self._content, self._styles = weights, content, styles
-        self.facts = facts | {"weights": _weights_facts(weights)}  # for record and checkpoint
+        self._shared = shared
+        self.facts = facts | {"weights": shared.facts_of(weights)}  # for record and checkpoint
         self._network: Network | None = None
         self._objective: Objective | None = None  # of the scale at hand
         self._first: Evaluation | None = None  # of the picture with which a scale begins
         self._seconds_before = standing.seconds
         self._left_before = self._work_left
-        self._check_memory()
+        self.memory = self._check_memory()
         if len(scales) > 1:
             sizes = (f"{scale.width} × {scale.height} ({scale.steps} steps)" for scale in scales)
             self.notices.append(f"coarse to fine: {', '.join(sizes)}")
@@ -130,9 +132,8 @@ class Run:
     def start(self) -> None:
         """Measure the targets and one evaluation; adds a notice of the time to expect."""
         settings = self.settings
-        backend = get_backend(settings.backend)
-        self._network = Network(
-            self._weights, backend=backend, pool=settings.pool, margin=settings.margin
+        self._network = self._shared.network(
+            self._weights, settings.backend, pool=settings.pool, margin=settings.margin
         )
         seconds = self._measure()
         per_pixel = preflight.seconds(1, seconds, 3 * self._scale.pixels, settings.optimizer)
@@ -149,7 +150,9 @@ class Run:
                 resize(picture.pixels, *self._scale.of(*picture.pixels.shape[:2]))
                 for picture in (self._content, *self._styles)
             )
-            objective = Objective(self._network, content, styles, self.settings.losses)
+            objective = Objective(
+                self._network, content, styles, self.settings.losses, self._shared.targets
+            )
             began = time.perf_counter()
             evaluation = objective(self.standing.state.x)
             seconds = time.perf_counter() - began
@@ -268,7 +271,8 @@ class Run:
             if str(error) not in self.notices:
                 self.notices.append(str(error))
 
-    def _check_memory(self) -> None:
+    def _check_memory(self) -> int:
+        """The bytes that are needed above what the process holds."""
         taps = _taps(self.settings)
         sizes = [each.pixels.shape[:2] for each in (self._content, *self._styles)]
         style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
@@ -306,6 +310,7 @@ class Run:
         if (advice := blas.advice()) is not None:
             self.notices.append(advice)
         self.notices.append(f"memory: about {machine.format_bytes(total)} at the peak")
+        return needed
 
     def _take(self, step: Step, seconds: float) -> None:
         loss, standing = step.evaluation.unscaled_loss, self.standing
@@ -353,11 +358,3 @@ def _for_numbers() -> Iterator[None]:
     resumed run must be those of a whole one. Overflows: divergence is told in words."""
     with threads.single_threaded_blas(), np.errstate(all="ignore"):
         yield
-
-
-def _weights_facts(weights: Weights) -> dict[str, Any]:
-    return {
-        "architecture": weights.architecture,
-        "fingerprint": weights.fingerprint(),
-        "provenance": weights.provenance,
-    }

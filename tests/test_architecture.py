@@ -17,20 +17,21 @@ LAYERS = [
     ["__main__"],
     ["cli"],
     ["__init__"],
+    ["many"],
     ["gradcheck", "api"],
     ["run"],
     ["inputs", "result", "standing"],
     ["settings"],
     ["history", "optimizers"],
     ["objective"],
-    ["losses", "preflight", "scales"],
+    ["losses", "preflight", "scales", "shared", "targets"],
     ["network"],
     ["ops", "weights"],
     ["backends"],
     ["plots", "sheets"],
     ["checkpoint", "colours", "images", "samples"],
     ["files", "machine", "threads", "vgg"],
-    ["blas", "errors", "text", "version"],
+    ["blas", "errors", "memo", "text", "version"],
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 LIBRARIES = {

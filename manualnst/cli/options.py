@@ -2,7 +2,7 @@
 
 import argparse
 from dataclasses import fields
-from typing import Any
+from typing import Any, NoReturn
 
 from ..backends import NAMES as BACKENDS
 from ..colours import COLOURS
@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..losses import NORMALISATIONS
 from ..network import POOLINGS
 from ..optimizers import OPTIMIZERS
-from ..settings import INITS, Settings, parse_layers, parse_numbers
+from ..settings import INITS, Settings, in_words, parse_layers, parse_numbers
 
 LAYERS_HELP = (
     "Layers: reluB_I is the I-th map of block B after its ReLU (the paper's convB_I), "
@@ -29,6 +29,23 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     """The fields of Settings that were given as options."""
     return {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
+
+
+def parse_setting(option: str, text: str) -> tuple[str, Any]:
+    """The field of Settings, and its value, that `--option text` gives."""
+    parser = _RefusingParser(add_help=False, allow_abbrev=False)
+    add_settings_options(parser)
+    given, unknown = parser.parse_known_args([f"--{option.replace('_', '-')}={text}"])
+    if unknown:
+        known = ", ".join(f.name.replace("_", "-") for f in fields(Settings))
+        raise InputError(f"there is no option {option}; choose one of {known}")
+    [(field, value)] = vars(given).items()
+    return field, value
+
+
+class _RefusingParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message)
 
 
 def _add_look_options(group) -> None:
@@ -141,7 +158,7 @@ def add_report_options(group) -> None:
 
 def _add(group, field, kind, text, *, default_in_words=None, **options) -> None:
     """An option for a field of Settings; absent from the namespace unless it is given."""
-    default = default_in_words or _in_words(getattr(Settings(), field))
+    default = default_in_words or in_words(getattr(Settings(), field))
     option = "--" + field.replace("_", "-")
     group.add_argument(
         option,
@@ -150,14 +167,6 @@ def _add(group, field, kind, text, *, default_in_words=None, **options) -> None:
         default=argparse.SUPPRESS,
         help=f"{text} (default: {default})".replace("%", "%%"),
         **options,
-    )
-
-
-def _in_words(default: Any) -> str:
-    if not isinstance(default, dict):
-        return f"{default:g}" if isinstance(default, float) else str(default)
-    return ",".join(
-        name if weight == 1 else f"{name}:{weight:g}" for name, weight in default.items()
     )
 
 
