@@ -11,6 +11,7 @@ _PLACES = {
     "Settings": "settings",
     "__version__": "version",
     "check_gradient": "gradcheck",
+    "reconstruct": "reconstruction",
     "resume": "api",
     "stylize": "api",
 }

@@ -17,6 +17,7 @@ from .run import Callback, Run, plan_scales
 from .scales import Scale
 from .settings import Settings
 from .standing import Standing, array, picture, restored
+from .vgg import Weights
 from .weights import default_weights, find_weights
 
 
@@ -36,8 +37,7 @@ def stylize(
     run ends. Ctrl-C ends it too: either way the best picture so far is returned. With
     `checkpoint`, a file is kept from which `resume` goes on.
     """
-    plain = {name: _plain(value) for name, value in settings.items()}
-    return prepare(content, style, Settings(**plain)).finish(callback, checkpoint)
+    return prepare(content, style, settings_of(settings)).finish(callback, checkpoint)
 
 
 def resume(
@@ -45,6 +45,11 @@ def resume(
 ) -> Result:
     """Go on with the run of a checkpoint, to `steps` in total if given."""
     return restore(checkpoint, steps=steps).finish(callback, checkpoint)
+
+
+def settings_of(given: dict[str, Any]) -> Settings:
+    """From what was given by name in Python."""
+    return Settings(**{name: _plain(value) for name, value in given.items()})
 
 
 def _plain(value: Any) -> Any:
@@ -57,16 +62,22 @@ def _plain(value: Any) -> Any:
 
 
 def prepare(
-    content: Source | None, style: Source | Sequence[Source] | None, settings: Settings
+    content: Source | None,
+    style: Source | Sequence[Source] | None,
+    settings: Settings,
+    weights: Weights | None = None,
 ) -> Run:
-    """The run, with everything checked that can be checked before it starts."""
-    weights_notice = f"weights: {settings.weights}"
-    if settings.weights is None:
-        name, weights_notice = default_weights()
-        settings = replace(settings, weights=name)
+    """The run, with everything checked that can be checked before it starts.
+
+    `weights` are for who has them already; without, those of the settings are loaded.
+    """
+    weights_notices = [] if weights else [f"weights: {settings.weights}"]
+    if settings.weights is None and weights is None:
+        name, notice = default_weights()
+        settings, weights_notices = replace(settings, weights=name), [notice]
     content_input = open_content(content, settings)
     styles = open_styles(style, settings, content_input)
-    weights = find_weights(settings.weights)
+    weights = find_weights(settings.weights) if weights is None else weights
     scales = plan_scales(settings, weights, content_input, styles)
     start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
     named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
@@ -80,7 +91,7 @@ def prepare(
         scales,
         Standing(State(start.pixels), best=start.pixels),
         facts={role: each.facts for role, each in inputs.items()},
-        notices=[*notices, weights_notice],
+        notices=[*notices, *weights_notices],
     )
 
 

@@ -17,7 +17,8 @@ LAYERS = [
     ["__main__"],
     ["cli"],
     ["__init__"],
-    ["gradcheck", "api"],
+    ["gradcheck", "reconstruction"],
+    ["api"],
     ["run"],
     ["inputs", "result", "standing"],
     ["settings"],
@@ -28,7 +29,7 @@ LAYERS = [
     ["ops", "weights"],
     ["backends"],
     ["plots", "sheets"],
-    ["checkpoint", "colours", "images", "samples"],
+    ["checkpoint", "colours", "images", "samples", "similarity"],
     ["files", "machine", "threads", "vgg"],
     ["blas", "errors", "text", "version"],
 ]

@@ -22,7 +22,7 @@ LAYERS_HELP = (
 def add_settings_options(parser: argparse.ArgumentParser) -> None:
     """Absent from the namespace unless given; `given_settings` collects them."""
     _add_look_options(parser.add_argument_group("the look"))
-    _add_network_options(parser.add_argument_group("the network"))
+    add_network_options(parser.add_argument_group("the network"))
     _add_optimizer_options(parser.add_argument_group("the optimiser"))
 
 
@@ -98,7 +98,7 @@ def _add_look_options(group) -> None:
     _add(group, "seed", int, "seed of the noise start")
 
 
-def _add_network_options(group) -> None:
+def add_network_options(group) -> None:
     _add(
         group,
         "weights",

@@ -69,7 +69,7 @@ def new_outputs(output: str | None, content: str | None, styles: list[str], curv
         picture = Path(output)
     else:
         names = [content or CONTENT, *(styles or STYLES[:1])]
-        picture = _first_free(Path("-".join(map(_stem, names)) + ".png"))
+        picture = _first_free(Path("-".join(map(stem, names)) + ".png"))
     return Outputs(picture, _checkpoint_of(picture), Path(curve) if curve else None)
 
 
@@ -94,7 +94,8 @@ def _checkpoint_of(picture: Path) -> Path:
     return picture.with_name(picture.name + CHECKPOINT_SUFFIX)
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
+    """Of a picture that was given by path or as a sample."""
     return Path(name.removeprefix(SAMPLE_PREFIX)).stem
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from manualnst import machine
 from manualnst.errors import InputError
-from manualnst.files import write_atomically
+from manualnst.files import make_folder, write_atomically
 from manualnst.images import fitted_size, load_picture, resize, save_picture
 from manualnst.sheets import Cell, draw_sheet
 
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _draw(options: argparse.Namespace) -> None:
-    _make(options.folder)
+    make_folder(options.folder)
     for name in DRAWINGS:
         save_picture(options.folder / f"{name}.png", draw(name))
         print(options.folder / f"{name}.png")
@@ -80,7 +80,7 @@ def _measure(options: argparse.Namespace) -> None:
         raise InputError("measure: give --evaluations of at least 1, --seed and --rebuilt from 0")
     originals = _open(options.pictures, options.size)
     networks = find_networks(options.networks)
-    cell_folder = _make(options.output / "cells")
+    cell_folder = make_folder(options.output / "cells")
     began = time.perf_counter()
 
     def say(line: str) -> None:
@@ -101,14 +101,6 @@ def _measure(options: argparse.Namespace) -> None:
         _save(options.output / "quality.json", result | {"reconstructions": rebuilt})
         print(f"\n{reconstruction_table(rebuilt)}")
     print(f"\nwritten: quality.json and sheets to look at, in {options.output}")
-
-
-def _make(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
-    return folder
 
 
 def _open(paths: Sequence[Path], size: int) -> list[Original]:
