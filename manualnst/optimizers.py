@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from .objective import Evaluation
 
@@ -148,10 +149,10 @@ class LBFGS:
     ten-thousandth of what the slope promises (Armijo).
     """
 
-    history: int = 10
+    history = 10
     resumes_exactly = True
     arrays = ("dL_dx",)
-    more_arrays = tuple(f"{letter}{n}" for n in range(10) for letter in "sy")
+    more_arrays = tuple(f"{letter}{n}" for n in range(history) for letter in "sy")
 
     first_move = 0.02  # root mean square of the first step, which has no curvature to go by
     sufficient_decrease = 1e-4
@@ -175,9 +176,9 @@ class LBFGS:
             free = ~(((state.x <= 0) & (g > 0)) | ((state.x >= 1) & (g < 0)))
             if np.max(np.abs(g), where=free, initial=0.0) <= self.projected_gradient:
                 return _GRADIENT_IS_ZERO
-            evaluation, x, evaluations = self._search(evaluate, state, g * free, free, pairs)
-            if evaluation is None and pairs:
-                # What was learned misleads here: begin anew, downhill.
+            d, pairs = self._direction(g * free, free, pairs)
+            evaluation, x, evaluations = self._search(evaluate, state, d, with_memory=bool(pairs))
+            if evaluation is None and pairs:  # what was learned misleads here: begin anew
                 state, pairs = replace(state, evaluations=evaluations), []
                 continue
             if evaluation is None:
@@ -195,22 +196,27 @@ class LBFGS:
                 return _LOSS_IS_LEVEL
         return ALL_STEPS_DONE.format(steps)
 
-    def _search(self, evaluate, state, g, free, pairs):
+    def _direction(self, g, free, pairs: list[_Pair]):
+        """−H g and the pairs that it is made of; downhill without them if they point uphill."""
+        d = -_times_inverse(g, pairs) * free
+        return (d, pairs) if np.vdot(g, d) < 0 else (-g, [])
+
+    def _search(self, evaluate, state, d, with_memory: bool):
         """(evaluation, x, evaluations in total) of a step that lowers the loss; (None, None, …)
         if none does."""
-        d = -_times_inverse(g, pairs) * free
-        if np.vdot(g, d) >= 0:
-            d, pairs = -g, []
-        t = 1.0 if pairs else self.first_move / float(np.sqrt(np.mean(np.square(d))))
+        t = 1.0 if with_memory else self.first_move / _root_mean_square(d)
         for attempt in range(1, self.attempts + 1):
             x = np.clip(state.x + np.float32(t) * d, 0, 1)
             evaluation = evaluate(x)
             # Of the clipped step; the clipping may have left nothing of what was promised.
             promised = min(0.0, float(np.vdot(state.arrays["dL_dx"], x - state.x)))
             rise = evaluation.loss - state.loss
-            if not _is_finite(evaluation) or rise <= self.sufficient_decrease * promised:
+            if rise < 0 and rise <= self.sufficient_decrease * promised:
                 return evaluation, x, state.evaluations + attempt
-            t *= min(max(-promised / (2 * (rise - promised)), 0.1), 0.5)
+            if _is_finite(evaluation) and rise > promised:
+                t *= min(max(-promised / (2 * (rise - promised)), 0.1), 0.5)
+            else:
+                t *= 0.1
         return None, None, state.evaluations + self.attempts
 
     def _with_new(self, pairs: list[_Pair], s, y) -> list[_Pair]:
@@ -227,6 +233,10 @@ class LBFGS:
         names = [(f"s{n}", f"y{n}") for n in range(self.history)]
         stored = [(arrays[s], arrays[y]) for s, y in names if s in arrays and y in arrays]
         return [_Pair(s, y, float(np.vdot(s, y))) for s, y in stored]
+
+
+def _root_mean_square(d: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(d, dtype=np.float64))))
 
 
 def _times_inverse(g: np.ndarray, pairs: list[_Pair]) -> np.ndarray:
@@ -270,8 +280,6 @@ class LBFGSB:
     projected_gradient = 1e-5
 
     def minimise(self, evaluate, state, steps, on_step):
-        from scipy.optimize import Bounds, minimize  # here, as it takes 0.2 s to load
-
         if state.iterations >= steps:
             return ALL_STEPS_DONE.format(steps)
         shape, dtype = state.x.shape, state.x.dtype
@@ -303,18 +311,28 @@ class LBFGSB:
             "gtol": self.projected_gradient,
         }
         try:
+            message = self._scipys(loss_and_gradient, state.x, callback, options)
+        except _Stop as stop:
+            return str(stop)
+        return self._in_words(message, steps)
+
+    @staticmethod
+    def _scipys(loss_and_gradient, x, callback, options) -> str:
+        """Its message in the end."""
+        from scipy.optimize import Bounds, minimize  # here, as it takes 0.2 s to load
+
+        # scipy has a BLAS of its own, loaded just now, and its calls are many and small.
+        with ThreadpoolController().limit(limits=1, user_api="blas"):
             result = minimize(
                 loss_and_gradient,
-                state.x.astype(np.float64).ravel(),
+                x.astype(np.float64).ravel(),
                 jac=True,
                 method="L-BFGS-B",
                 bounds=Bounds(0.0, 1.0),
                 callback=callback,
                 options=options,
             )
-        except _Stop as stop:
-            return str(stop)
-        return self._in_words(str(result.message), steps)
+        return str(result.message)
 
     def _in_words(self, message: str, steps: int) -> str:
         if "ITERATIONS" in message:

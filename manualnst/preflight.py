@@ -96,9 +96,7 @@ def _walk(weights: Weights, taps: set[str], height: int, width: int, pool: str) 
     shapes = {name: around for name, *around in map_shapes(weights, taps, height, width)}
     for names in steps(shapes, taps, pool):
         (shape, inner), after = shapes[names[0]], _bytes(shapes[names[-1]][1])
-        # A ReLU or a pooling alone; the maximum copies the corners of the windows and numbers them.
-        largest = pool == "max" and names[0].startswith("pool")
-        working, mask = _bytes(shape) + 3 * after if largest else after, after // 4
+        working = mask = after // 4  # a ReLU or a pooling alone: comparisons, and what they found
         if names[0].startswith("conv"):
             working = convolution.strip_bytes(shape, weights.layers[names[0]][0].shape)
             mask = _bytes(inner) // 32 if len(names) > 1 else 0

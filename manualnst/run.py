@@ -275,20 +275,24 @@ class Run:
                 self._weights, taps, sizes, self.settings.optimizer, self.settings.pool
             )
 
-        def fits(long_side: int) -> bool:
+        def need_at(long_side: int) -> int | None:
             # Fitted anew from the original pictures, these may come out one row larger.
             fitted = [
                 fitted_size(*size, scaled(long_side, scale))
                 for size, scale in zip(sizes, [1, *style_scales], strict=True)
             ]
             with suppress(InputError):  # too small to be pooled
-                return need(*((height + 1, width + 1) for height, width in fitted)) <= available
-            return False
+                return need(*((height + 1, width + 1) for height, width in fitted))
+            return None
 
         needed, available = need(*sizes), machine.available_memory()
         if available is not None and needed > available:
             height, width = sizes[0]
-            largest = preflight.largest(fits, max(height, width))
+            largest = preflight.largest(
+                lambda long_side: (need_at(long_side) or 0) <= available, max(height, width)
+            )
+            if largest and need_at(largest) is None:
+                largest = None
             raise InputError(
                 f"not enough memory: {width} × {height} needs about "
                 f"{machine.format_bytes(needed)}, {machine.format_bytes(available)} are "

@@ -103,3 +103,30 @@ def test_a_loss_adds_onto_the_gradient_that_arrived(backend):
     onto = arrived.copy()
     assert backend.gram_backward(dL_dG, F, onto) is onto
     assert_close(onto, arrived + alone, 1e-14)
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_it_is_given_is_left_alone(shape, pooled):
+    H, W, C, K = shape
+    given = [random_array(1, (H, W, C)), random_array(2, (3, 3, C, K)), random_array(3, (K,))]
+    before = [array.copy() for array in given]
+    y, cache = ops.fused_forward(*given, pooled, backend=NUMPY)
+    given.append(random_array(4, y.shape))
+    before.append(given[-1].copy())
+    ops.fused_backward(given[-1], cache, backend=NUMPY)
+    assert all(map(np.array_equal, given, before))
+
+
+@pytest.mark.parametrize("shape", [(6, 7, 4), (5, 1, 4), (5, 7, 1), (3, 4, 4)])
+def test_a_gradient_of_another_shape_is_refused(shape):
+    x, w, b = random_array(1, (5, 7, 3)), random_array(2, (3, 3, 3, 4)), random_array(3, (4,))
+    _, cache = ops.fused_forward(x, w, b, False, backend=NUMPY)
+    with pytest.raises(InputError, match="has shape"):
+        ops.fused_backward(random_array(4, shape), cache, backend=NUMPY)
+
+
+def test_rows_with_steps_are_refused():
+    y = NUMPY.fused_forward(np.ones((9, 6, 3)), np.ones((3, 3, 3, 31)), np.ones(31), False)[0]
+    with pytest.raises(IndexError):
+        y[::2]

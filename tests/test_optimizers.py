@@ -189,3 +189,59 @@ def test_lbfgs_begins_anew_where_its_memory_misleads():
     reason, steps = minimise("lbfgs", state=replace(state, arrays=misled))
     assert reason.startswith("converged")
     assert np.allclose(steps[-1].state.x, np.clip(TARGET, 0, 1), atol=2e-3)
+
+
+def test_lbfgs_forgets_a_memory_that_points_uphill_at_once():
+    state = minimise("lbfgs", steps=5)[1][-1].state
+    misled = {name: -a if name[0] == "y" else a for name, a in state.arrays.items()}
+    _, steps = minimise("lbfgs", steps=6, state=replace(state, arrays=misled))
+    assert "s0" in steps[0].state.arrays and "s1" not in steps[0].state.arrays
+    assert steps[0].state.evaluations < state.evaluations + 10  # no search was in vain
+
+
+def steep(x):
+    """√|x − ½| a pixel: its slope falls off, so that any curvature is met with the wrong sign."""
+    D = x.astype(np.float64) - 0.5
+    root = np.sqrt(np.abs(D) + 1e-3)
+    return Evaluation(float(np.sum(root)), (np.sign(D) / (2 * root)).astype(np.float32), {})
+
+
+def test_lbfgs_keeps_no_pair_that_met_no_curvature():
+    start = State(np.full(SHAPE, 0.9, np.float32))
+    _, steps = minimise("lbfgs", steps=3, evaluate=steep, state=start)
+    assert steps[-1].evaluation.loss < steep(start.x).loss
+    assert "s0" not in steps[0].state.arrays
+
+
+def walled(x):
+    """The valley, with a wall beyond which it is undefined, nearer than the first step's length."""
+    if np.max(np.abs(x - START)) > 0.01:
+        return Evaluation(float("nan"), np.zeros_like(x), {})
+    return valley(x)
+
+
+def test_lbfgs_shortens_a_step_that_leads_too_far():
+    _, steps = minimise("lbfgs", steps=1, evaluate=walled)
+    assert steps[0].state.evaluations > 2  # the start, the wall, and what was taken
+    assert steps[0].evaluation.loss < valley(START).loss
+
+
+def test_lbfgs_never_takes_a_step_up():
+    def narrow(x):
+        D = x - TARGET.astype(np.float32)
+        return Evaluation(float(np.sum(1e3 * D**4)), (4e3 * D**3).astype(np.float32), {})
+
+    _, steps = minimise("lbfgs", steps=40, evaluate=narrow)
+    losses = [narrow(START).loss, *(step.evaluation.loss for step in steps)]
+    assert all(np.diff(losses) < 0)
+    assert steps[-1].state.evaluations > 1 + len(steps)  # some steps had to be shortened
+
+
+def test_lbfgs_is_not_stopped_by_a_gradient_whose_squares_overflow():
+    def large(x):
+        loss, dL_dx, terms = valley(x)
+        return Evaluation(loss * 1e25, dL_dx * np.float32(1e25), terms)
+
+    with np.errstate(over="ignore"):
+        _, steps = minimise("lbfgs", steps=1, evaluate=large)
+    assert steps[0].evaluation.loss < large(START).loss

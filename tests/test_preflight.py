@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from manualnst import preflight
+from manualnst import preflight, threads
 from manualnst.backends import get_backend
 from manualnst.network import Network
 from manualnst.objective import Objective
@@ -29,7 +29,7 @@ def test_the_memory_of_an_evaluation(size, layers):
     tracemalloc.stop()
     taps = settings.content_layers.keys() | settings.style_layers.keys()
     foretold = preflight.evaluation_bytes(weights, taps, *size, settings.pool)
-    assert 0.85 * measured < foretold < 1.2 * measured
+    assert 0.93 * measured < foretold < 1.2 * measured
 
 
 def test_the_peak_grows_with_the_picture_and_counts_the_larger_one():
@@ -41,7 +41,8 @@ def test_the_peak_grows_with_the_picture_and_counts_the_larger_one():
     assert peak((64, 64), (64, 64)) < peak((64, 64), (256, 256)) < peak((256, 256), (64, 64))
 
 
-def test_the_memory_of_more_styles():
+def test_the_memory_of_more_styles(monkeypatch):
+    monkeypatch.setattr(threads, "for_each", threads.in_order)  # for the same peak each time
     settings, size = Settings(), (128, 160)
     weights = find_weights("builtin")
     network = Network(weights, backend=get_backend("numpy"))
@@ -63,8 +64,8 @@ def test_the_memory_of_more_styles():
     def foretold(count):
         return preflight.peak_bytes(weights, taps, [size] * (1 + count), "adam")
 
-    # More than is needed: layers of the content count too, and not all is there at the peak.
-    assert 1 < (foretold(5) - foretold(1)) / (measured(5) - measured(1)) < 1.8
+    # Layers of the content count too, and the peak with one style is at another place.
+    assert 0.85 < (foretold(5) - foretold(1)) / (measured(5) - measured(1)) < 1.8
 
 
 @pytest.mark.parametrize("limit", [1, 37, 100])

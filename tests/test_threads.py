@@ -1,5 +1,10 @@
+import os
+import subprocess
+import sys
 import threading
+import warnings
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -35,10 +40,47 @@ def test_an_exception_of_a_piece_is_raised(pool):
 
 
 def test_blas_is_single_threaded_meanwhile_and_as_before_afterwards(pool):
-    def blas_threads():
-        return [i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"]
-
-    before, meanwhile = blas_threads(), []
-    threads.for_each(lambda item: meanwhile.append((blas_threads(), threading.get_ident())), "ab")
+    before, meanwhile = blas_counts(), []
+    threads.for_each(lambda item: meanwhile.append((blas_counts(), threading.get_ident())), "ab")
     assert all(set(counts) == {1} for counts, _ in meanwhile)
-    assert blas_threads() == before
+    assert blas_counts() == before
+
+
+def blas_counts():
+    return [i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"]
+
+
+def test_the_limit_ends_with_the_last_that_wants_it(pool):
+    before, first, second = blas_counts(), threads.single_threaded_blas(), None
+    with first:
+        second = threads.single_threaded_blas()
+        second.__enter__()
+    assert set(blas_counts()) == {1}  # the second came later, and is still in it
+    second.__exit__(None, None, None)
+    assert blas_counts() == before
+
+
+def test_numpys_error_handling_holds_in_the_pieces(pool):
+    big = np.full(3, 1e300)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("error")
+        threads.for_each(lambda item: big * big, range(4))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_forked_process_has_threads_of_its_own():
+    """In a process that has no threads but ours."""
+    program = """
+import os, signal, time
+from threadpoolctl import threadpool_limits
+import numpy
+from manualnst import threads
+with threadpool_limits(3, "blas"):
+    threads.for_each(lambda item: time.sleep(0.01), range(6))
+    child = os.fork()
+    signal.alarm(20)
+    threads.for_each(lambda item: time.sleep(0.01), range(6))
+    if child:
+        raise SystemExit(os.waitpid(child, 0)[1])
+"""
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", program]).returncode == 0

@@ -163,3 +163,29 @@ def test_filters_that_change_are_transformed_anew():
     w *= 2
     twice, _ = numpy_backend.conv3x3_forward(x, w, b)
     assert_close(twice, forward("patches", x, w), 2e-5)
+
+
+def test_only_filters_that_are_unchangeable_for_good_are_remembered():
+    x, _, w, b = large_convolution()
+    through_a_view = w.view()
+    through_a_view.flags.writeable = False
+    numpy_backend.conv3x3_forward(x, through_a_view, b)
+    w *= 2
+    twice, _ = numpy_backend.conv3x3_forward(x, through_a_view, b)
+    assert_close(twice, forward("patches", x, w), 2e-5)
+    w.flags.writeable = False
+    numpy_backend.conv3x3_forward(x, w, b)
+    w.flags.writeable = True
+    w *= 2
+    again, _ = numpy_backend.conv3x3_forward(x, w, b)
+    assert_close(again, forward("patches", x, w), 2e-5)
+
+
+def test_what_is_remembered_of_other_filters_is_not_taken(monkeypatch):
+    """An id is given again once its array is gone."""
+    x, _, w, b = large_convolution()
+    w.flags.writeable = False
+    others = (lambda: None, winograd.transform_filters(3 * w))
+    monkeypatch.setitem(convolution._transforms, id(w), others)
+    y, _ = numpy_backend.conv3x3_forward(x, w, b)
+    assert_close(y, forward("patches", x, w), 2e-5)

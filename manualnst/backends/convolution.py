@@ -37,12 +37,14 @@ _transforms: dict[int, tuple[weakref.ref, object]] = {}  # id of the filters →
 
 
 def _transformed(w):
-    """Winograd's form of the filters; remembered of those that cannot be changed."""
+    """Winograd's form of the filters; remembered of those that own their numbers and were made
+    unchangeable, for good."""
+    if w.flags.writeable or w.base is not None:
+        return winograd.transform_filters(w)
     known = _transforms.get(id(w))
     if known and known[0]() is w:
         return known[1]
     U = winograd.transform_filters(w)
-    if not w.flags.writeable:
-        forget = partial(_transforms.pop, id(w), None)
-        _transforms[id(w)] = weakref.ref(w, lambda _: forget()), U
+    forget = partial(_transforms.pop, id(w), None)
+    _transforms[id(w)] = weakref.ref(w, lambda _: forget()), U
     return U

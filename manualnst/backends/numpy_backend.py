@@ -16,9 +16,7 @@ from .numpy_pooling import (  # noqa: F401, of this backend
     maxpool_backward,
     maxpool_forward,
 )
-from .strips import split
-
-_GRAM_STRIP_BYTES = 1 << 20
+from .strips import strips_of, sum_over_strips
 
 
 def conv3x3_forward(x, w, b):
@@ -79,15 +77,12 @@ def squared_error_backward(dL_dloss, cache):
 
 def gram_forward(F):
     """G as the sum of the Gram matrices of strips."""
-    partial = {}
 
-    def add_up(rows: range) -> None:
-        strip = F[rows.start : rows.stop].reshape(-1, F.shape[2])  # (rows · W, N), a view
-        partial[rows.start] = strip.T @ strip
+    def product(rows: slice):
+        strip = F[rows].reshape(-1, F.shape[2])  # (rows · W, N), a view
+        return strip.T @ strip
 
-    strips = _gram_strips(F)
-    threads.for_each(add_up, strips)
-    return sum(partial[rows.start] for rows in strips), F  # in one order, for the same bits
+    return sum_over_strips(F, product), F
 
 
 def gram_backward(dL_dG, cache, onto=None):
@@ -95,17 +90,11 @@ def gram_backward(dL_dG, cache, onto=None):
     symmetric = dL_dG + dL_dG.T
     dL_dF = np.zeros(F.shape, F.dtype) if onto is None else onto
 
-    def multiply(rows: range) -> None:
-        strip = slice(rows.start, rows.stop)
-        dL_dF[strip] += F[strip] @ symmetric
+    def multiply(rows: slice) -> None:
+        dL_dF[rows] += F[rows] @ symmetric
 
-    threads.for_each(multiply, _gram_strips(F))
+    threads.for_each(multiply, strips_of(F))
     return dL_dF
-
-
-def _gram_strips(F) -> list[range]:
-    """Rows of F in strips that stay in a cache, with what they are multiplied into."""
-    return split(len(F), max(F.nbytes // _GRAM_STRIP_BYTES, threads.count()))
 
 
 def mean_and_covariance_forward(F):

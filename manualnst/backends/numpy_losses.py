@@ -4,14 +4,12 @@ Works in float32, float64 and complex128, as numpy_backend.py does, which has th
 """
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
 from .. import threads
-from .strips import split
+from .strips import strips_of, sum_over_strips
 
-_STRIP_BYTES = 1 << 20
 _TILE_BYTES = 16 << 20  # of the products of all pairs of positions, in each thread
 
 
@@ -90,6 +88,8 @@ def _root_and_inverse(A):
     """√A and its inverse, of a symmetric A."""
     if np.iscomplexobj(A):  # of the complex step: not Hermitian, so that eigh knows nothing of it
         return _root_by_iteration(A)
+    if not np.all(np.isfinite(A)):  # of a run that diverges: to be told by its loss
+        return np.full((2, *A.shape), np.nan)
     values, vectors = np.linalg.eigh((A + A.T) / 2)
     values = np.maximum(values, values[-1] * np.finfo(np.float64).eps)  # below is but rounding
     roots = np.sqrt(values)
@@ -115,7 +115,7 @@ def weighted_gram_forward(F, weights):
         strip = (roots[rows] * F[rows]).reshape(-1, F.shape[2])
         return strip.T @ strip
 
-    return _sum_over_strips(F, product), (F, weights)
+    return sum_over_strips(F, product), (F, weights)
 
 
 def weighted_gram_backward(dL_dG, cache):
@@ -126,7 +126,7 @@ def weighted_gram_backward(dL_dG, cache):
     def multiply(rows: slice) -> None:
         dL_dF[rows] = (F[rows] @ symmetric) * weights[rows, :, None]
 
-    threads.for_each(multiply, _strips(F))
+    threads.for_each(multiply, strips_of(F))
     return dL_dF
 
 
@@ -134,7 +134,7 @@ def cross_gram_forward(F, R):
     def product(rows: slice):
         return F[rows].reshape(-1, F.shape[2]).T @ R[rows].reshape(-1, R.shape[2])
 
-    return _sum_over_strips(F, product), (F, R)
+    return sum_over_strips(F, product), (F, R)
 
 
 def cross_gram_backward(dL_dC, cache):
@@ -145,7 +145,7 @@ def cross_gram_backward(dL_dC, cache):
         dL_dF[rows] = R[rows] @ dL_dC.T
         dL_dR[rows] = F[rows] @ dL_dC
 
-    threads.for_each(multiply, _strips(F))
+    threads.for_each(multiply, strips_of(F))
     return dL_dF, dL_dR
 
 
@@ -249,21 +249,3 @@ def patch_distance_forward(F, S, nearest):
 def patch_distance_backward(dL_ddistance, cache):
     differences = cache
     return 2 * dL_ddistance * differences
-
-
-def _strips(F) -> list[slice]:
-    """The rows of F in strips that stay in a cache, and enough of them for the threads."""
-    strips = split(len(F), max(F.nbytes // _STRIP_BYTES, threads.count()))
-    return [slice(rows.start, rows.stop) for rows in strips]
-
-
-def _sum_over_strips(F, function: Callable):
-    """Σ function(rows), over strips of F."""
-    partial = {}
-
-    def add_up(rows: slice) -> None:
-        partial[rows.start] = function(rows)
-
-    strips = _strips(F)
-    threads.for_each(add_up, strips)
-    return sum(partial[rows.start] for rows in strips)  # in one order, for the same bits

@@ -21,10 +21,13 @@ def avgpool_backward(dL_dy, cache):
 
 
 def maxpool_forward(x):
-    corners = np.stack(_window_corners(x))  # (4, H // 2, W // 2, C)
-    winner = corners.real.argmax(axis=0)  # of equals, the first
-    y = np.take_along_axis(corners, winner[None], axis=0)[0]
-    return y, (winner.astype(np.uint8), x.shape)
+    first, *others = _window_corners(x)
+    y, winner = first.copy(), np.zeros(first.shape, np.uint8)
+    for n, corner in enumerate(others, 1):
+        larger = corner.real > y.real  # of equals, the first
+        np.copyto(y, corner, where=larger)
+        winner[larger] = n
+    return y, (winner, x.shape)
 
 
 def maxpool_backward(dL_dy, cache):

@@ -1,5 +1,31 @@
 """Strips: rows cut into pieces that stay in a cache, for threads to share."""
 
+from collections.abc import Callable
+
+from .. import threads
+
+_STRIP_BYTES = 1 << 20
+
+
+def strips_of(F) -> list[slice]:
+    """The rows of F (H, W, N) in strips that stay in a cache, and enough of them for the threads;
+    larger than a few products (N, N), of which there may be one for each."""
+    largest = max(_STRIP_BYTES, 4 * F.shape[2] ** 2 * F.dtype.itemsize)
+    strips = split(len(F), max(F.nbytes // largest, threads.count()))
+    return [slice(rows.start, rows.stop) for rows in strips]
+
+
+def sum_over_strips(F, function: Callable):
+    """Σ function(rows), over strips of F."""
+    partial = {}
+
+    def add_up(rows: slice) -> None:
+        partial[rows.start] = function(rows)
+
+    strips = strips_of(F)
+    threads.for_each(add_up, strips)
+    return sum(partial[rows.start] for rows in strips)  # in one order, for the same bits
+
 
 def split(rows: int, count: int) -> list[range]:
     """The rows in so many pieces, or fewer if there are no more rows; as equal as can be."""
