@@ -34,17 +34,17 @@ SAMPLES = {"content": SAMPLE_PREFIX + CONTENT, "style": SAMPLE_PREFIX + STYLES[0
 
 def content_alone(layer: str) -> dict[str, Any]:
     """The settings that ask for the content at this layer and nothing else."""
-    return _FROM_NOISE | _at([layer]) | {"content_weight": 1.0, "style_weight": 0.0}
+    return _FROM_NOISE | _at({layer: 1.0}) | {"content_weight": 1.0, "style_weight": 0.0}
 
 
-def style_alone(layers: Sequence[str]) -> dict[str, Any]:
-    """The settings that ask for the style at these layers and nothing else."""
+def style_alone(layers: dict[str, float]) -> dict[str, Any]:
+    """The settings that ask for the style at these layers, with these shares, and nothing else."""
     return _FROM_NOISE | _at(layers) | {"content_weight": 0.0, "style_weight": 1.0}
 
 
-def _at(layers: Sequence[str]) -> dict[str, Any]:
-    """Also for the loss without weight: a layer that is named is foreseen."""
-    return {name: dict.fromkeys(layers, 1.0) for name in ("content_layers", "style_layers")}
+def _at(layers: dict[str, float]) -> dict[str, Any]:
+    """Also for the loss without weight: memory is foretold for every layer that is named."""
+    return {"content_layers": layers, "style_layers": layers}
 
 
 def reconstruct(
@@ -63,7 +63,7 @@ def reconstruct(
     if (content is None) == (style is None):
         raise InputError('give either content="relu3_1" or style=["relu1_1", "relu2_1"]')
     layers = [style] if isinstance(style, str) else style
-    what = content_alone(content) if style is None else style_alone(layers)
+    what = content_alone(content) if style is None else style_alone(dict.fromkeys(layers, 1.0))
     if forbidden := sorted(what.keys() & settings.keys()):
         raise InputError(f"a reconstruction has its own {forbidden[0]}; leave it out")
     source = SAMPLES["content" if style is None else "style"] if picture is None else picture

@@ -189,7 +189,10 @@ def _jobs(args: argparse.Namespace, layers: list[str], folder: Path) -> list[_Jo
         asked = [(layer, layer, content_alone(layer)) for layer in layers]
     else:
         growing = [layers[: n + 1] for n in range(len(layers))]
-        asked = [(f"to-{some[-1]}", _in_words(some), style_alone(some)) for some in growing]
+        asked = [
+            (f"to-{some[-1]}", _in_words(some), style_alone(dict.fromkeys(some, 1.0)))
+            for some in growing
+        ]
     common = ("size", "steps", "min_size", "seed", "weights", "pool", "backend")
     given = {name: getattr(args, name) for name in common if name in args}
     jobs = []

@@ -75,7 +75,7 @@ def test_filters_have_one_scale(maps, recipe):
 def test_filters_are_active_at_a_fair_share_of_positions(maps, recipe):
     for name, F in maps.items():
         share = (F > 0).mean(axis=0)
-        assert 0.15 < drawn(recipe, name, share).min() and share.max() < 0.99, name
+        assert drawn(recipe, name, share).min() > 0.15 and share.max() < 0.99, name
         assert np.median(learned(recipe, name, share)) > 0.1, name
 
 
