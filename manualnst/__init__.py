@@ -11,6 +11,7 @@ _PLACES = {
     "Settings": "settings",
     "__version__": "version",
     "check_gradient": "gradcheck",
+    "compare_optimizers": "comparison",
     "reconstruct": "reconstruction",
     "resume": "api",
     "stylize": "api",

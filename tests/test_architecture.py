@@ -17,7 +17,7 @@ LAYERS = [
     ["__main__"],
     ["cli"],
     ["__init__"],
-    ["gradcheck", "reconstruction"],
+    ["comparison", "gradcheck", "reconstruction"],
     ["api"],
     ["run"],
     ["inputs", "result", "standing"],

@@ -21,7 +21,9 @@ LAYERS_HELP = (
 
 def add_settings_options(parser: argparse.ArgumentParser) -> None:
     """Absent from the namespace unless given; `given_settings` collects them."""
-    _add_look_options(parser.add_argument_group("the look"))
+    look = parser.add_argument_group("the look")
+    _add_size_options(look)
+    add_look_options(look)
     add_network_options(parser.add_argument_group("the network"))
     _add_optimizer_options(parser.add_argument_group("the optimiser"))
 
@@ -31,7 +33,7 @@ def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     return {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
 
 
-def _add_look_options(group) -> None:
+def _add_size_options(group) -> None:
     _add(group, "size", int, "long side of the result; a smaller content keeps its size")
     _add(group, "steps", int, "steps of the optimiser, at all sizes together")
     _add(
@@ -42,6 +44,9 @@ def _add_look_options(group) -> None:
         default_in_words="as many as make each about 1.4 times the one before",
     )
     _add(group, "min_size", int, "long side of the coarsest")
+
+
+def add_look_options(group) -> None:
     _add(
         group,
         "style_strength",
