@@ -1,7 +1,7 @@
 """What people ask for: a picture in the style of another, or to go on where a run was cut off."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +17,10 @@ from .result import Result, styles_in
 from .run import Callback, Run, plan_scales
 from .scales import Scale
 from .settings import Settings
+from .shared import Shared
 from .standing import Standing, array, picture, restored
-from .weights import default_weights, find_weights
+from .vgg import Weights
+from .weights import default_weights
 
 
 def stylize(
@@ -37,8 +39,7 @@ def stylize(
     run ends. Ctrl-C ends it too: either way the best picture so far is returned. With
     `checkpoint`, a file is kept from which `resume` goes on.
     """
-    plain = {name: _plain(value) for name, value in settings.items()}
-    return prepare(content, style, Settings(**plain)).finish(callback, checkpoint)
+    return prepare(content, style, settings_from(settings)).finish(callback, checkpoint)
 
 
 def resume(
@@ -46,6 +47,11 @@ def resume(
 ) -> Result:
     """Go on with the run of a checkpoint, to `steps` in total if given."""
     return restore(checkpoint, steps=steps).finish(callback, checkpoint)
+
+
+def settings_from(given: Mapping[str, Any]) -> Settings:
+    """Settings of what callers give, which may be NumPy's numbers and the like."""
+    return Settings.from_json({name: _plain(value) for name, value in given.items()})
 
 
 def _plain(value: Any) -> Any:
@@ -58,18 +64,26 @@ def _plain(value: Any) -> Any:
 
 
 def prepare(
-    content: Source | None, style: Source | Sequence[Source] | None, settings: Settings
+    content: Source | None,
+    style: Source | Sequence[Source] | None,
+    settings: Settings,
+    shared: Shared | None = None,
+    weights: Weights | None = None,
 ) -> Run:
-    """The run, with everything checked that can be checked before it starts."""
-    weights_notice = f"weights: {settings.weights}"
-    if settings.weights is None:
-        name, weights_notice = default_weights()
-        settings = replace(settings, weights=name)
-    backend, backend_notice = chosen(settings.backend)
+    """The run, with everything checked that can be checked before it starts.
+
+    `weights` are for who has them already; without, those of the settings are loaded.
+    """
+    shared = shared or Shared()
+    weights_notices = [] if weights else [f"weights: {settings.weights}"]
+    if settings.weights is None and weights is None:
+        name, notice = default_weights()
+        settings, weights_notices = replace(settings, weights=name), [notice]
+    backend, backend_notices = chosen(settings.backend)
     settings = replace(settings, backend=backend)
-    content_input = open_content(content, settings)
-    styles = open_styles(style, settings, content_input)
-    weights = find_weights(settings.weights)
+    content_input = open_content(content, settings, shared.pictures)
+    styles = open_styles(style, settings, content_input, shared.pictures)
+    weights = shared.weights(settings.weights) if weights is None else weights
     scales = plan_scales(settings, weights, content_input, styles)
     start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
     named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
@@ -83,7 +97,8 @@ def prepare(
         scales,
         Standing(State(start.pixels), best=start.pixels),
         facts={role: each.facts for role, each in inputs.items()},
-        notices=[*notices, weights_notice, *([backend_notice] if backend_notice else [])],
+        notices=[*notices, *weights_notices, *backend_notices],
+        shared=shared,
     )
 
 
@@ -104,20 +119,24 @@ def check_same(run: Run, record: dict[str, Any], roles: Iterable[str]) -> None:
             )
 
 
-def restore(checkpoint: str | os.PathLike, *, steps: int | None = None) -> Run:
+def restore(
+    checkpoint: str | os.PathLike, *, steps: int | None = None, shared: Shared | None = None
+) -> Run:
     """The run of a checkpoint, ready to go on."""
     facts, arrays = load_checkpoint(checkpoint)
     try:
-        return _restore(facts, arrays, steps)
+        return _restore(facts, arrays, steps, shared or Shared())
     except InputError:
         raise
     except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(f"checkpoint {checkpoint} is inconsistent: {error!r}") from error
 
 
-def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | None) -> Run:
+def _restore(
+    facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | None, shared: Shared
+) -> Run:
     settings = Settings.from_json(facts["settings"])
-    weights = find_weights(settings.weights)
+    weights = shared.weights(settings.weights)
     height, width = arrays["content"].shape[:2]
     alpha = array(arrays, "alpha", (height, width)) if "alpha" in arrays else None
     shape = (height, width, 3)
@@ -140,7 +159,7 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
             "resume: scipy's L-BFGS-B starts with an empty memory, so its steps differ from those "
             "of an uninterrupted run"
         )
-    run = Run(settings, weights, content, styles, scales, standing, facts["facts"], notices)
+    run = Run(settings, weights, content, styles, scales, standing, facts["facts"], notices, shared)
     check_same(run, facts["facts"], ["weights"])
     return run
 

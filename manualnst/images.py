@@ -43,6 +43,7 @@ _WRITABLE = {
     ".tiff": ("TIFF", {}),
     ".bmp": ("BMP", {}),
 }
+READABLE_SUFFIXES = (*_WRITABLE, ".gif", ".ppm", ".pgm", ".avif")
 _WITHOUT_ALPHA = ("JPEG", "BMP")
 
 # EXIF orientation → what brings the picture upright.

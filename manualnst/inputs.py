@@ -11,6 +11,7 @@ from . import samples
 from .colours import luminance, match_style
 from .errors import InputError
 from .images import Picture, fitted_size, load_picture, resize
+from .memo import NOTHING_KEPT, Memo
 from .objective import for_each_style, style_names
 from .settings import Settings
 
@@ -38,9 +39,9 @@ def load_source(source: Source) -> Picture:
     return load_picture(source)
 
 
-def open_content(source: Source | None, settings: Settings) -> Input:
+def open_content(source: Source | None, settings: Settings, pictures: Memo = NOTHING_KEPT) -> Input:
     source = SAMPLE_PREFIX + samples.CONTENT if source is None else source
-    content = _open("content", source, settings.size)
+    content = _open("content", source, settings.size, pictures)
     if not settings.in_greys:
         return content
     notice = "content: it keeps its colours; only its luminance is painted"
@@ -53,7 +54,10 @@ def open_content(source: Source | None, settings: Settings) -> Input:
 
 
 def open_styles(
-    sources: Source | Sequence[Source] | None, settings: Settings, content: Input
+    sources: Source | Sequence[Source] | None,
+    settings: Settings,
+    content: Input,
+    pictures: Memo = NOTHING_KEPT,
 ) -> list[Input]:
     if sources is None:
         sources = SAMPLE_PREFIX + samples.STYLES[0]
@@ -63,9 +67,13 @@ def open_styles(
     for_each_style("style_weights", settings.style_weights, len(sources))  # refused before work
     scales = for_each_style("style_scale", settings.style_scale, len(sources))
     names = style_names(len(sources))
-    return [
-        _with_colours(name, _open(name, source, scaled(settings.size, scale)), settings, content)
+    opened = [
+        _open(name, source, scaled(settings.size, scale), pictures)
         for name, source, scale in zip(names, sources, scales, strict=True)
+    ]
+    return [
+        _with_colours(name, style, settings, content)
+        for name, style in zip(names, opened, strict=True)
     ]
 
 
@@ -91,9 +99,14 @@ def _open_start(settings: Settings, content: Input, style: Input, height: int, w
     return _used_at("start", load_source(settings.init), height, width)
 
 
-def _open(role: str, source: Source, size: int) -> Input:
-    picture = load_source(source)
-    return _used_at(role, picture, *fitted_size(*picture.pixels.shape[:2], size))
+def _open(role: str, source: Source, size: int, pictures: Memo) -> Input:
+    def open_anew() -> tuple[Source, Input]:
+        picture = load_source(source)
+        return source, _used_at(role, picture, *fitted_size(*picture.pixels.shape[:2], size))
+
+    # With the source itself: as long as an array is kept its id is not another's.
+    key = role, id(source) if isinstance(source, np.ndarray) else source, size
+    return pictures.get(key, open_anew)[1]
 
 
 def _with_colours(role: str, style: Input, settings: Settings, content: Input) -> Input:

@@ -22,10 +22,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import losses
-from .backends import fetched, from_host, replayed, together
+from .backends import fetched, replayed, together
 from .colours import mean_of_channels
 from .errors import InputError
+from .memo import NOTHING_KEPT, Memo
 from .network import Network
+from .targets import Asked, map_itself, measured
 from .vgg import PIXELS
 
 
@@ -75,24 +77,30 @@ class _Kind(NamedTuple):
     backward: Callable
 
 
-# How styles are compared: what is measured of the style picture's map, and the loss that uses it.
+# How pictures are compared: what is measured of the given one's map, and the loss that uses it.
+_CONTENT = (map_itself, losses.content_forward, losses.content_backward)
 _GRAM = (losses.gram_target, losses.style_forward, losses.style_backward)
 _MOMENTS = (losses.moments_target, losses.moments_forward, losses.moments_backward)
 
 
-def _style_kind(name: str, comparison, weights: dict[str, float], maps: dict, backend) -> _Kind:
-    target_of, forward, backward = comparison
-    targets = {layer: target_of(maps[layer], backend=backend) for layer in weights}
-    return _Kind(name, weights, targets, forward, backward)
+def _content_kinds(network: Network, picture, weights: dict[str, float], memo) -> list[_Kind]:
+    return _kinds("content", dict.fromkeys(weights, _CONTENT), network, picture, weights, memo)
 
 
-def _style_kinds(name: str, network: Network, picture, weights: dict[str, float]) -> list[_Kind]:
-    maps, _ = network.forward(picture, weights, as_arrays=False)
-    by_gram = {layer: w for layer, w in weights.items() if layer != PIXELS}
-    by_moments = {layer: w for layer, w in weights.items() if layer == PIXELS}
+def _style_kinds(name: str, network: Network, picture, weights, memo: Memo) -> list[_Kind]:
+    comparisons = {layer: _MOMENTS if layer == PIXELS else _GRAM for layer in weights}
+    return _kinds(name, comparisons, network, picture, weights, memo)
+
+
+def _kinds(name: str, comparisons: dict, network, picture, weights, memo) -> list[_Kind]:
+    """One for each layer, compared as `comparisons` has it."""
+    asked = [Asked(target_of, (layer,)) for layer, (target_of, _, _) in comparisons.items()]
+    targets = measured(network, picture, asked, memo)
     return [
-        _style_kind(name, _GRAM, by_gram, maps, network.backend),
-        _style_kind(name, _MOMENTS, by_moments, maps, network.backend),
+        _Kind(name, {layer: weights[layer]}, {layer: target}, forward, backward)
+        for (layer, (_, forward, backward)), target in zip(
+            comparisons.items(), targets, strict=True
+        )
     ]
 
 
@@ -105,10 +113,12 @@ class Objective:
         content: np.ndarray,
         style: np.ndarray | list[np.ndarray],
         settings: LossSettings,
+        memo: Memo = NOTHING_KEPT,
     ):
         """Pictures are (H, W, 3) in [0, 1]; content has the size of x, and styles may be several.
 
-        With `in_greys` they should be greys.
+        With `in_greys` they should be greys. `memo` keeps targets for the next objective of this
+        network.
         """
         if settings.normalisation not in losses.NORMALISATIONS:
             raise InputError(
@@ -124,20 +134,15 @@ class Objective:
         style_weights = _weights_of(settings.style_layers, settings.style_weight)
         if not (content_weights or style_weights or self._tv_weight):
             raise InputError("all weights are zero: there is nothing to optimise; raise one")
-        content = from_host(network.backend, content)
-        P, _ = network.forward(content, content_weights)
         self._taps = content_weights | style_weights
-        self._kinds = [
-            _Kind("content", content_weights, P, losses.content_forward, losses.content_backward)
-        ]
+        self._kinds = _content_kinds(network, content, content_weights, memo)
         styles = style if isinstance(style, list) else [style]
         shares = for_each_style("style_weights", settings.style_weights, len(styles))
         for name, picture, share in zip(style_names(len(styles)), styles, shares, strict=True):
-            picture = from_host(network.backend, picture)
             weights = {
                 layer: w * share / sum(shares) for layer, w in style_weights.items() if share
             }
-            self._kinds += _style_kinds(name, network, picture, weights)
+            self._kinds += _style_kinds(name, network, picture, weights, memo)
         self._weights: dict[str, float] = {}  # of the terms, as the last evaluation met them
         self._computed = replayed(network.backend, self._evaluate)
 

@@ -34,7 +34,7 @@ class Result:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the picture in the format of the suffix. An existing file is replaced."""
-        save_picture(path, self.image, self.alpha, description=self._summary())
+        save_picture(path, self.image, self.alpha, description=summary(self.record))
 
     def save_record(self, path: str | os.PathLike) -> None:
         text = json.dumps(self.record, indent=1, allow_nan=False) + "\n"
@@ -49,14 +49,14 @@ class Result:
         history = self.record["history"]
         return draw_curve(history, title="loss by evaluation", x_label="evaluation", marks=marks)
 
-    def _summary(self) -> str:
-        content, *styles = (
-            Path(self.record[role]["name"]).name for role in ("content", *styles_in(self.record))
-        )
-        return f"{content} in the style of {' and '.join(styles)}"
-
     def _repr_png_(self) -> bytes:
         return encode_png(self.image, self.alpha)
+
+
+def summary(record: dict[str, Any]) -> str:
+    """What of what, in one line."""
+    content, *styles = (Path(record[role]["name"]).name for role in ("content", *styles_in(record)))
+    return f"{content} in the style of {' and '.join(styles)}"
 
 
 def styles_in(record: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import blas, machine, preflight, threads
-from .backends import CUDA, from_host, get_backend, memory_of_card, to_host
+from .backends import CUDA, from_host, memory_of_card, to_host
 from .checkpoint import save_checkpoint
 from .colours import mean_of_channels, with_chrominance_of
 from .errors import InputError
@@ -28,6 +28,7 @@ from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
 from .result import RECORD_FORMAT, Result
 from .scales import Scale, plan, shrunk, work, work_left
 from .settings import Settings
+from .shared import Shared
 from .standing import Standing
 from .vgg import Weights
 
@@ -98,19 +99,21 @@ class Run:
         standing: Standing,
         facts: dict[str, Any],
         notices: list[str],
+        shared: Shared,
     ):
         self.settings = settings
         self.standing = standing
         self.notices = notices
         self.scales = scales
         self._weights, self._content, self._styles = weights, content, styles
-        self.facts = facts | {"weights": _weights_facts(weights)}  # for record and checkpoint
+        self._shared = shared
+        self.facts = facts | {"weights": shared.facts_of(weights)}  # for record and checkpoint
         self._network: Network | None = None
         self._objective: Objective | None = None  # of the scale at hand
         self._first: Evaluation | None = None  # of the picture with which a scale begins
         self._seconds_before = standing.seconds
         self._left_before = self._work_left
-        self._check_memory()
+        self.memory = self._check_memory()
         if len(scales) > 1:
             sizes = (f"{scale.width} × {scale.height} ({scale.steps} steps)" for scale in scales)
             self.notices.append(f"coarse to fine: {', '.join(sizes)}")
@@ -137,12 +140,15 @@ class Run:
     def start(self) -> None:
         """Measure the targets and one evaluation; adds a notice of the time to expect."""
         settings = self.settings
-        backend = get_backend(settings.backend, settings.precision)
-        if hasattr(backend, "words"):
-            self.notices.append(f"backend: {backend.words}")
-        self._network = Network(
-            self._weights, backend=backend, pool=settings.pool, margin=settings.margin
+        self._network = self._shared.network(
+            self._weights,
+            settings.backend,
+            settings.precision,
+            pool=settings.pool,
+            margin=settings.margin,
         )
+        if hasattr(self._network.backend, "words"):
+            self.notices.append(f"backend: {self._network.backend.words}")
         seconds = self._measure()
         per_pixel = preflight.seconds(1, seconds, 3 * self._scale.pixels, settings.optimizer)
         total = per_pixel * self._work_left / self._scale.pixels
@@ -158,7 +164,9 @@ class Run:
                 resize(picture.pixels, *self._scale.of(*picture.pixels.shape[:2]))
                 for picture in (self._content, *self._styles)
             )
-            objective = Objective(self._network, content, styles, self.settings.losses)
+            objective = Objective(
+                self._network, content, styles, self.settings.losses, self._shared.targets
+            )
             x = from_host(self._network.backend, self.standing.state.x)
             began = time.perf_counter()
             evaluation = objective(x)
@@ -281,7 +289,8 @@ class Run:
             if str(error) not in self.notices:
                 self.notices.append(str(error))
 
-    def _check_memory(self) -> None:
+    def _check_memory(self) -> int:
+        """The bytes that are needed above what the process holds."""
         taps = _taps(self.settings)
         sizes = [each.pixels.shape[:2] for each in (self._content, *self._styles)]
         style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
@@ -324,11 +333,12 @@ class Run:
             )
         if on_card:
             self.notices.append(f"memory: about {machine.format_bytes(needed)} of the card")
-            return
+            return needed
         total = needed + (machine.peak_memory() or 0)  # what is held already, and what is to come
         if (advice := blas.advice()) is not None:
             self.notices.append(advice)
         self.notices.append(f"memory: about {machine.format_bytes(total)} at the peak")
+        return needed
 
     def _take(self, step: Step, seconds: float) -> None:
         loss, standing = step.evaluation.unscaled_loss, self.standing
@@ -376,11 +386,3 @@ def _for_numbers() -> Iterator[None]:
     resumed run must be those of a whole one. Overflows: divergence is told in words."""
     with threads.single_threaded_blas(), np.errstate(all="ignore"):
         yield
-
-
-def _weights_facts(weights: Weights) -> dict[str, Any]:
-    return {
-        "architecture": weights.architecture,
-        "fingerprint": weights.fingerprint(),
-        "provenance": weights.provenance,
-    }

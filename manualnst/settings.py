@@ -176,6 +176,19 @@ def parse_numbers(text: str) -> list[float]:
         raise InputError(f"{text!r}: expected numbers with commas, as in 0.7,0.3") from None
 
 
+def in_words(value: Any) -> str:
+    """A setting as it is typed: what the parsers above take."""
+    if isinstance(value, dict):
+        return ",".join(
+            name if weight == 1 else f"{name}:{in_words(weight)}" for name, weight in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return ",".join(map(in_words, value))
+    if isinstance(value, float):
+        return short if float(short := f"{value:g}") == value else repr(value)
+    return str(value)
+
+
 def _check_integer(name, value, at_least):
     if not isinstance(value, int) or isinstance(value, bool):
         raise InputError(f"{name} is {value!r:.40}; it must be a whole number")

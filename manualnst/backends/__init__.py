@@ -77,13 +77,13 @@ def replayed(backend, function: Callable) -> Callable:
     return backend.replayed(function) if hasattr(backend, "replayed") else function
 
 
-def chosen(name: str) -> tuple[str, str | None]:
-    """The backend that `auto` stands for, and a line that says so; None for any other name."""
+def chosen(name: str) -> tuple[str, list[str]]:
+    """The backend that `auto` stands for, and what is to be said of it."""
     if name != AUTO:
-        return name, None
+        return name, []
     from .cuda.card import unusable
 
     reason = unusable()
     if reason is None:
-        return CUDA, None  # which introduces itself
-    return "numpy", f"backend: numpy, as there is no card to compute on ({reason})"
+        return CUDA, []  # which introduces itself
+    return "numpy", [f"backend: numpy, as there is no card to compute on ({reason})"]

@@ -2,7 +2,7 @@
 
 import argparse
 from dataclasses import fields
-from typing import Any
+from typing import Any, NoReturn
 
 from ..backends import CHOICES as BACKENDS
 from ..backends import PRECISIONS
@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..losses import NORMALISATIONS
 from ..network import POOLINGS
 from ..optimizers import OPTIMIZERS
-from ..settings import INITS, Settings, parse_layers, parse_numbers
+from ..settings import INITS, Settings, in_words, parse_layers, parse_numbers
 
 LAYERS_HELP = (
     "Layers: reluB_I is the I-th map of block B after its ReLU (the paper's convB_I), "
@@ -22,8 +22,10 @@ LAYERS_HELP = (
 
 def add_settings_options(parser: argparse.ArgumentParser) -> None:
     """Absent from the namespace unless given; `given_settings` collects them."""
-    _add_look_options(parser.add_argument_group("the look"))
-    _add_network_options(parser.add_argument_group("the network"))
+    look = parser.add_argument_group("the look")
+    _add_size_options(look)
+    add_look_options(look)
+    add_network_options(parser.add_argument_group("the network"))
     _add_optimizer_options(parser.add_argument_group("the optimiser"))
 
 
@@ -32,7 +34,24 @@ def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     return {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
 
 
-def _add_look_options(group) -> None:
+def parse_setting(option: str, text: str) -> tuple[str, Any]:
+    """The field of Settings, and its value, that `--option text` gives."""
+    parser = _RefusingParser(add_help=False, allow_abbrev=False)
+    add_settings_options(parser)
+    given, unknown = parser.parse_known_args([f"--{option.replace('_', '-')}={text}"])
+    if unknown:
+        known = ", ".join(f.name.replace("_", "-") for f in fields(Settings))
+        raise InputError(f"there is no option {option}; choose one of {known}")
+    [(field, value)] = vars(given).items()
+    return field, value
+
+
+class _RefusingParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message)
+
+
+def _add_size_options(group) -> None:
     _add(group, "size", int, "long side of the result; a smaller content keeps its size")
     _add(group, "steps", int, "steps of the optimiser, at all sizes together")
     _add(
@@ -43,6 +62,9 @@ def _add_look_options(group) -> None:
         default_in_words="as many as make each about 1.4 times the one before",
     )
     _add(group, "min_size", int, "long side of the coarsest")
+
+
+def add_look_options(group) -> None:
     _add(
         group,
         "style_strength",
@@ -99,7 +121,7 @@ def _add_look_options(group) -> None:
     _add(group, "seed", int, "seed of the noise start")
 
 
-def _add_network_options(group) -> None:
+def add_network_options(group) -> None:
     _add(
         group,
         "weights",
@@ -157,7 +179,7 @@ def add_report_options(group) -> None:
 
 def _add(group, field, kind, text, *, default_in_words=None, **options) -> None:
     """An option for a field of Settings; absent from the namespace unless it is given."""
-    default = default_in_words or _in_words(getattr(Settings(), field))
+    default = default_in_words or in_words(getattr(Settings(), field))
     option = "--" + field.replace("_", "-")
     group.add_argument(
         option,
@@ -166,14 +188,6 @@ def _add(group, field, kind, text, *, default_in_words=None, **options) -> None:
         default=argparse.SUPPRESS,
         help=f"{text} (default: {default})".replace("%", "%%"),
         **options,
-    )
-
-
-def _in_words(default: Any) -> str:
-    if not isinstance(default, dict):
-        return f"{default:g}" if isinstance(default, float) else str(default)
-    return ",".join(
-        name if weight == 1 else f"{name}:{weight:g}" for name, weight in default.items()
     )
 
 

@@ -1,0 +1,40 @@
+"""What is measured of content and style pictures once, before the optimisation."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .backends import from_host
+from .memo import Memo
+from .network import Network
+
+
+class Asked(NamedTuple):
+    """A target: a function of the maps at these layers."""
+
+    target_of: Callable  # (*maps, backend=…) → target
+    layers: tuple[str, ...]
+
+
+def measured(network: Network, picture: np.ndarray, asked: Sequence[Asked], memo: Memo) -> list:
+    """What was asked for, of this picture; `memo` must be this network's own."""
+
+    def measure() -> list[Any]:
+        taps = {layer for each in asked for layer in each.layers}
+        there = from_host(network.backend, picture)
+        maps, _ = network.forward(there, taps, as_arrays=False)
+        return [
+            target_of(*(maps[layer] for layer in layers), backend=network.backend)
+            for target_of, layers in asked
+        ]
+
+    # All together: a map may be rounded otherwise where other layers are tapped too.
+    pixels = hashlib.sha256(np.ascontiguousarray(picture)).digest()
+    return memo.get((pixels, picture.shape, *asked), measure)
+
+
+def map_itself(F, *, backend) -> np.ndarray:
+    """F (H, W, N), or what makes it when its rows are read → F."""
+    return F[:]
