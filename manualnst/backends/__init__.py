@@ -63,7 +63,13 @@ def to_host(array: Any) -> np.ndarray:
 
 def together(numbers: list) -> Any:
     """Numbers, which may be on a card, in one place there, so that they can be fetched at once."""
-    return np.stack(numbers) if hasattr(numbers[0], "get") else numbers
+    if not hasattr(numbers[0], "get"):
+        return numbers
+    # Not np.stack: CuPy's sends a list of addresses to the card, which cannot be recorded.
+    gathered = np.empty_like(numbers[0], shape=(len(numbers),))
+    for n, number in enumerate(numbers):
+        gathered[n] = number
+    return gathered
 
 
 def fetched(numbers: Any) -> list[float]:

@@ -39,10 +39,10 @@ class Weightless(HostCupy):
     def _call(self, function, arguments, options):
         if "out" in options:
             return options["out"][0]
-        if function is np.stack:
-            return self.empty((len(arguments[0]),), np.float64)
+        if function.__name__ == "_set_item":
+            return None
         if function is np.sum:
             return self.empty((), np.float64)
         arrays = [each for each in arguments if isinstance(each, HostArray)]
-        shape = np.broadcast_shapes(*(array.shape for array in arrays))
+        shape = options.get("shape", np.broadcast_shapes(*(array.shape for array in arrays)))
         return self.empty(shape, options.get("dtype", arrays[0].dtype))
