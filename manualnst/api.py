@@ -10,12 +10,13 @@ import numpy as np
 from .checkpoint import load_checkpoint
 from .errors import InputError
 from .inputs import Input, Source, open_content, open_start, open_styles
+from .network import available_layers
 from .objective import for_each_style, style_names
 from .optimizers import State, make_optimizer
 from .result import Result, styles_in
 from .run import Callback, Run, plan_scales
 from .scales import Scale
-from .settings import Settings
+from .settings import Settings, named_layers
 from .standing import Standing, array, picture, restored
 from .weights import default_weights, find_weights
 
@@ -67,6 +68,8 @@ def prepare(
     content_input = open_content(content, settings)
     styles = open_styles(style, settings, content_input)
     weights = find_weights(settings.weights)
+    layers = named_layers(settings.style_layers, available_layers(weights))
+    settings = replace(settings, style_layers=layers)
     scales = plan_scales(settings, weights, content_input, styles)
     start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
     named_styles = dict(zip(style_names(len(styles)), styles, strict=True))

@@ -21,7 +21,7 @@ from .errors import InputError
 from .history import History
 from .images import fitted_size, resize
 from .inputs import Input, scaled
-from .network import Network, map_shapes
+from .network import Network
 from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
 from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
 from .result import RECORD_FORMAT, Result
@@ -54,14 +54,20 @@ Callback = Callable[[Progress], bool | None]
 def plan_scales(
     settings: Settings, weights: Weights, content: Input, styles: list[Input]
 ) -> list[Scale]:
-    """Those at which all pictures are large enough for the network."""
+    """Those at which all pictures are large enough for the network and the losses."""
+
+    def check(factor: float) -> None:
+        for picture in (content, *styles):
+            size = shrunk(*picture.pixels.shape[:2], factor)
+            preflight.check_size(weights, settings.losses, size)
 
     def works(factor: float) -> bool:
-        sizes = (shrunk(*picture.pixels.shape[:2], factor) for picture in (content, *styles))
         with suppress(InputError):
-            return all([*map_shapes(weights, _taps(settings), *size)] for size in sizes)
+            check(factor)
+            return True
         return False
 
+    check(1)
     height, width = content.pixels.shape[:2]
     return plan(
         height,
@@ -71,10 +77,6 @@ def plan_scales(
         min_size=settings.min_size,
         works=works,
     )
-
-
-def _taps(settings: Settings) -> set[str]:
-    return {*settings.content_layers, *settings.style_layers}
 
 
 class Run:
@@ -266,13 +268,16 @@ class Run:
                 self.notices.append(str(error))
 
     def _check_memory(self) -> None:
-        taps = _taps(self.settings)
         sizes = [each.pixels.shape[:2] for each in (self._content, *self._styles)]
         style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
 
         def need(*sizes: tuple[int, int]) -> int:
             return preflight.peak_bytes(
-                self._weights, taps, sizes, self.settings.optimizer, self.settings.pool
+                self._weights,
+                self.settings.losses,
+                sizes,
+                self.settings.optimizer,
+                self.settings.pool,
             )
 
         def fits(long_side: int) -> bool:

@@ -18,6 +18,7 @@ from manualnst.inputs import open_content, open_start, open_styles
 from manualnst.losses import NORMALISATIONS
 from manualnst.run import Run
 from manualnst.settings import Settings
+from manualnst.terms import STYLE_LOSSES
 from manualnst.weights import save_weights
 from manualnst.weights.catalogue import cached_path
 
@@ -176,6 +177,40 @@ def test_alpha_is_carried_to_the_result(tmp_path):
     run = prepare(rgba, None, Settings(**SMALL))
     run.finish(stopping_at(2), path, 1)
     assert np.allclose(manualnst.resume(path).alpha, rgba[:, :, 3])
+
+
+def test_every_style_loss_can_be_had_and_resumes_exactly(pictures, tmp_path):
+    layers = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "pixels": 0.5}
+    losses = dict.fromkeys(STYLE_LOSSES, 1.0)
+    settings = SMALL | dict(style_losses=losses, style_layers=layers, shift=0.5)
+    whole = manualnst.stylize(*pictures, **settings)
+    assert {"style relu1_1", "style chained relu2_1", "style histogram pixels"} <= set(
+        whole.record["history"]
+    )
+    path = tmp_path / "checkpoint"
+    run = prepare(*pictures, Settings(**settings))
+    assert run.finish(stopping_at(2), path, checkpoint_every=1).interrupted
+    resumed = manualnst.resume(path)
+    assert np.array_equal(resumed.image, whole.image)
+    assert resumed.record["settings"] == whole.record["settings"]
+    again = manualnst.stylize(*pictures, **json.loads(json.dumps(whole.record["settings"])))
+    assert np.array_equal(again.image, whole.image)
+
+
+def test_all_layers_are_those_of_the_network(pictures):
+    result = manualnst.stylize(*pictures, size=32, steps=1, style_layers={"geometric": 1.0})
+    layers = result.record["settings"]["style_layers"]
+    assert list(layers)[:2] == ["relu1_1", "relu1_2"] and list(layers)[-1] == "relu5_1"
+    assert layers["relu1_2"] == 0.5 and len(layers) == 13  # to conv5_1
+
+
+def test_patches_that_do_not_fit_are_refused_and_small_sizes_left_out(pictures):
+    settings = dict(style_losses={"patches": 1.0}, style_layers={"relu3_1": 1.0}, size=40, steps=8)
+    run = prepare(*pictures, Settings(**settings, min_size=13))
+    # The style's 28 rows are a quarter at relu3_1: of 13 (9) there are 2, of 19 (13) there are 3.
+    assert [scale.height for scale in run.scales] == [19, 28, 40]
+    with pytest.raises(InputError, match=r"patches: a picture of .* at relu5_1, too small"):
+        prepare(*pictures, Settings(**settings | dict(style_layers={"relu5_1": 1.0})))
 
 
 @pytest.mark.parametrize("colours", ["content", "match-symmetric", "match-histogram"])

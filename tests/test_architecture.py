@@ -24,7 +24,7 @@ LAYERS = [
     ["history", "optimizers"],
     ["objective"],
     ["losses", "preflight", "scales"],
-    ["network"],
+    ["network", "terms"],
     ["ops", "weights"],
     ["backends"],
     ["plots"],

@@ -9,7 +9,8 @@ from manualnst.errors import InputError
 from manualnst.gradcheck.oracles import complex_step, two_point
 from manualnst.losses import NORMALISATIONS
 from manualnst.network import Network
-from manualnst.objective import LossSettings, Objective, unit_scale
+from manualnst.objective import Objective, unit_scale
+from manualnst.terms import STYLE_LOSSES, LossSettings, chain
 
 STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 
@@ -117,6 +118,101 @@ def test_a_term_without_weight_is_left_out():
     only_tv = objective(content_weight=0.0, style_weight=0.0)(pictures()[2])
     assert list(only_tv.terms) == ["tv"]
     assert only_tv.dL_dx.any()
+
+
+SHALLOW = {"pixels": 1.0, "conv2_2": 2.0, "relu1_1": 1.0, "relu3_1": 0.5}
+
+
+def with_losses(losses, **changes):
+    """At layers that have room for a patch."""
+    return dict(style_layers=SHALLOW, style_losses=losses, shift=-0.7, **changes)
+
+
+@pytest.mark.parametrize("normalisation", ["paper", "relative"])
+@pytest.mark.parametrize("loss", STYLE_LOSSES)
+def test_the_gradient_of_every_style_loss(loss, normalisation):
+    # α lets no mistake of the style hide behind the content.
+    options = with_losses({loss: 1.0}, content_weight=1e-3)
+    test_gradient_is_the_derivative_of_the_loss(normalisation, "average", 1.0, **options)
+
+
+@pytest.mark.parametrize("pool", ["average", "max"])
+def test_the_gradient_of_all_style_losses_together(pool):
+    options = with_losses(dict.fromkeys(STYLE_LOSSES, 1.0), more_styles=other_styles())
+    test_gradient_is_the_derivative_of_the_loss("relative", pool, 2.0, **options)
+
+
+@pytest.mark.parametrize("forgotten", ["deeper", "before"])
+def test_a_forgotten_end_of_a_chain_would_be_noticed(monkeypatch, forgotten):
+    def forgetting(backward, before, onto):
+        dL_dF, dL_dB = backward()
+        if forgotten == "deeper":
+            before.append(lambda gradient: gradient + dL_dB)
+            return 0 * dL_dF if onto is None else onto
+        before.append(lambda gradient: gradient)
+        return dL_dF if onto is None else dL_dF + onto
+
+    monkeypatch.setattr("manualnst.objective._back_to_two", forgetting)
+    with pytest.raises(AssertionError):
+        test_the_gradient_of_every_style_loss("chained", "paper")
+
+
+def test_several_style_losses_are_their_weighted_sum():
+    x, only_style = pictures()[2], dict(content_weight=0.0, tv_weight=0.0)
+    weights = {"gram": 1.0, "wasserstein": 0.0, "chained": 2.0, "patches": 1.0}
+    blend = objective(**with_losses(weights, **only_style))(x)
+    alone = {
+        loss: objective(**with_losses({loss: 1.0}, **only_style))(x)
+        for loss in ("gram", "chained", "patches")
+    }
+    assert blend.loss == pytest.approx(sum(alone[t].loss * weights[t] / 4 for t in alone))
+    expected = sum(evaluation.dL_dx * weights[t] / 4 for t, evaluation in alone.items())
+    assert_close(blend.dL_dx, expected, 1e-13)
+    assert set(blend.terms) == {name for each in alone.values() for name in each.terms}
+    assert {"style relu1_1", "style chained conv2_2", "style patches relu3_1"} <= set(blend.terms)
+
+
+def test_at_the_pixels_the_colours_stand_in():
+    only_style = dict(content_weight=0.0, tv_weight=0.0)
+    x = pictures()[2]
+    for loss in STYLE_LOSSES:
+        terms = objective(**with_losses({loss: 1.0}, **only_style))(x).terms
+        name = "style pixels" if loss == "gram" else f"style {loss} pixels"
+        colours = objective(**with_losses({"moments": 1.0}, **only_style))(x).terms
+        stands_in = terms[name].value == colours["style moments pixels"].value
+        assert stands_in == (loss not in ("wasserstein", "histogram"))
+
+
+def test_a_chain_takes_each_layer_with_the_one_before():
+    chained = objective(
+        **with_losses({"chained": 1.0}, content_weight=0.0, tv_weight=0.0),
+    )(pictures()[2])
+    assert chain(SHALLOW) == {"pixels": (), "conv2_2": ("relu1_1",), "relu3_1": ("conv2_2",)}
+    weights = {name: term.weight for name, term in chained.terms.items()}
+    assert weights == pytest.approx(
+        {
+            "style chained pixels": 1.3 * 1 / 3.5,
+            "style chained conv2_2": 1.3 * 2 / 3.5,
+            "style chained relu3_1": 1.3 * 0.5 / 3.5,
+        }
+    )
+
+
+def test_a_chain_of_one_layer_is_refused():
+    for layers in ({"relu1_1": 1.0}, {"pixels": 1.0, "relu1_1": 1.0, "relu2_1": 0.0}):
+        with pytest.raises(InputError, match="at least two"):
+            chain(layers)
+
+
+def test_the_shift_is_that_of_the_settings():
+    x = pictures()[2]
+
+    def loss_of(name, shift):
+        return objective(**with_losses({name: 1.0}) | {"shift": shift})(x).loss
+
+    assert loss_of("gram", -1.0) == loss_of("gram", 0.0) == pytest.approx(loss_of("shifted", 0.0))
+    for name in ("shifted", "chained"):
+        assert loss_of(name, -1.0) != loss_of(name, 0.0)
 
 
 def test_a_forgotten_colour_would_be_noticed(monkeypatch):

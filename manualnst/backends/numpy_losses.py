@@ -192,7 +192,7 @@ def nearest_patches(F, S):
     the diagonals. That is done for some rows of F and some of S at a time."""
     F, S = F.real, S.real
     h, w, h_s, w_s = F.shape[0] - 2, F.shape[1] - 2, S.shape[0] - 2, S.shape[1] - 2
-    rows = max(1, math.isqrt(_TILE_BYTES // (F.shape[1] * S.shape[1] * F.itemsize)) - 2)
+    rows = _tile_rows(F.shape[1], S.shape[1], F.itemsize)
     weights = _inverse_norms(S)
     nearest = np.empty((h, w), np.uint32)
 
@@ -213,6 +213,21 @@ def nearest_patches(F, S):
 
     threads.for_each(search, range(0, h, rows))
     return nearest
+
+
+def _tile_rows(W: int, W_s: int, itemsize: int) -> int:
+    """So many rows of patches of either map are multiplied with each other at a time."""
+    return max(1, math.isqrt(_TILE_BYTES // (W * W_s * itemsize)) - 2)
+
+
+def nearest_patches_bytes(shape, style_shape) -> int:
+    """What the search needs at its peak, in single precision: in each thread the products of the
+    rows of a tile, and two arrays nearly as large of sums of them; and the patches' norms."""
+    (H, W, _), (H_s, W_s, _) = shape, style_shape
+    rows = _tile_rows(W, W_s, 4)
+    tile = 4 * min(rows + 2, H) * W * min(rows + 2, H_s) * W_s
+    tiles = min(threads.count(), -(-(H - 2) // rows))
+    return 3 * tile * tiles + 4 * math.prod(style_shape)
 
 
 def _patch_products(F, S):

@@ -19,6 +19,7 @@ from ..result import Result, load_record, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
 from ..settings import INITS, Settings, parse_layers, parse_numbers
+from ..terms import STYLE_LOSSES
 from .interrupts import Interrupts
 from .outputs import Outputs, new_outputs, resumed_outputs
 from .progress import QuietProgress, choose_progress
@@ -35,8 +36,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "samples are taken; sample:NAME names one of them "
         f"({', '.join((CONTENT, *STYLES))}).",
         epilog="Layers: reluB_I is the I-th map of block B after its ReLU (the paper's convB_I), "
-        "convB_I the same before it. Several with weights: relu1_1:2,relu2_1. The weights of a "
-        "list are shares: only their ratios count.",
+        "convB_I the same before it. Several with weights: relu1_1:2,relu2_1, and losses likewise: "
+        "gram:1,histogram:0.2. The weights of a list are shares: only their ratios count.",
     )
     parser.add_argument("content", nargs="?", metavar="CONTENT", help="what to paint")
     parser.add_argument(
@@ -97,9 +98,21 @@ def _add_look_options(group) -> None:
         group,
         "style_layers",
         parse_layers,
-        "pixels: the colours; deeper: larger features",
+        "pixels: the colours; deeper: larger features; all: every layer of the network, and "
+        "geometric: each with half the weight of the one before",
         metavar="LAYERS",
     )
+    _add(
+        group,
+        "style_losses",
+        parse_layers,
+        f"what of the style is compared, at every style layer: {', '.join(STYLE_LOSSES)}. chained "
+        "takes each layer with the one before it in the list. At pixels, mean and covariance of "
+        "the colours stand in for gram, shifted, chained and patches. patches is slow: for the "
+        "deeper layers",
+        metavar="LOSSES",
+    )
+    _add(group, "shift", float, "what shifted and chained add to the activations")
     _add(
         group,
         "style_weights",
