@@ -60,6 +60,31 @@ _STYLE_LOSSES = losses.STYLE_LOSSES | {
 }
 
 
+# Each with the settings that its forward takes.
+_TOTAL_VARIATIONS = {
+    "squared": (
+        losses.total_variation_forward,
+        losses.total_variation_backward,
+        ("normalisation",),
+    ),
+    "power": (
+        losses.power_variation_forward,
+        losses.power_variation_backward,
+        ("tv_power", "normalisation"),
+    ),
+    "smoothed": (
+        losses.smoothed_variation_forward,
+        losses.smoothed_variation_backward,
+        ("tv_smoothing", "normalisation"),
+    ),
+    "nine-point": (
+        losses.nine_point_variation_forward,
+        losses.nine_point_variation_backward,
+        (),
+    ),
+}
+
+
 class _Part(NamedTuple):
     """One term of the loss: what it is called, what it compares, and how."""
 
@@ -170,9 +195,10 @@ class Objective:
 
     def _total_variation(self, x):
         backend, settings = self._network.backend, self._settings
-        value, cache = losses.total_variation_forward(x, self._normalisation, backend=backend)
-        weight = self.scale * settings.tv_weight
-        gradient = losses.total_variation_backward(weight, cache, backend=backend)
+        forward, backward, parameters = _TOTAL_VARIATIONS[settings.tv]
+        given = (getattr(settings, name) for name in parameters)
+        value, cache = forward(x, *given, backend=backend)
+        gradient = backward(self.scale * settings.tv_weight, cache, backend=backend)
         return Term(value, settings.tv_weight), gradient
 
 

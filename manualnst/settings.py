@@ -9,7 +9,7 @@ from .errors import InputError
 from .losses import NORMALISATIONS
 from .network import POOLINGS
 from .optimizers import OPTIMIZERS
-from .terms import CHAINED, STYLE_LOSSES, LossSettings, chain
+from .terms import CHAINED, STYLE_LOSSES, TOTAL_VARIATIONS, LossSettings, chain
 
 # Starts that are not a file's name.
 INITS = ("content", "style", "noise")
@@ -39,6 +39,9 @@ class Settings:
     shift: float = -1.0  # of the activations, for the style losses shifted and chained
     style_weights: float | list[float] = 1.0  # shares of several styles; one number: all alike
     style_scale: float | list[float] = 1.0  # × size: a style's long side at most; one: for all
+    tv: str = "squared"  # one of TOTAL_VARIATIONS
+    tv_power: float = 1.5  # of the slope's length, for the total variation power
+    tv_smoothing: float = 1 / 255  # for smoothed: differences below count by their square
     colours: str = "style"  # one of COLOURS
     normalisation: str = "relative"
     pool: str = "average"
@@ -65,6 +68,13 @@ class Settings:
         if self.style_losses.get(CHAINED) and not {ALL, GEOMETRIC} & set(self.style_layers):
             chain(self.style_layers)  # refuses what makes none
         _check_number("shift", self.shift, negative=True)
+        _check_choice("tv", self.tv, TOTAL_VARIATIONS)
+        _check_number("tv_power", self.tv_power)
+        if not 1 <= self.tv_power <= 8:
+            raise InputError(f"tv_power is {self.tv_power:g}; give a number from 1 to 8")
+        _check_number("tv_smoothing", self.tv_smoothing)
+        if self.tv_smoothing == 0:
+            raise InputError("tv_smoothing is 0, which leaves a kink; give a small number")
         _check_numbers("style_weights", self.style_weights, any)
         _check_numbers("style_scale", self.style_scale, all)
         _check_choice("colours", self.colours, COLOURS)

@@ -11,6 +11,7 @@ CHAINED = "chained"
 # The style losses to choose from, and those that take the shift.
 STYLE_LOSSES = ("gram", "shifted", CHAINED, "moments", "wasserstein", "histogram", "patches")
 WITH_SHIFT = ("shifted", CHAINED)
+TOTAL_VARIATIONS = ("squared", "power", "smoothed", "nine-point")
 # The picture itself has three channels, and very many positions: there the mean and covariance of
 # the colours stand in for the Gram matrices, and for the patches.
 _AT_PIXELS = dict.fromkeys(("gram", "shifted", CHAINED, "patches"), "moments")
@@ -32,6 +33,9 @@ class LossSettings:
     style_losses: dict[str, float] = field(default_factory=lambda: {"gram": 1.0})
     shift: float = -1.0  # of the activations, for `shifted` and `chained`
     style_weights: float | list[float] = 1.0  # of the style pictures; one number: all alike
+    tv: str = "squared"  # one of TOTAL_VARIATIONS
+    tv_power: float = 1.5  # of `power`
+    tv_smoothing: float = 1 / 255  # of `smoothed`
     in_greys: bool = False  # every pixel of x counts as the mean of its channels
 
 

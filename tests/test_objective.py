@@ -10,7 +10,7 @@ from manualnst.gradcheck.oracles import complex_step, two_point
 from manualnst.losses import NORMALISATIONS
 from manualnst.network import Network
 from manualnst.objective import Objective, unit_scale
-from manualnst.terms import STYLE_LOSSES, LossSettings, chain
+from manualnst.terms import STYLE_LOSSES, TOTAL_VARIATIONS, LossSettings, chain
 
 STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 
@@ -110,6 +110,27 @@ def test_terms_add_up_and_the_layer_weights_are_shares():
     assert terms["style relu2_1"].weight == pytest.approx(1.3 * 2 / 8)
     assert terms["tv"].weight == 0.1
     assert {"style relu4_2", "content relu4_2", "style pixels"} <= set(terms)
+
+
+@pytest.mark.parametrize("normalisation", ["paper", "relative"])
+@pytest.mark.parametrize("tv", TOTAL_VARIATIONS)
+def test_the_gradient_of_every_total_variation(tv, normalisation):
+    options = dict(tv=tv, tv_power=1.3, tv_smoothing=0.2, style_weight=0.1, content_weight=0.0)
+    test_gradient_is_the_derivative_of_the_loss(normalisation, "average", 2.0, **options)
+
+
+def test_total_variations_differ_and_take_their_settings():
+    x, only_tv = pictures()[2], dict(content_weight=0.0, style_weight=0.0)
+
+    def loss_of(**changes):
+        return objective(**only_tv, **changes)(x).loss
+
+    values = [loss_of(tv=tv) for tv in TOTAL_VARIATIONS]
+    assert len(set(values)) == 4
+    assert loss_of(tv="power", tv_power=2.0) == pytest.approx(loss_of())
+    assert loss_of(tv="power", tv_power=1.0) != loss_of(tv="power")
+    assert loss_of(tv="smoothed", tv_smoothing=0.5) != loss_of(tv="smoothed")
+    assert loss_of(tv="nine-point") == loss_of(tv="nine-point", normalisation="paper")
 
 
 def test_a_term_without_weight_is_left_out():

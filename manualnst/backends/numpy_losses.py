@@ -43,6 +43,40 @@ def smoothed_variation_backward(dL_dloss, cache):
     return _to_both_ends(*slopes)
 
 
+def nine_point_variation_forward(x):
+    sides, corners = _nine_point_factors(x.shape)
+    loss = sides * sum(_sum(d**2) for d in _differences(x))
+    return loss + corners * sum(_sum(d**2) for d in _diagonals(x)), x
+
+
+def nine_point_variation_backward(dL_dloss, cache):
+    x = cache
+    sides, corners = (2 * dL_dloss * factor for factor in _nine_point_factors(x.shape))
+    dL_dx = _to_both_ends(*(sides * d for d in _differences(x)))
+    e, f = (corners * d for d in _diagonals(x))
+    dL_dp = np.zeros_like(x, shape=(x.shape[0] + 2, x.shape[1] + 2, x.shape[2]))
+    dL_dp[1:, 1:] += e
+    dL_dp[:-1, :-1] -= e
+    dL_dp[1:, :-1] += f
+    dL_dp[:-1, 1:] -= f
+    for border, inner in ((0, 1), (-1, -2)):  # what the copies get belongs to what they are of
+        dL_dp[inner] += dL_dp[border]
+        dL_dp[:, inner] += dL_dp[:, border]
+    return dL_dx + dL_dp[1:-1, 1:-1]
+
+
+def _nine_point_factors(shape) -> tuple[float, float]:
+    """Of the squares of the differences by side, and of those by corner."""
+    H, W, C = shape
+    return 2 / (3 * H * W * C), 1 / (6 * (H + 1) * (W + 1) * C)
+
+
+def _diagonals(x):
+    """p[i+1, j+1] − p[i, j] and p[i+1, j] − p[i, j+1]; p is x with a copy of its border around."""
+    p = np.pad(x, ((1, 1), (1, 1), (0, 0)), "edge")
+    return p[1:, 1:] - p[:-1, :-1], p[1:, :-1] - p[:-1, 1:]
+
+
 def _differences(x):
     """x[i+1] − x[i] and x[:, j+1] − x[:, j], of x's shape: 0 where there is no neighbour."""
     down, right = np.zeros_like(x), np.zeros_like(x)

@@ -19,7 +19,7 @@ from ..result import Result, load_record, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
 from ..settings import INITS, Settings, parse_layers, parse_numbers
-from ..terms import STYLE_LOSSES
+from ..terms import STYLE_LOSSES, TOTAL_VARIATIONS
 from .interrupts import Interrupts
 from .outputs import Outputs, new_outputs, resumed_outputs
 from .progress import QuietProgress, choose_progress
@@ -93,6 +93,17 @@ def _add_look_options(group) -> None:
     _add(group, "content_weight", float, "higher: more of the content")
     _add(group, "style_weight", float, "higher: more of the style")
     _add(group, "tv_weight", float, "higher: smoother")
+    _add(
+        group,
+        "tv",
+        str,
+        "what is smooth: by squared differences; the slope to the power --tv-power (below 2: edges "
+        "stay sharper); smoothed absolute differences (sharpest); nine-point: squared, diagonals "
+        "too, of mean size under every --normalisation",
+        choices=TOTAL_VARIATIONS,
+    )
+    _add(group, "tv_power", float, "of --tv power; 1 or more")
+    _add(group, "tv_smoothing", float, "of --tv smoothed: differences below this count little")
     _add(group, "content_layers", parse_layers, "deeper: freer", metavar="LAYERS")
     _add(
         group,
