@@ -9,15 +9,16 @@ import numpy as np
 
 from .checkpoint import load_checkpoint
 from .errors import InputError
-from .inputs import Input, Source, open_content, open_start, open_styles
+from .inputs import Input, Source, open_content, open_masks, open_start, open_styles
+from .masks import mask_names, one_for_each_style
 from .network import available_layers
 from .objective import for_each_style, style_names
 from .optimizers import State, make_optimizer
-from .result import Result, styles_in
+from .result import Result, masks_in, styles_in
 from .run import Callback, Run, plan_scales
 from .scales import Scale
 from .settings import Settings, named_layers
-from .standing import Standing, array, picture, restored
+from .standing import Standing, array, mask, picture, restored
 from .weights import default_weights, find_weights
 
 
@@ -25,6 +26,7 @@ def stylize(
     content: Source | None = None,
     style: Source | Sequence[Source] | None = None,
     *,
+    masks: Source | Sequence[Source] | None = None,
     callback: Callback | None = None,
     checkpoint: str | os.PathLike | None = None,
     **settings: Any,
@@ -32,13 +34,14 @@ def stylize(
     """Paint `content` in the style of `style`; each may be a path, an array or "sample:NAME".
 
     Several styles (a list of such) are blended; the setting `style_weights` has their shares.
-    Without pictures the package's samples are taken. `settings` are the fields of
-    `manualnst.Settings`. The callback gets a `Progress` after each step; if it returns True the
-    run ends. Ctrl-C ends it too: either way the best picture so far is returned. With
-    `checkpoint`, a file is kept from which `resume` goes on.
+    Without pictures the package's samples are taken. `masks`, of the shape of the content, say
+    where it is painted, one for each style or one for all; where they are black, it stays.
+    `settings` are the fields of `manualnst.Settings`. The callback gets a `Progress` after each
+    step; if it returns True the run ends. Ctrl-C ends it too: either way the best picture so far
+    is returned. With `checkpoint`, a file is kept from which `resume` goes on.
     """
     plain = {name: _plain(value) for name, value in settings.items()}
-    return prepare(content, style, Settings(**plain)).finish(callback, checkpoint)
+    return prepare(content, style, Settings(**plain), masks).finish(callback, checkpoint)
 
 
 def resume(
@@ -58,7 +61,10 @@ def _plain(value: Any) -> Any:
 
 
 def prepare(
-    content: Source | None, style: Source | Sequence[Source] | None, settings: Settings
+    content: Source | None,
+    style: Source | Sequence[Source] | None,
+    settings: Settings,
+    masks: Source | Sequence[Source] | None = None,
 ) -> Run:
     """The run, with everything checked that can be checked before it starts."""
     weights_notice = f"weights: {settings.weights}"
@@ -67,13 +73,15 @@ def prepare(
         settings = replace(settings, weights=name)
     content_input = open_content(content, settings)
     styles = open_styles(style, settings, content_input)
+    mask_inputs = [] if masks is None else open_masks(masks, content_input, len(styles))
     weights = find_weights(settings.weights)
     layers = named_layers(settings.style_layers, available_layers(weights))
     settings = replace(settings, style_layers=layers)
-    scales = plan_scales(settings, weights, content_input, styles)
+    scales = plan_scales(settings, weights, content_input, styles, mask_inputs)
     start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
     named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
-    inputs = {"content": content_input, **named_styles, "start": start}
+    named_masks = dict(zip(mask_names(len(mask_inputs)), mask_inputs, strict=True))
+    inputs = {"content": content_input, **named_styles, **named_masks, "start": start}
     notices = [line for each in inputs.values() for line in each.notices]
     return Run(
         settings,
@@ -84,6 +92,7 @@ def prepare(
         Standing(State(start.pixels), best=start.pixels),
         facts={role: each.facts for role, each in inputs.items()},
         notices=[*notices, weights_notice],
+        masks=mask_inputs,
     )
 
 
@@ -127,7 +136,14 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
     styles = [Input(picture(arrays, role, arrays[role].shape), None, {}, ()) for role in roles]
     for name in ("style_weights", "style_scale"):
         for_each_style(name, getattr(settings, name), len(styles))
-    scales = _with_steps_of(facts["steps"], plan_scales(settings, weights, content, styles))
+    masks = [
+        Input(mask(arrays, role, (height, width)), None, {}, ())
+        for role in masks_in(facts["facts"])
+    ]
+    if masks:
+        one_for_each_style(masks, len(styles))
+    planned = plan_scales(settings, weights, content, styles, masks)
+    scales = _with_steps_of(facts["steps"], planned)
     if steps is not None:
         settings, scales = replace(settings, steps=steps), _prolonged(scales, steps)
     standing = restored(settings, scales, facts, arrays)
@@ -140,7 +156,7 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
             "resume: scipy's L-BFGS-B starts with an empty memory, so its steps differ from those "
             "of an uninterrupted run"
         )
-    run = Run(settings, weights, content, styles, scales, standing, facts["facts"], notices)
+    run = Run(settings, weights, content, styles, scales, standing, facts["facts"], notices, masks)
     check_same(run, facts["facts"], ["weights"])
     return run
 

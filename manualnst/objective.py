@@ -11,6 +11,9 @@ style_l is [E4], the Gram matrix's, unless another loss is chosen. `pixels`, whi
 three channels and a hundred thousand positions: there [D3], the colours' moments, stands in for the
 Gram matrices and for the patches.
 
+Where masks say so, the content stays: with u the largest of the masks at each pixel, and c the
+content, the loss is that of y = u x + (1 − u) c, and so dL_dx = u dL_dy.
+
 The weights a_l, w_l, b_s and c_t are shares: each set is divided by its sum, so that five equal
 style layers have w_l = 1/5 as in the paper. `scale` changes nothing but the units (see
 `unit_scale`); loss and gradient always carry the same one.
@@ -26,9 +29,12 @@ import numpy as np
 from . import losses
 from .colours import mean_of_channels
 from .errors import InputError
+from .images import resize_linearly
 from .losses.adding import added
+from .masks import mixed, one_for_each_style, union
 from .network import Network
 from .terms import CHAINED, WITH_SHIFT, LossSettings, shares, style_terms
+from .vgg import halvings
 
 
 class Term(NamedTuple):
@@ -104,17 +110,36 @@ def _content_parts(network: Network, picture, weights: dict[str, float]) -> Iter
 
 
 def _style_parts(
-    title: str, network: Network, picture, share: float, settings: LossSettings
+    title: str, network: Network, picture, share: float, settings: LossSettings, mask
 ) -> Iterator[_Part]:
-    """Those of one style picture, which has this share of the style's weight."""
+    """Those of one style picture, which has this share of the style's weight, and maybe a mask."""
     terms = style_terms(settings)
     taps = {layer for term in terms for layer in term.layers}
     maps, _ = network.forward(picture, taps, as_arrays=False)
     for name, loss, layers, weight in terms:
         target_of, forward, backward = _STYLE_LOSSES[loss]
-        shift = {"shift": settings.shift} if loss in WITH_SHIFT else {}
-        target = target_of(*(maps[layer] for layer in layers), **shift, backend=network.backend)
+        more = (settings.shift,) if loss in WITH_SHIFT else ()
+        if mask is not None:
+            more = _pooled_masks(mask, picture, layers[0], loss, network.backend)
+        target = target_of(*(maps[layer] for layer in layers), *more, backend=network.backend)
         yield _Part(f"{title} {name}", layers, weight * share, target, forward, backward)
+
+
+def _pooled_masks(mask, picture, layer: str, loss: str, backend):
+    """The mask (H, W) at the size of a layer, and the one of the style picture there.
+
+    A guided loss compares the mean of the masked part with that of the whole style picture. The
+    product compares sums, which are larger for more of a picture: the style's map is multiplied by
+    the same mask, as if it were its own.
+    """
+    own = np.ones_like(mask, shape=picture.shape[:2])
+    if loss == "masked":
+        own = resize_linearly(mask.real, *picture.shape[:2]).astype(mask.dtype)
+    n = halvings(layer)
+    return tuple(
+        losses.pooled_mask(each, tuple(side >> n for side in each.shape), backend=backend)
+        for each in (mask, own)
+    )
 
 
 class Objective:
@@ -126,10 +151,12 @@ class Objective:
         content: np.ndarray,
         style: np.ndarray | list[np.ndarray],
         settings: LossSettings,
+        masks: list[np.ndarray] | None = None,
     ):
         """Pictures are (H, W, 3) in [0, 1]; content has the size of x, and styles may be several.
 
-        With `in_greys` they should be greys.
+        With `in_greys` they should be greys. Masks (H, W) have the content's size; there is one for
+        each style, or one for all, and then `settings.mask_form` says how they take part.
         """
         if settings.normalisation not in losses.NORMALISATIONS:
             raise InputError(
@@ -146,14 +173,25 @@ class Objective:
         self._parts = list(_content_parts(network, content, content_weights))
         styles = style if isinstance(style, list) else [style]
         weights = for_each_style("style_weights", settings.style_weights, len(styles))
-        for title, picture, weight in zip(style_names(len(styles)), styles, weights, strict=True):
+        masks = [mask.astype(network.dtype) for mask in masks or ()]
+        own_masks = one_for_each_style(masks or [None], len(styles))
+        self._content, self._union = content, union(masks) if masks else None
+        for title, picture, weight, mask in zip(
+            style_names(len(styles)), styles, weights, own_masks, strict=True
+        ):
             if weight:
                 share = weight / sum(weights)
-                self._parts += _style_parts(title, network, picture, share, settings)
+                self._parts += _style_parts(title, network, picture, share, settings, mask)
         self._taps = {layer for part in self._parts for layer in part.layers}
 
     def __call__(self, x) -> Evaluation:
         """x (H, W, 3) of the network's dtype → Evaluation."""
+        if self._union is None:
+            return self._evaluate_in_greys(x)
+        evaluation = self._evaluate_in_greys(mixed(x, self._content, self._union))
+        return evaluation._replace(dL_dx=self._union * evaluation.dL_dx)
+
+    def _evaluate_in_greys(self, x) -> Evaluation:
         if not self._settings.in_greys:
             return self._evaluate(x)
         evaluation = self._evaluate(mean_of_channels(x))

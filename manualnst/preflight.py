@@ -95,6 +95,8 @@ class _Need(NamedTuple):
 _NEEDS = {
     "content": _Need(1, 2, 1),  # F − P; its squares
     "gram": _Need(0, 0, 0, keeps_map=True, whole=False),
+    "guided": _Need(0, 0, 1, keeps_map=True, whole=False),
+    "masked": _Need(0, 0, 1, keeps_map=True, whole=False),
     "shifted": _Need(1, 1, 0),  # F + s
     "chained": _Need(1, 1, 1),  # likewise; dL_dF
     "moments": _Need(1, 1, 1),  # F − μ; dL_dF

@@ -6,7 +6,7 @@ what the callback gets.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -19,8 +19,9 @@ from .checkpoint import save_checkpoint
 from .colours import mean_of_channels, with_chrominance_of
 from .errors import InputError
 from .history import History
-from .images import fitted_size, resize
+from .images import fitted_size, resize, resize_linearly
 from .inputs import Input, scaled
+from .masks import mask_names, mixed, union
 from .network import Network
 from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
 from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
@@ -28,7 +29,8 @@ from .result import RECORD_FORMAT, Result
 from .scales import Scale, plan, shrunk, work, work_left
 from .settings import Settings
 from .standing import Standing
-from .vgg import Weights
+from .terms import LossSettings, style_terms
+from .vgg import Weights, halvings
 
 
 class Progress(NamedTuple):
@@ -51,15 +53,30 @@ STOPPED = "stopped by the callback"
 Callback = Callable[[Progress], bool | None]
 
 
+def losses_of(settings: Settings, masks: Sequence[Input]) -> LossSettings:
+    """With masks or without."""
+    losses = settings.losses
+    return replace(losses, mask_form=settings.mask_form) if masks else losses
+
+
 def plan_scales(
-    settings: Settings, weights: Weights, content: Input, styles: list[Input]
+    settings: Settings,
+    weights: Weights,
+    content: Input,
+    styles: list[Input],
+    masks: Sequence[Input] = (),
 ) -> list[Scale]:
     """Those at which all pictures are large enough for the network and the losses."""
+
+    losses = losses_of(settings, masks)
 
     def check(factor: float) -> None:
         for picture in (content, *styles):
             size = shrunk(*picture.pixels.shape[:2], factor)
-            preflight.check_size(weights, settings.losses, size)
+            preflight.check_size(weights, losses, size)
+        for role, mask in zip(mask_names(len(masks)), masks, strict=True):
+            size = shrunk(*mask.pixels.shape, factor)
+            _check_mask(role, resize_linearly(mask.pixels, *size), losses)
 
     def works(factor: float) -> bool:
         with suppress(InputError):
@@ -79,6 +96,17 @@ def plan_scales(
     )
 
 
+def _check_mask(role: str, mask: np.ndarray, losses: LossSettings) -> None:
+    """Refuse one of which a layer sees nothing: poolings leave out an odd last row or column."""
+    for _, _, [layer], _ in style_terms(losses):
+        cut = [side >> halvings(layer) << halvings(layer) for side in mask.shape]
+        if not mask[: cut[0], : cut[1]].any():
+            raise InputError(
+                f"{role}: nothing of its white reaches {layer}; make it larger, or take shallower "
+                "layers"
+            )
+
+
 class Run:
     """One run. `notices` are the lines that a person should see before its first step."""
 
@@ -92,12 +120,15 @@ class Run:
         standing: Standing,
         facts: dict[str, Any],
         notices: list[str],
+        masks: Sequence[Input] = (),
     ):
         self.settings = settings
         self.standing = standing
         self.notices = notices
         self.scales = scales
         self._weights, self._content, self._styles = weights, content, styles
+        self._masks = list(masks)
+        self._losses = losses_of(settings, masks)
         self.facts = facts | {"weights": _weights_facts(weights)}  # for record and checkpoint
         self._network: Network | None = None
         self._objective: Objective | None = None  # of the scale at hand
@@ -148,7 +179,11 @@ class Run:
                 resize(picture.pixels, *self._scale.of(*picture.pixels.shape[:2]))
                 for picture in (self._content, *self._styles)
             )
-            objective = Objective(self._network, content, styles, self.settings.losses)
+            masks = [
+                resize_linearly(mask.pixels, self._scale.height, self._scale.width)
+                for mask in self._masks
+            ]
+            objective = Objective(self._network, content, styles, self._losses, masks)
             began = time.perf_counter()
             evaluation = objective(self.standing.state.x)
             seconds = time.perf_counter() - began
@@ -243,17 +278,25 @@ class Run:
         arrays["content"] = self._content.pixels
         for name, style in zip(style_names(len(self._styles)), self._styles, strict=True):
             arrays[name] = style.pixels
+        for name, mask in zip(mask_names(len(self._masks)), self._masks, strict=True):
+            arrays[name] = mask.pixels
         for name in ("alpha", "colours"):
             if (array := getattr(self._content, name)) is not None:
                 arrays[name] = array
         save_checkpoint(path, facts, arrays)
 
     def _painted(self, x: np.ndarray) -> np.ndarray:
-        """What a person is shown of x, of any size: greys get the content's colours."""
+        """What a person is shown of x, of any size: greys get the content's colours, and the
+        content stays where it is masked."""
+        size = x.shape[:2]
+        if self._masks:
+            u = union([resize_linearly(mask.pixels, *size) for mask in self._masks])
+            x = np.clip(mixed(x, resize(self._content.pixels, *size), u), 0, 1)
         if self._content.colours is None:
             return x
-        colours = resize(self._content.colours, *x.shape[:2])
-        return with_chrominance_of(colours, mean_of_channels(x))
+        colours = resize(self._content.colours, *size)
+        painted = with_chrominance_of(colours, mean_of_channels(x))
+        return np.where(u > 0, painted, colours) if self._masks else painted
 
     def _evaluate(self, x: np.ndarray) -> Evaluation:
         first, self._first = self._first, None
@@ -274,7 +317,7 @@ class Run:
         def need(*sizes: tuple[int, int]) -> int:
             return preflight.peak_bytes(
                 self._weights,
-                self.settings.losses,
+                self._losses,
                 sizes,
                 self.settings.optimizer,
                 self.settings.pool,

@@ -9,7 +9,7 @@ from .errors import InputError
 from .losses import NORMALISATIONS
 from .network import POOLINGS
 from .optimizers import OPTIMIZERS
-from .terms import CHAINED, STYLE_LOSSES, TOTAL_VARIATIONS, LossSettings, chain
+from .terms import CHAINED, MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS, LossSettings, chain
 
 # Starts that are not a file's name.
 INITS = ("content", "style", "noise")
@@ -39,6 +39,7 @@ class Settings:
     shift: float = -1.0  # of the activations, for the style losses shifted and chained
     style_weights: float | list[float] = 1.0  # shares of several styles; one number: all alike
     style_scale: float | list[float] = 1.0  # × size: a style's long side at most; one: for all
+    mask_form: str = "guided"  # one of MASK_FORMS; of no matter without masks
     tv: str = "squared"  # one of TOTAL_VARIATIONS
     tv_power: float = 1.5  # of the slope's length, for the total variation power
     tv_smoothing: float = 1 / 255  # for smoothed: differences below count by their square
@@ -68,6 +69,7 @@ class Settings:
         if self.style_losses.get(CHAINED) and not {ALL, GEOMETRIC} & set(self.style_layers):
             chain(self.style_layers)  # refuses what makes none
         _check_number("shift", self.shift, negative=True)
+        _check_choice("mask_form", self.mask_form, MASK_FORMS)
         _check_choice("tv", self.tv, TOTAL_VARIATIONS)
         _check_number("tv_power", self.tv_power)
         if not 1 <= self.tv_power <= 8:
@@ -99,7 +101,9 @@ class Settings:
 
     @property
     def losses(self) -> LossSettings:
-        return LossSettings(**{f.name: getattr(self, f.name) for f in fields(LossSettings)})
+        """Those of a run without masks."""
+        names = (f.name for f in fields(LossSettings))
+        return LossSettings(**{n: getattr(self, n) for n in names if n != "mask_form"})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -12,6 +12,8 @@ CHAINED = "chained"
 STYLE_LOSSES = ("gram", "shifted", CHAINED, "moments", "wasserstein", "histogram", "patches")
 WITH_SHIFT = ("shifted", CHAINED)
 TOTAL_VARIATIONS = ("squared", "power", "smoothed", "nine-point")
+# How a mask takes part in the Gram matrices, and the loss that does it.
+MASK_FORMS = {"guided": "guided", "product": "masked"}
 # The picture itself has three channels, and very many positions: there the mean and covariance of
 # the colours stand in for the Gram matrices, and for the patches.
 _AT_PIXELS = dict.fromkeys(("gram", "shifted", CHAINED, "patches"), "moments")
@@ -36,6 +38,7 @@ class LossSettings:
     tv: str = "squared"  # one of TOTAL_VARIATIONS
     tv_power: float = 1.5  # of `power`
     tv_smoothing: float = 1 / 255  # of `smoothed`
+    mask_form: str | None = None  # one of MASK_FORMS, if there are masks
     in_greys: bool = False  # every pixel of x counts as the mean of its channels
 
 
@@ -51,6 +54,8 @@ class StyleTerm(NamedTuple):
 def style_terms(settings: LossSettings) -> list[StyleTerm]:
     """Those of a single style picture, which has the whole of the style's weight."""
     losses = shares(settings.style_losses, settings.style_weight)
+    if settings.mask_form:
+        return _masked_terms(settings, losses)
     return [
         StyleTerm(
             name=layers[0] if loss == "gram" else f"{loss} {layers[0]}",
@@ -60,6 +65,22 @@ def style_terms(settings: LossSettings) -> list[StyleTerm]:
         )
         for loss, total in losses.items()
         for layers, weight in _places(loss, settings.style_layers, total)
+    ]
+
+
+def _masked_terms(settings: LossSettings, losses: dict[str, float]) -> list[StyleTerm]:
+    """Gram matrices of the masked part, of the colours too, whose mean and covariance would count
+    the whole picture."""
+    if set(losses) - {"gram"}:
+        raise InputError(
+            f"masks are for the style loss gram, not for {', '.join(set(losses) - {'gram'})}; "
+            "leave out one or the other"
+        )
+    form = settings.mask_form
+    return [
+        StyleTerm(f"{form} {layer}", MASK_FORMS[form], (layer,), weight)
+        for total in losses.values()
+        for layer, weight in shares(settings.style_layers, total).items()
     ]
 
 

@@ -28,7 +28,7 @@ LAYERS = [
     ["ops", "weights"],
     ["backends"],
     ["plots"],
-    ["checkpoint", "colours", "images", "samples"],
+    ["checkpoint", "colours", "images", "masks", "samples"],
     ["files", "machine", "threads", "vgg"],
     ["blas", "errors", "text", "version"],
 ]

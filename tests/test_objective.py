@@ -10,7 +10,7 @@ from manualnst.gradcheck.oracles import complex_step, two_point
 from manualnst.losses import NORMALISATIONS
 from manualnst.network import Network
 from manualnst.objective import Objective, unit_scale
-from manualnst.terms import STYLE_LOSSES, TOTAL_VARIATIONS, LossSettings, chain
+from manualnst.terms import MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS, LossSettings, chain
 
 STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 
@@ -33,12 +33,18 @@ def pictures(height=18, width=21):
 
 
 def objective(
-    dtype=np.float64, backend="numpy", pool="average", size=(18, 21), more_styles=(), **changes
+    dtype=np.float64,
+    backend="numpy",
+    pool="average",
+    size=(18, 21),
+    more_styles=(),
+    masks=None,
+    **changes,
 ):
     network = Network(small_weights(), backend=get_backend(backend), pool=pool, dtype=dtype)
     content, style, _ = pictures(*size)
     styles = [style.astype(dtype), *(more.astype(dtype) for more in more_styles)]
-    return Objective(network, content.astype(dtype), styles, settings(**changes))
+    return Objective(network, content.astype(dtype), styles, settings(**changes), masks)
 
 
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
@@ -305,6 +311,78 @@ def test_one_evaluation_of_the_network_serves_all_styles(monkeypatch):
     monkeypatch.setattr(Network, "forward", lambda *a, **k: passes.append(1) or whole(*a, **k))
     blend(pictures()[2])
     assert len(passes) == 1
+
+
+def soft_masks(count, size=(18, 21)):
+    masks = [np.random.default_rng(n).random(size) for n in range(count)]
+    for mask in masks:
+        mask[: size[0] // 3] = 0.0
+    masks[0][-4:] = 1.0
+    return masks
+
+
+@pytest.mark.parametrize("mask_form", MASK_FORMS)
+@pytest.mark.parametrize("changes", [{}, {"normalisation": "paper"}, {"in_greys": True}], ids=str)
+def test_the_gradient_with_masks(mask_form, changes):
+    masks = soft_masks(3)
+    options = dict(mask_form=mask_form, masks=masks, more_styles=other_styles()) | changes
+    normalisation = options.pop("normalisation", "relative")
+    test_gradient_is_the_derivative_of_the_loss(normalisation, "average", 2.0, **options)
+
+
+def test_a_gradient_beyond_the_mask_would_be_noticed(monkeypatch):
+    monkeypatch.setattr("manualnst.objective.mixed", lambda x, content, u: x)
+    with pytest.raises(AssertionError):
+        test_the_gradient_with_masks("guided", {})
+
+
+@pytest.mark.parametrize("mask_form", MASK_FORMS)
+def test_where_all_masks_are_black_nothing_moves_nor_counts(mask_form):
+    masks = soft_masks(2)
+    evaluate = objective(more_styles=other_styles()[:1], masks=masks, mask_form=mask_form)
+    x = pictures()[2]
+    evaluation = evaluate(x)
+    assert not evaluation.dL_dx[:6].any() and evaluation.dL_dx[6:].all()
+    other = x.copy()
+    other[:6] = random_array(1, other[:6].shape)
+    assert evaluate(other).loss == evaluation.loss
+
+
+def test_a_white_mask_is_none():
+    """But at the pixels, where masks have the Gram matrix of the colours."""
+    x, white = pictures()[2], [np.ones((18, 21))]
+    plain = objective(style_layers=STYLE_LAYERS)(x)
+    for mask_form in MASK_FORMS:
+        masked = objective(masks=white, mask_form=mask_form, style_layers=STYLE_LAYERS)(x)
+        assert masked.loss == pytest.approx(plain.loss, rel=1e-12)
+        assert_close(masked.dL_dx, plain.dL_dx, 1e-12)
+        assert f"style {mask_form} relu1_1" in masked.terms
+
+
+def test_each_style_has_its_own_part():
+    """A half for each of two styles, at the pixels: there both terms vanish, or neither."""
+    left = np.zeros((18, 21))
+    left[:, :10] = 1.0
+    red, blue = np.zeros((2, 17, 26, 3))
+    red[..., 0] = blue[..., 2] = 0.8
+    x = np.zeros((18, 21, 3))
+    x[:, :10, 0] = x[:, 10:, 2] = 0.8
+    network = Network(small_weights(), backend=get_backend("numpy"), dtype=np.float64)
+    asked = settings(style_layers={"pixels": 1.0}, mask_form="guided")
+    right_way, wrong_way = (
+        Objective(network, x, styles, asked, [left, 1 - left])(x).terms
+        for styles in ([red, blue], [blue, red])
+    )
+    for name in ("style guided pixels", "style 2 guided pixels"):
+        assert right_way[name].value == pytest.approx(0, abs=1e-20)
+        assert wrong_way[name].value > 0.5
+
+
+def test_masks_are_refused_with_other_losses_and_in_other_numbers():
+    with pytest.raises(InputError, match="masks are for the style loss gram, not for histogram"):
+        objective(style_losses={"histogram": 1.0}, masks=soft_masks(1), mask_form="guided")
+    with pytest.raises(InputError, match="2 masks for 1 style"):
+        objective(masks=soft_masks(2), mask_form="guided")
 
 
 def test_alike_styles_are_one():

@@ -1,6 +1,7 @@
 """What is foretold against what is measured."""
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ DEEPER = {"pixels": 1, "relu2_1": 1, "relu3_1": 1, "relu4_1": 1}
     "layers",
     [
         {},
+        {"mask_form": "guided"},
         {"style_layers": {"relu1_1": 1, "relu1_2": 1}},
         {"pool": "max"},
         *({"style_losses": {loss: 1}} for loss in STYLE_LOSSES if loss != "patches"),
@@ -35,12 +37,14 @@ def test_the_memory_of_an_evaluation(size, layers):
     weights = find_weights("builtin")
     network = Network(weights, backend=get_backend("numpy"), pool=settings.pool)
     x = np.random.default_rng(0).random((*size, 3), np.float32)
-    objective = Objective(network, x, x, settings.losses)
+    masks = [x[:, :, 0]] if "mask_form" in layers else []
+    losses = replace(settings.losses, mask_form=layers.get("mask_form"))
+    objective = Objective(network, x, x, losses, masks)
     tracemalloc.start()
     objective(x)
     _, measured = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    foretold = preflight.evaluation_bytes(weights, settings.losses, size, [size], settings.pool)
+    foretold = preflight.evaluation_bytes(weights, losses, size, [size], settings.pool)
     assert 0.85 * measured < foretold < 1.2 * measured
 
 

@@ -48,6 +48,7 @@ def test_settings_survive_json():
         ("style_losses", "gram"),
         ("shift", float("nan")),
         ("shift", -1e13),
+        ("mask_form", "none"),
         ("tv", "cubed"),
         ("tv_power", 0.5),
         ("tv_power", 1e9),

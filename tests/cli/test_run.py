@@ -119,6 +119,26 @@ def test_style_losses_and_shorthands_by_option(folder):
     assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
 
 
+def test_masks_by_option_repeat(folder, capsys):
+    mask = np.zeros((40, 33, 3), np.float32)
+    mask[:20] = 1
+    save_picture(folder / "top.png", mask)
+    save_picture(folder / "bottom.png", 1 - mask)
+    styles = ["painting.jpg", "sample:waves", "--masks", "top.png", "bottom.png"]
+    assert run("photo.png", *styles, "-o", "a.png", "--mask-form", "product", *TINY) == 0
+    assert json.loads((folder / "a.json").read_text())["mask 2"]["name"] == "bottom.png"
+    assert run("--repeat", "a.json", "-o", "b.png", "--quiet") == 0
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+    assert run("--repeat", "a.json", "--masks", "top.png", "-o", "c.png", "--quiet") == 0
+    assert "3 masks for 2 style" in refused(
+        capsys, "--repeat", "a.json", "-o", "d.png", "--masks", *["top.png"] * 3
+    )
+    save_picture(folder / "bottom.png", mask)
+    assert "mask 2 is not that of the earlier run" in refused(
+        capsys, "--repeat", "a.json", "-o", "d.png"
+    )
+
+
 def test_nonsense_of_styles_is_refused(capsys):
     chained = ["--style-losses", "chained", "--style-layers", "relu1_1"]
     assert "at least two layers" in refused(capsys, "photo.png", *chained)
