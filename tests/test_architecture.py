@@ -26,11 +26,11 @@ LAYERS = [
     ["history", "optimizers"],
     ["objective"],
     ["losses", "preflight", "scales", "shared", "targets"],
-    ["network"],
+    ["network", "terms"],
     ["ops", "weights"],
     ["backends"],
     ["plots", "sheets"],
-    ["checkpoint", "colours", "images", "samples", "similarity"],
+    ["checkpoint", "colours", "images", "masks", "samples", "similarity"],
     ["files", "machine", "threads", "vgg"],
     ["blas", "errors", "memo", "text", "version"],
 ]

@@ -62,7 +62,7 @@ def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Pla
 
     With it, such files are removed.
     """
-    run = prepare(job.content, job.styles, job.settings, shared)
+    run = prepare(job.content, job.styles, job.settings, shared=shared)
     files = Files.of(job, folder)
     plan = Plan(job, None, False, work(run.scales), run.memory, run.notices)
     try:
@@ -103,7 +103,7 @@ def paint(job: Job, folder: Path, shared: Shared, tell: Callable[[Step], None]) 
     if files.checkpoint.exists():
         run = restore(files.checkpoint, shared=shared)
     else:
-        run = prepare(job.content, job.styles, job.settings, shared)
+        run = prepare(job.content, job.styles, job.settings, shared=shared)
 
     def callback(progress: Progress) -> None:
         tell(Step(progress.step, progress.loss, progress.size, progress.share))
