@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .backends import chosen
 from .checkpoint import load_checkpoint
 from .errors import InputError
 from .inputs import Input, Source, open_content, open_masks, open_start, open_styles
@@ -84,6 +85,8 @@ def prepare(
     if settings.weights is None and weights is None:
         name, notice = default_weights()
         settings, weights_notices = replace(settings, weights=name), [notice]
+    backend, backend_notices = chosen(settings.backend)
+    settings = replace(settings, backend=backend)
     content_input = open_content(content, settings, shared.pictures)
     styles = open_styles(style, settings, content_input, shared.pictures)
     mask_inputs = [] if masks is None else open_masks(masks, content_input, len(styles))
@@ -104,7 +107,7 @@ def prepare(
         scales,
         Standing(State(start.pixels), best=start.pixels),
         facts={role: each.facts for role, each in inputs.items()},
-        notices=[*notices, *weights_notices],
+        notices=[*notices, *weights_notices, *backend_notices],
         shared=shared,
         masks=mask_inputs,
     )

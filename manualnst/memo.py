@@ -5,8 +5,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-import numpy as np
-
 
 class Memo:
     """Values by key; when their arrays exceed `limit` bytes, those go that were used longest ago.
@@ -41,7 +39,7 @@ NOTHING_KEPT = Memo(0)
 
 def bytes_of(value: Any) -> int:
     """Of all the arrays in it."""
-    if isinstance(value, np.ndarray):
+    if hasattr(value, "nbytes"):  # of a card's arrays too
         return value.nbytes
     if isinstance(value, list | tuple):
         return sum(map(bytes_of, value))

@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from . import ops
-from .backends import get_backend
+from .backends import from_host, get_backend
 from .errors import InputError
 from .vgg import PIXELS, Weights, check_tap, layer_names
 
@@ -42,7 +42,7 @@ class Network:
         self.dtype = np.dtype(dtype)
         self._preprocessing = weights.preprocessing
         self._filters = {
-            name: (_constant(w, dtype), _constant(b, dtype))
+            name: (from_host(backend, _constant(w, dtype)), from_host(backend, _constant(b, dtype)))
             for name, (w, b) in weights.layers.items()
         }
         self._pool = pool

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import losses
+from .backends import fetched, replayed, together
 from .colours import mean_of_channels
 from .errors import InputError
 from .images import resize_linearly
@@ -188,21 +189,36 @@ class Objective:
                 share = weight / sum(weights)
                 self._parts += _style_parts(title, network, picture, share, settings, mask, memo)
         self._taps = {layer for part in self._parts for layer in part.layers}
+        self._weights: dict[str, float] = {}  # of the terms, as the last evaluation met them
+        self._computed = replayed(network.backend, self._evaluate)
 
     def __call__(self, x) -> Evaluation:
-        """x (H, W, 3) of the network's dtype → Evaluation."""
+        """x (H, W, 3) of the network's dtype, where its backend computes → Evaluation."""
+        values, dL_dx = self._computed(x, self.scale)
+        terms = {
+            name: Term(value, weight)
+            for (name, weight), value in zip(self._weights.items(), fetched(values), strict=True)
+        }
+        loss = self.scale * sum(term.weighted for term in terms.values())
+        return Evaluation(loss, dL_dx, terms)
+
+    def _evaluate(self, x, scale: float):
+        """The terms' values, in the order of `_weights`, and scale times the loss' gradient.
+
+        On a card this is recorded, and replayed for every x: it must not wait for any number.
+        """
         if self._union is None:
-            return self._evaluate_in_greys(x)
-        evaluation = self._evaluate_in_greys(mixed(x, self._content, self._union))
-        return evaluation._replace(dL_dx=self._union * evaluation.dL_dx)
+            return self._evaluate_in_greys(x, scale)
+        values, dL_dx = self._evaluate_in_greys(mixed(x, self._content, self._union), scale)
+        return values, self._union * dL_dx
 
-    def _evaluate_in_greys(self, x) -> Evaluation:
+    def _evaluate_in_greys(self, x, scale: float):
         if not self._settings.in_greys:
-            return self._evaluate(x)
-        evaluation = self._evaluate(mean_of_channels(x))
-        return evaluation._replace(dL_dx=mean_of_channels(evaluation.dL_dx))
+            return self._loss_and_gradient(x, scale)
+        values, dL_dx = self._loss_and_gradient(mean_of_channels(x), scale)
+        return values, mean_of_channels(dL_dx)
 
-    def _evaluate(self, x) -> Evaluation:
+    def _loss_and_gradient(self, x, scale: float):
         backend = self._network.backend
         terms: dict[str, Term] = {}
         waiting: dict[str, list[Callable]] = {layer: [] for layer in self._taps}  # ways back
@@ -210,7 +226,7 @@ class Objective:
         for part, maps in self._with_maps(features):
             value, cache = part.forward(*maps, part.target, self._normalisation, backend=backend)
             terms[part.name] = Term(value, part.weight)
-            go_back = partial(part.backward, self.scale * part.weight, cache, backend=backend)
+            go_back = partial(part.backward, scale * part.weight, cache, backend=backend)
             layer, *before = part.layers
             for other in before:
                 go_back = partial(_back_to_two, go_back, waiting[other])
@@ -218,10 +234,10 @@ class Objective:
         dL_dF = {layer: partial(_add_all, losses) for layer, losses in waiting.items()}
         dL_dx = self._network.backward(dL_dF, tape) if dL_dF else np.zeros_like(x)
         if self._settings.tv_weight:
-            terms["tv"], gradient = self._total_variation(x)
+            terms["tv"], gradient = self._total_variation(x, scale)
             dL_dx = dL_dx + gradient
-        loss = self.scale * sum(term.weighted for term in terms.values())
-        return Evaluation(loss, dL_dx, terms)
+        self._weights = {name: term.weight for name, term in terms.items()}
+        return together([term.value for term in terms.values()]), dL_dx
 
     def _with_maps(self, features: dict[str, Any]) -> Iterator[tuple[_Part, list]]:
         """Every part with its maps, layer by layer; a map can go as soon as its losses are done."""
@@ -236,12 +252,12 @@ class Objective:
                             del features[each]
                     yield part, maps
 
-    def _total_variation(self, x):
+    def _total_variation(self, x, scale: float):
         backend, settings = self._network.backend, self._settings
         forward, backward, parameters = _TOTAL_VARIATIONS[settings.tv]
         given = (getattr(settings, name) for name in parameters)
         value, cache = forward(x, *given, backend=backend)
-        gradient = backward(self.scale * settings.tv_weight, cache, backend=backend)
+        gradient = backward(scale * settings.tv_weight, cache, backend=backend)
         return Term(value, settings.tv_weight), gradient
 
 

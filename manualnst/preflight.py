@@ -2,7 +2,8 @@
 
 Memory is counted from the network's table, not measured: the peak of one evaluation is the
 widest step of the walk, with what is kept meanwhile. The terms name the arrays of the numpy
-backend that are alive together.
+backend that are alive together, or with `on_card` those of the cuda backend, which needs no strips
+and makes no map again.
 """
 
 import math
@@ -22,6 +23,7 @@ _OPTIMIZER_BYTES_PER_NUMBER = {"lbfgs": 4 * 29, "lbfgsb": 8 * 31, "adam": 4 * 9,
 _OPTIMIZER_SECONDS_PER_NUMBER = {"lbfgs": 3e-8, "lbfgsb": 2e-7, "adam": 1e-8, "momentum": 5e-9}
 _PICTURES_KEPT = 6  # content, style, best, current, gradient, checkpoint copy
 _BLAS_BYTES = 32 << 20  # OpenBLAS' work buffers
+_CARD_BYTES = 64 << 20  # kernels, sums of blocks, and what is lost between arrays
 _ITEMSIZE = 4
 
 
@@ -34,6 +36,8 @@ def peak_bytes(
     sizes: Iterable[Size],
     optimizer: str,
     pool: str = "average",
+    *,
+    on_card: bool = False,
 ) -> int:
     """The peak above what the process already holds, for pictures of these sizes.
 
@@ -42,14 +46,16 @@ def peak_bytes(
     result, *styles = sizes
     taps = taps_of(losses)
     evaluation = max(
-        evaluation_bytes(weights, losses, size, styles, pool) for size in (result, *styles)
+        evaluation_bytes(weights, losses, size, styles, pool, on_card) for size in (result, *styles)
     )
     targets = sum(_target_bytes(weights, losses, size) for size in styles)
     more_styles = sum(_style_bytes(weights, taps, size) for size in styles[1:])
     numbers = 3 * math.prod(result)
     optimiser = numbers * (_OPTIMIZER_BYTES_PER_NUMBER[optimizer] + _PICTURES_KEPT * _ITEMSIZE)
-    filters = transformed_numbers(weights, taps, *result) * _ITEMSIZE
-    return int(evaluation + optimiser + filters + targets + more_styles + _BLAS_BYTES)
+    needed = evaluation + optimiser + targets + more_styles
+    if on_card:
+        return int(needed + _filter_bytes(weights) + _CARD_BYTES)
+    return int(needed + transformed_numbers(weights, taps, *result) * _ITEMSIZE + _BLAS_BYTES)
 
 
 def taps_of(losses: LossSettings) -> set[str]:
@@ -154,6 +160,11 @@ def _root_bytes(N: int) -> tuple[int, int, int]:
     return matrix, 10 * matrix, 4 * matrix
 
 
+def _filter_bytes(weights: Weights) -> int:
+    """On a card: as they are, and laid out for the way there and the way back."""
+    return 3 * sum(w.size for w, _ in weights.layers.values()) * _ITEMSIZE
+
+
 def transformed_numbers(weights: Weights, taps: Iterable[str], height: int, width: int) -> int:
     """Of the filters that Winograd's algorithm keeps in its own form, 36 in the place of 9."""
     shapes = map_shapes(weights, taps, height, width)
@@ -187,12 +198,15 @@ def evaluation_bytes(
     size: Size,
     styles: Sequence[Size],
     pool: str = "average",
+    on_card: bool = False,
 ) -> int:
     """The peak of forward, losses and backward: the step at which most is alive together."""
     taps = taps_of(losses)
     picture = 3 * math.prod(size) * _ITEMSIZE
     pixels = _Step(PIXELS, 0, picture, 0, 0, tapped=False, remade=False)  # x is there anyway
     walk = [pixels, *_walk(weights, taps, *size, pool)]
+    if on_card:
+        walk = [step._replace(working=0, remade=False) for step in walk]
     held = peak = picture
     passing = 0  # the map that the next step reads, if it is not held anyway
     for step in walk[1:]:

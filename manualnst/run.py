@@ -8,12 +8,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
 from . import blas, machine, preflight, threads
+from .backends import CUDA, from_host, memory_of_card, to_host
 from .checkpoint import save_checkpoint
 from .colours import mean_of_channels, with_chrominance_of
 from .errors import InputError
@@ -33,7 +35,8 @@ from .terms import LossSettings, style_terms
 from .vgg import Weights, halvings
 
 
-class Progress(NamedTuple):
+@dataclass(frozen=True)
+class Progress:
     """What a callback learns after each step."""
 
     step: int
@@ -44,7 +47,12 @@ class Progress(NamedTuple):
     seconds_left: float  # of all scales
     share: float  # of the whole work that is done, from 0 to 1
     size: tuple[int, int]  # (width, height) of this scale
-    picture: np.ndarray  # (H, W, 3), this step's, of that size; not to be changed
+    painted: Callable[[], np.ndarray]
+
+    @cached_property
+    def picture(self) -> np.ndarray:
+        """(H, W, 3), this step's, of that size; not to be changed. It may have to be fetched."""
+        return self.painted()
 
 
 STOPPED = "stopped by the callback"
@@ -165,8 +173,14 @@ class Run:
         """Measure the targets and one evaluation; adds a notice of the time to expect."""
         settings = self.settings
         self._network = self._shared.network(
-            self._weights, settings.backend, pool=settings.pool, margin=settings.margin
+            self._weights,
+            settings.backend,
+            settings.precision,
+            pool=settings.pool,
+            margin=settings.margin,
         )
+        if hasattr(self._network.backend, "words"):
+            self.notices.append(f"backend: {self._network.backend.words}")
         seconds = self._measure()
         per_pixel = preflight.seconds(1, seconds, 3 * self._scale.pixels, settings.optimizer)
         total = per_pixel * self._work_left / self._scale.pixels
@@ -189,8 +203,9 @@ class Run:
             objective = Objective(
                 self._network, content, styles, self._losses, masks, self._shared.targets
             )
+            x = from_host(self._network.backend, self.standing.state.x)
             began = time.perf_counter()
-            evaluation = objective(self.standing.state.x)
+            evaluation = objective(x)
             seconds = time.perf_counter() - began
         if self.standing.unit is None:
             self.standing = replace(self.standing, unit=unit_scale(evaluation))
@@ -235,7 +250,7 @@ class Run:
 
     def enlarged(self, picture: np.ndarray) -> np.ndarray:
         """A picture of any scale at the size of the last."""
-        return resize(picture, self.scales[-1].height, self.scales[-1].width)
+        return resize(to_host(picture), self.scales[-1].height, self.scales[-1].width)
 
     def _optimise(self, on_step: Callable[[Step], str | None]) -> str:
         """Scale after scale; returns why the last one reached has stopped."""
@@ -245,8 +260,9 @@ class Run:
                 self._measure()
             standing, steps = self.standing, self._scale.steps
             evaluate = standing.history.recording(self._evaluate)
+            state = standing.state.where(partial(from_host, self._network.backend))
             with _for_numbers():
-                stop_reason = optimizer.minimise(evaluate, standing.state, steps, on_step)
+                stop_reason = optimizer.minimise(evaluate, state, steps, on_step)
             if stop_reason in (STOPPED, DIVERGED):
                 return stop_reason
             if self._scale is self.scales[-1]:
@@ -261,7 +277,7 @@ class Run:
         Adam gets 7 % lower without its old averages.
         """
         standing, scale = self.standing, self.scales[self.standing.number + 1]
-        x = resize(standing.best, scale.height, scale.width)
+        x = resize(to_host(standing.best), scale.height, scale.width)
         self._objective = None
         # In one assignment: an interrupt finds the one scale or the other.
         self.standing = Standing(
@@ -293,6 +309,7 @@ class Run:
     def _painted(self, x: np.ndarray) -> np.ndarray:
         """What a person is shown of x, of any size: greys get the content's colours, and the
         content stays where it is masked."""
+        x = to_host(x)
         size = x.shape[:2]
         if self._masks:
             u = union([resize_linearly(mask.pixels, *size) for mask in self._masks])
@@ -305,6 +322,7 @@ class Run:
 
     def _evaluate(self, x: np.ndarray) -> Evaluation:
         first, self._first = self._first, None
+        x = from_host(self._network.backend, x)  # scipy's is not there
         return self._objective(x) if first is None else first
 
     def _try_to_save(self, checkpoint: str | os.PathLike) -> None:
@@ -319,6 +337,7 @@ class Run:
         """The bytes that are needed above what the process holds."""
         sizes = [each.pixels.shape[:2] for each in (self._content, *self._styles)]
         style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
+        on_card = self.settings.backend == CUDA
 
         def need(*sizes: tuple[int, int]) -> int:
             seen = [with_margin(*size, self.settings.margin) for size in sizes]
@@ -328,6 +347,7 @@ class Run:
                 seen,
                 self.settings.optimizer,
                 self.settings.pool,
+                on_card=on_card,
             )
 
         def need_at(long_side: int) -> int | None:
@@ -340,7 +360,8 @@ class Run:
                 return need(*((height + 1, width + 1) for height, width in fitted))
             return None
 
-        needed, available = need(*sizes), machine.available_memory()
+        needed = need(*sizes)
+        available = memory_of_card() if on_card else machine.available_memory()
         if available is not None and needed > available:
             height, width = sizes[0]
             largest = preflight.largest(
@@ -349,10 +370,13 @@ class Run:
             if largest and need_at(largest) is None:
                 largest = None
             raise InputError(
-                f"not enough memory: {width} × {height} needs about "
-                f"{machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
+                f"not enough memory{' on the card' if on_card else ''}: {width} × {height} needs "
+                f"about {machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
                 f"available; " + (f"--size {largest} fits" if largest else "no size fits")
             )
+        if on_card:
+            self.notices.append(f"memory: about {machine.format_bytes(needed)} of the card")
+            return needed
         total = needed + (machine.peak_memory() or 0)  # what is held already, and what is to come
         if (advice := blas.advice()) is not None:
             self.notices.append(advice)
@@ -376,7 +400,7 @@ class Run:
             seconds_left=seconds / (self._left_before - left) * left,
             share=self.share,
             size=(self._scale.width, self._scale.height),
-            picture=self._painted(step.state.x),
+            painted=partial(self._painted, step.state.x),
         )
 
     def _record(self, stop_reason: str) -> dict[str, Any]:

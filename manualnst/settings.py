@@ -3,7 +3,8 @@
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from .backends import NAMES as BACKENDS
+from .backends import CHOICES as BACKENDS
+from .backends import NAMES, PRECISIONS
 from .colours import COLOURS, KEEP_CONTENT
 from .errors import InputError
 from .losses import NORMALISATIONS, RELATIVE
@@ -63,6 +64,7 @@ class Settings:
     rate: float | None = None  # None: the optimiser's own
     weights: str | None = None  # None: vgg19 if it is in the cache, else builtin
     backend: str = "numpy"
+    precision: str | None = None  # of a card's matrix products; None: the backend's own
 
     def __post_init__(self):
         _check_integer("size", self.size, at_least=1)
@@ -98,6 +100,8 @@ class Settings:
         _check_choice("pool", self.pool, POOLINGS)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("backend", self.backend, BACKENDS)
+        if self.precision is not None:
+            self._check_precision()
         _check_text("init", self.init)
         if self.weights is not None:
             _check_text("weights", self.weights)
@@ -107,6 +111,14 @@ class Settings:
                 raise InputError("rate is for adam and momentum; lbfgs finds its own step length")
             if self.rate == 0:
                 raise InputError("rate is 0: nothing would move; give a positive number")
+
+    def _check_precision(self):
+        _check_choice("precision", self.precision, PRECISIONS)
+        if self.backend in NAMES and self.precision != "float32":
+            raise InputError(
+                f"precision {self.precision} is for the cuda backend; {self.backend} computes in "
+                "float32"
+            )
 
     def _check_strength(self):
         _check_number("style_strength", self.style_strength)

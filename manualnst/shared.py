@@ -13,7 +13,7 @@ _KEPT_BYTES = 256 << 20  # of pictures, and as much of targets
 
 class _Made(NamedTuple):
     weights: Weights
-    backend: str
+    backend: tuple[str, str | None]  # and its precision
     options: dict[str, Any]
     network: Network
 
@@ -43,12 +43,15 @@ class Shared:
         """For record and checkpoint."""
         return self._facts if weights is self._weights else _facts_of(weights)
 
-    def network(self, weights: Weights, backend: str, **options: Any) -> Network:
-        made = self._made
+    def network(
+        self, weights: Weights, name: str, precision: str | None = None, **options: Any
+    ) -> Network:
+        """On the backend of this name."""
+        made, backend = self._made, (name, precision)
         if made is None or made.weights is not weights or made[1:3] != (backend, options):
             self._made = made = None
             self.targets = Memo(_KEPT_BYTES)
-            network = Network(weights, backend=get_backend(backend), **options)
+            network = Network(weights, backend=get_backend(*backend), **options)
             self._made = _Made(weights, backend, options, network)
         return self._made.network
 

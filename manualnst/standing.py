@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .backends import to_host
 from .errors import InputError
 from .history import History
 from .optimizers import State, make_optimizer
@@ -78,7 +79,8 @@ class Standing:
             "seconds": self.seconds,
         }
         state = {f"state.{name}": array for name, array in self.state.arrays.items()}
-        return facts, {"x": self.state.x, "best": self.best, **state}
+        arrays = {"x": self.state.x, "best": self.best, **state}
+        return facts, {name: to_host(array) for name, array in arrays.items()}
 
 
 def restored(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .backends import from_host
 from .memo import Memo
 from .network import Network
 
@@ -26,7 +27,8 @@ def measured(
 
     def measure() -> list[Any]:
         taps = {layer for each in asked for layer in each.layers}
-        maps, _ = network.forward(picture, taps, as_arrays=False)
+        there = from_host(network.backend, picture)
+        maps, _ = network.forward(there, taps, as_arrays=False)
         return [
             target_of(*(maps[layer] for layer in layers), *more, backend=network.backend)
             for target_of, layers, more in asked

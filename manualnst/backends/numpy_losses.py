@@ -158,7 +158,8 @@ def weighted_gram_backward(dL_dG, cache):
     dL_dF = np.empty(F.shape, F.dtype)
 
     def multiply(rows: slice) -> None:
-        dL_dF[rows] = (F[rows] @ symmetric) * weights[rows, :, None]
+        np.matmul(F[rows], symmetric, out=dL_dF[rows])
+        dL_dF[rows] *= weights[rows, :, None]
 
     threads.for_each(multiply, strips_of(F))
     return dL_dF

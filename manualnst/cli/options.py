@@ -4,7 +4,8 @@ import argparse
 from dataclasses import fields
 from typing import Any, NoReturn
 
-from ..backends import NAMES as BACKENDS
+from ..backends import CHOICES as BACKENDS
+from ..backends import PRECISIONS
 from ..colours import COLOURS
 from ..errors import InputError
 from ..losses import NORMALISATIONS
@@ -168,7 +169,22 @@ def add_network_options(group) -> None:
         "pixels by which the network sees every picture go on beyond its borders, mirrored; 0: "
         "one colour from the border on, which leaves a frame in the painting",
     )
-    _add(group, "backend", str, "who computes; naive is for tiny pictures", choices=BACKENDS)
+    _add(
+        group,
+        "backend",
+        str,
+        "who computes: numpy; cuda, an NVIDIA card; auto, the card if there is one; naive, for "
+        "tiny pictures",
+        choices=BACKENDS,
+    )
+    _add(
+        group,
+        "precision",
+        str,
+        "of the card's matrix products",
+        choices=PRECISIONS,
+        default_in_words="tf32; float32 on cards before Ampere",
+    )
 
 
 def _add_optimizer_options(group) -> None:
