@@ -200,6 +200,7 @@ class _Telling(Listener):
     def __init__(self, report: QuietProgress):
         self._report = report
         self._has_bar = isinstance(report, TerminalProgress)
+        self._last: Moment | None = None
 
     def message(self, text: str) -> None:
         self._report.message(text)
@@ -208,11 +209,14 @@ class _Telling(Listener):
         self._report.begin(count, done, share)
 
     def step(self, moment: Moment) -> None:
+        self._last = moment
         if self._has_bar:
             self._report.step(moment)
         self._report.event("step", **moment._asdict())
 
     def outcome(self, outcome: Outcome, done: int, count: int) -> None:
+        if self._has_bar and self._last:
+            self._report.step(self._last._replace(step=done))
         what = f"failed: {outcome.failure}" if outcome.record is None else _words(outcome.record)
         self._report.message(f"{done}/{count}  {outcome.job.name}: {what}")
         self._report.event("picture", picture=outcome.job.name, failure=outcome.failure)
