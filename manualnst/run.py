@@ -20,7 +20,7 @@ from .errors import InputError
 from .history import History
 from .images import fitted_size, resize
 from .inputs import Input, scaled
-from .network import Network, map_shapes
+from .network import Network, map_shapes, with_margin
 from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
 from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
 from .result import RECORD_FORMAT, Result
@@ -59,7 +59,8 @@ def plan_scales(
     def works(factor: float) -> bool:
         sizes = (shrunk(*picture.pixels.shape[:2], factor) for picture in (content, *styles))
         with suppress(InputError):
-            return all([*map_shapes(weights, _taps(settings), *size)] for size in sizes)
+            seen = (with_margin(*size, settings.margin) for size in sizes)
+            return all([*map_shapes(weights, _taps(settings), *size)] for size in seen)
         return False
 
     height, width = content.pixels.shape[:2]
@@ -131,7 +132,9 @@ class Run:
     def start(self) -> None:
         """Measure the targets and one evaluation; adds a notice of the time to expect."""
         settings = self.settings
-        self._network = self._shared.network(self._weights, settings.backend, settings.pool)
+        self._network = self._shared.network(
+            self._weights, settings.backend, pool=settings.pool, margin=settings.margin
+        )
         seconds = self._measure()
         per_pixel = preflight.seconds(1, seconds, 3 * self._scale.pixels, settings.optimizer)
         total = per_pixel * self._work_left / self._scale.pixels
@@ -275,8 +278,9 @@ class Run:
         style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
 
         def need(*sizes: tuple[int, int]) -> int:
+            seen = [with_margin(*size, self.settings.margin) for size in sizes]
             return preflight.peak_bytes(
-                self._weights, taps, sizes, self.settings.optimizer, self.settings.pool
+                self._weights, taps, seen, self.settings.optimizer, self.settings.pool
             )
 
         def need_at(long_side: int) -> int | None:

@@ -18,7 +18,16 @@ LARGEST_INTEGER = 2**31 - 1
 # Beyond these a weight of single precision overflows or vanishes on its way through the network.
 SMALLEST_NUMBER, LARGEST_NUMBER = 1e-12, 1e12
 
-STYLE_LAYERS = ("pixels", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+# Shallow layers count for more: textures come out nearer to the style's then at every scale
+# (measured as weights/README.md tells), and what is painted in them keeps its form.
+STYLE_LAYERS = {
+    "pixels": 5.0,
+    "relu1_1": 5.0,
+    "relu2_1": 3.0,
+    "relu3_1": 2.0,
+    "relu4_1": 1.0,
+    "relu5_1": 1.0,
+}
 
 
 @dataclass(frozen=True)
@@ -32,12 +41,13 @@ class Settings:
     style_weight: float = 1.0
     tv_weight: float = 0.1
     content_layers: dict[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
-    style_layers: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STYLE_LAYERS, 1.0))
+    style_layers: dict[str, float] = field(default_factory=STYLE_LAYERS.copy)
     style_weights: float | list[float] = 1.0  # shares of several styles; one number: all alike
     style_scale: float | list[float] = 1.0  # × size: a style's long side at most; one: for all
     colours: str = "style"  # one of COLOURS
     normalisation: str = RELATIVE
     pool: str = "average"
+    margin: int = 16  # pixels by which the network sees pictures go on, mirrored
     init: str = "content"  # one of INITS, or a picture file
     seed: int = 0  # of the noise
     optimizer: str = "lbfgs"
@@ -51,6 +61,7 @@ class Settings:
         if self.scales is not None:
             _check_integer("scales", self.scales, at_least=1)
         _check_integer("min_size", self.min_size, at_least=1)
+        _check_integer("margin", self.margin, at_least=0)
         _check_integer("seed", self.seed, at_least=0)
         for name in ("content_weight", "style_weight", "tv_weight"):
             _check_number(name, getattr(self, name))

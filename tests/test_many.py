@@ -70,7 +70,7 @@ def test_targets_of_other_pictures_layers_and_networks_are_others(pictures):
     asked = [targets.Asked(targets.map_itself, ("relu1_1",))]
 
     def measured(pool="average", picture=picture, asked=asked, seed=0):
-        network = common.network(networks[seed], "numpy", pool)
+        network = common.network(networks[seed], "numpy", pool=pool)
         return targets.measured(network, picture, asked, common.targets)
 
     networks = [small_weights(seed) for seed in range(2)]

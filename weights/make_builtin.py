@@ -1,8 +1,14 @@
-"""Make the built-in network: a small VGG whose filters are drawn by rule and lot, not learned.
+"""Make the built-in network: a small VGG of learned filters and of drawn ones, side by side.
 
-    python weights/make_builtin.py
+    python -m weights.learn run FOLDER --batches 2020
+    python weights/make_builtin.py FOLDER/learned.h5
 
-writes manualnst/weights/builtin.h5. Three things decide its filters:
+writes manualnst/weights/builtin.h5. The learned filters (weights/README.md) know strokes, edges
+and patterns, but take little notice of how light and colour are spread over wide parts of a
+picture. The drawn ones do: they carry the colours to every depth. In each layer both kinds stand
+side by side, and neither reads the other's maps; what correlates them is the Gram matrix.
+
+Three things decide the drawn filters:
 
 Designed. Every response comes as a pair, one filter for what lies above its mean and its
 negative for what lies below: nothing is lost in the ReLU, and the next layer can read a pair's
@@ -17,10 +23,12 @@ direction, in random mixtures of the colours carried there. The others, and thos
 layers, add up one or two earlier maps drawn by lot, each through a kernel of its own.
 
 Calibrated. Each filter is scaled and shifted so that its response over the package's sample
-pictures has mean 0 and deviation 1; at the end the network is brought to the paper's normalised
+pictures has mean 0 and deviation 1; at the end they are brought to the paper's normalised
 form, in which the mean activation of every filter over these pictures is 1.
 """
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +38,11 @@ from manualnst.backends import get_backend
 from manualnst.images import load_picture, resize
 from manualnst.network import normalise_filters
 from manualnst.vgg import BLOCKS, IMAGENET_MEAN_RGB_255, Preprocessing, Weights, convolution_names
-from manualnst.weights import BUILTIN, save_weights
+from manualnst.weights import BUILTIN, load_weights, save_weights
 
 ARCHITECTURE = "vgg19"
 SEED = 1
-WIDTHS = {1: 32, 2: 80, 3: 128, 4: 160, 5: 160}  # filters in the layers of each block
+WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # drawn filters in the layers of each block
 LAST = "conv5_1"
 PIXELS = 256  # side of the calibration pictures
 
@@ -54,10 +62,36 @@ SADDLE = np.outer([-1, 0, 1], [-1, 0, 1]) / 2
 SHARES = (0.3, 0.4, 0.3)  # of blurs, edges and bars
 
 
-def main() -> None:
+def main(learned: str) -> None:
     pictures = sample_pictures(PIXELS)
-    weights = normalise_filters(make_network(pictures, LAST), pictures)
-    save_weights(weights, Path(BUILTIN), dtype=np.float16)
+    drawn = normalise_filters(make_network(pictures, LAST), pictures)
+    both = side_by_side(load_weights(Path(learned)), drawn)
+    save_weights(both, Path(BUILTIN), dtype=np.float16)
+
+
+def side_by_side(learned: Weights, drawn: Weights) -> Weights:
+    """All filters of both; those of one do not read the other's maps, but the same pixels."""
+    assert learned.preprocessing == drawn.preprocessing
+    layers = {}
+    for name, (w, b) in learned.layers.items():
+        w_drawn, b_drawn = drawn.layers[name]
+        if name != "conv1_1":
+            before, after = w.shape[2], w_drawn.shape[2]  # maps that each reads
+            w = np.pad(w, ((0, 0), (0, 0), (0, after), (0, 0)))
+            w_drawn = np.pad(w_drawn, ((0, 0), (0, 0), (before, 0), (0, 0)))
+        layers[name] = np.concatenate([w, w_drawn], axis=3), np.concatenate([b, b_drawn])
+    provenance = {f"learned: {key}": text for key, text in learned.provenance.items()}
+    return replace(
+        learned,
+        layers=layers,
+        provenance={
+            "name": "built-in",
+            "recipe": "learned filters beside smooth random ones in pairs of opposites, which are "
+            "calibrated on the sample pictures (weights/make_builtin.py)",
+            "seed": str(SEED),
+            **provenance,
+        },
+    )
 
 
 def sample_pictures(side: int) -> list[np.ndarray]:
@@ -90,13 +124,7 @@ def make_network(pictures: list[np.ndarray], last: str) -> Weights:
             ops.relu_forward(ops.conv3x3_forward(F, w, b, backend=backend)[0], backend=backend)[0]
             for F in maps
         ]
-    provenance = {
-        "name": "built-in",
-        "recipe": "smooth random filters in pairs of opposites, not learned; calibrated on the "
-        "sample pictures (weights/make_builtin.py)",
-        "seed": str(SEED),
-    }
-    return Weights(ARCHITECTURE, layers, PREPROCESSING, provenance)
+    return Weights(ARCHITECTURE, layers, PREPROCESSING, {"name": "drawn"})
 
 
 def draw_filters(
@@ -160,4 +188,4 @@ def calibrate(w: np.ndarray, maps: list[np.ndarray], backend) -> tuple[np.ndarra
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

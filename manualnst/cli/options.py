@@ -124,6 +124,13 @@ def _add_network_options(group) -> None:
         default_in_words="vgg19 if it has been fetched, else builtin",
     )
     _add(group, "pool", str, "kind of pooling", choices=tuple(POOLINGS))
+    _add(
+        group,
+        "margin",
+        int,
+        "pixels by which the network sees every picture go on beyond its borders, mirrored; 0: "
+        "one colour from the border on, which leaves a frame in the painting",
+    )
     _add(group, "backend", str, "who computes; naive is for tiny pictures", choices=BACKENDS)
 
 

@@ -10,6 +10,7 @@ from .. import machine
 from ..errors import InputError
 from ..inputs import Source
 from ..result import load_record
+from ..settings import Settings
 from ..shared import Shared
 from .jobs import Job, batch_jobs, sweep_jobs
 from .painting import FAILURES, Files, Happening, Plan, Step, look_over, paint, why
@@ -102,6 +103,10 @@ def _listed(sources: Source | Sequence[Source] | None) -> list[Source] | None:
     return list(sources) if isinstance(sources, tuple) else [sources]
 
 
+def _network_of(settings: Settings) -> tuple:
+    return settings.weights or "", settings.backend, settings.pool, settings.margin
+
+
 def carry_out(
     jobs: list[Job],
     folder: str | os.PathLike,
@@ -134,7 +139,7 @@ class _Work:
         # Those with the same network follow each other: only the last is kept.
         jobs = sorted(
             (outcome.job for outcome in self._series.outcomes),
-            key=lambda job: (job.settings.weights or "", job.settings.backend, job.settings.pool),
+            key=lambda job: _network_of(job.settings),
         )
         for job in jobs:
             self._look_over(job)

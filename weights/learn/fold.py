@@ -1,12 +1,15 @@
 """From what was learned to a file of weights: normalisation folded away, filters to one scale."""
 
 import datetime
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from manualnst import samples
 from manualnst.images import load_picture, resize
+from manualnst.machine import format_duration
 from manualnst.network import normalise_filters
 from manualnst.vgg import Weights
 
@@ -31,11 +34,23 @@ def to_weights(
         "pictures, told apart (python -m weights.learn); no photograph and no painting was used",
         "seed": str(plan.seed),
         "batches": str(state.batches),
+        "time": format_duration(state.seconds),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "commit": _commit(),
     }
     provenance |= remarks
     weights = folded(plan, state.parameters, averages, provenance)
     return normalise_filters(weights, _usual_pictures(pictures), largest=LARGEST)
+
+
+def _commit() -> str:
+    """That of the recipe's code."""
+    try:
+        command = ["git", "rev-parse", "HEAD"]
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
+    except OSError:  # there is no git here
+        return "unknown"
+    return found.stdout.strip() or "unknown"
 
 
 def _crops(plan: train.Plan, pictures: np.ndarray) -> Iterator[np.ndarray]:

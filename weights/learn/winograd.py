@@ -34,7 +34,7 @@ def forward(x, w):
     """x (n, H, W, C), w (3, 3, C, K) → z (n, H, W, K)."""
     n, H, W, C = x.shape
     K = w.shape[3]
-    U = winograd.transform_filters(w)  # (36, C, K)
+    U = winograd.transform_filters(w).reshape(SPAN**2, C, K)
     z = np.empty((n, H, W, K), x.dtype)
     for crops in _blocks(x, max(C, K)):
         _put(np.matmul(_transformed(x[crops]), U), z[crops])
@@ -54,7 +54,7 @@ def backward(dL_dz, x, w):
     with the V that there is already.
     """
     C, K = w.shape[2:]
-    U = winograd.transform_filters(_turned(w))  # (36, K, C)
+    U = winograd.transform_filters(_turned(w)).reshape(SPAN**2, K, C)
     A, _, G = _matrices(x.dtype)
     dU = np.zeros_like(U)
     dL_dx = np.empty_like(x)

@@ -17,6 +17,7 @@ from .guided_style import (
     WEIGHTED_GRAM,
 )
 from .histogram import HISTOGRAM, NORMALISED_HISTOGRAM
+from .mirror import MIRROR
 from .moments import MEAN_AND_COVARIANCE, MOMENTS, NORMALISED_MOMENTS
 from .objective import COLOUR_OBJECTIVE, FULL_VGG, MAXIMUM_OBJECTIVE, NARROW_VGG, OBJECTIVE
 from .patches import NORMALISED_PATCHES, PATCHES
@@ -74,6 +75,7 @@ EXERCISES = COURSE | {
         CHAINED_STYLE_BELOW,
         HISTOGRAM,
         PATCHES,
+        MIRROR,
     )
 }
 # What the package proves of itself.
