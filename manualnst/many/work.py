@@ -13,7 +13,7 @@ from ..result import load_record
 from ..settings import Settings
 from ..shared import Shared
 from .jobs import Job, batch_jobs, sweep_jobs
-from .painting import FAILURES, Files, Happening, Plan, Step, look_over, paint, why
+from .painting import FAILURES, AnotherRun, Files, Happening, Plan, Step, look_over, paint, why
 from .processes import paint_in_processes
 from .series import Outcome, Series, check_folder
 
@@ -161,7 +161,7 @@ class _Work:
         try:
             plan = look_over(job, self._folder, self._shared, overwrite=self._overwrite)
         except FAILURES as error:
-            if self._all_or_none:
+            if self._all_or_none or isinstance(error, AnotherRun):
                 raise InputError(f"{job.name}: {why(error)}") from error
             self._series.set(job, failure=why(error))
             return
