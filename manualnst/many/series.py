@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import read_bytes, write_atomically
-from ..images import encode_png, load_picture, save_picture
+from ..images import encode_png, fitted_size, load_picture, resize, save_picture
 from ..inputs import Source, load_source
 from ..result import MAX_RECORD_BYTES, summary
 from ..sheets import Cell, draw_sheet
@@ -229,15 +229,20 @@ def _words(name: str, value: str) -> str:
 
 def _cell(outcome: Outcome) -> Cell:
     if outcome.record is not None:
-        return Cell(outcome.image)
+        return Cell(_small(outcome.image))
     return Cell(None, f"failed: {outcome.failure}" if outcome.failure else "not finished")
 
 
 def _head(source: Source, name: str) -> Cell:
     try:
-        return Cell(load_source(source).pixels, name)
+        return Cell(_small(load_source(source).pixels), name)
     except InputError:
         return Cell(None, name)
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    """As large as it may be on a sheet: there may be hundreds."""
+    return resize(picture, *fitted_size(*picture.shape[:2], _LARGEST))
 
 
 def _title(outcomes: list[Outcome]) -> str:

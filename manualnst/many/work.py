@@ -71,8 +71,9 @@ def sweep(
 
     `vary` is {"content_weight": [0.01, 0.1], …}; other settings are for all. Pictures, records, a
     sheet and tables go into `folder`; what is finished there is not painted again. With `jobs`, so
-    many processes paint at a time, as far as memory suffices. The callback gets a `Moment` after
-    each step; if it returns True, or at Ctrl-C, what is finished stays, and the same call goes on.
+    many processes paint at a time, as far as memory suffices (a script that asks for this needs its
+    `if __name__ == "__main__":`). The callback gets a `Moment` after each step; if it returns True,
+    or at Ctrl-C, what is finished stays, and the same call goes on.
     """
     listed = sweep_jobs(content, _listed(style), vary, settings)
     return carry_out(listed, folder, jobs, overwrite, _Calling(callback), all_or_none=True)
