@@ -12,6 +12,8 @@ _PLACES = {
     "__version__": "version",
     "check_gradient": "gradcheck",
     "batch": "many",
+    "compare_optimizers": "comparison",
+    "reconstruct": "reconstruction",
     "resume": "api",
     "stylize": "api",
     "sweep": "many",

@@ -18,6 +18,7 @@ from .scales import Scale
 from .settings import Settings
 from .shared import Shared
 from .standing import Standing, array, picture, restored
+from .vgg import Weights
 from .weights import default_weights
 
 
@@ -66,16 +67,20 @@ def prepare(
     style: Source | Sequence[Source] | None,
     settings: Settings,
     shared: Shared | None = None,
+    weights: Weights | None = None,
 ) -> Run:
-    """The run, with everything checked that can be checked before it starts."""
+    """The run, with everything checked that can be checked before it starts.
+
+    `weights` are for who has them already; without, those of the settings are loaded.
+    """
     shared = shared or Shared()
-    weights_notice = f"weights: {settings.weights}"
-    if settings.weights is None:
-        name, weights_notice = default_weights()
-        settings = replace(settings, weights=name)
+    weights_notices = [] if weights else [f"weights: {settings.weights}"]
+    if settings.weights is None and weights is None:
+        name, notice = default_weights()
+        settings, weights_notices = replace(settings, weights=name), [notice]
     content_input = open_content(content, settings, shared.pictures)
     styles = open_styles(style, settings, content_input, shared.pictures)
-    weights = shared.weights(settings.weights)
+    weights = shared.weights(settings.weights) if weights is None else weights
     scales = plan_scales(settings, weights, content_input, styles)
     start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
     named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
@@ -89,7 +94,7 @@ def prepare(
         scales,
         Standing(State(start.pixels), best=start.pixels),
         facts={role: each.facts for role, each in inputs.items()},
-        notices=[*notices, weights_notice],
+        notices=[*notices, *weights_notices],
         shared=shared,
     )
 

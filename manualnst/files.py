@@ -69,6 +69,15 @@ def check_writable_folder(path: str | os.PathLike) -> None:
         raise InputError(f"cannot write {path}: no permission to write in {folder}")
 
 
+def make_folder(path: str | os.PathLike) -> Path:
+    """The folder, with those above it, there or made."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make the folder {path}: {error.strerror or error}") from error
+    return Path(path)
+
+
 def write_atomically(path: str | os.PathLike, write: Callable[[Path], None]) -> None:
     """Call `write` with a temporary path beside `path`, then move it into place in one step.
 

@@ -148,6 +148,24 @@ def draw_errors(
     )
 
 
+def draw_lines(
+    series: dict[str, _Points], *, title: str, caption: Sequence[str], x_label: str
+) -> np.ndarray:
+    """A picture like that of `draw_errors`, of (x, value); only the values are on a log axis."""
+    xs = [x for points in series.values() for x, _ in points] or [0]
+    ticks = _round_numbers(min(xs), max(xs))
+    return _draw_plot(series, title=title, x_label=x_label, caption=caption, x_ticks=ticks)
+
+
+def _round_numbers(low: float, high: float) -> list[_Tick]:
+    """About eight: multiples of 1, 2 or 5 times a power of ten."""
+    span = (high - low) or 1.0
+    power = 10.0 ** math.floor(math.log10(span / 8))
+    step = power * _nice_step(span / 8 / power)
+    counts = range(math.ceil(low / step), math.floor(high / step) + 1)
+    return [(k * step, f"{k * step:g}", "") for k in counts]
+
+
 def draw_growth(
     series: dict[str, _Points],
     *,

@@ -13,7 +13,8 @@ _KEPT_BYTES = 256 << 20  # of pictures, and as much of targets
 
 class _Made(NamedTuple):
     weights: Weights
-    how: tuple  # backend, pool, margin
+    backend: str
+    options: dict[str, Any]
     network: Network
 
 
@@ -42,13 +43,13 @@ class Shared:
         """For record and checkpoint."""
         return self._facts if weights is self._weights else _facts_of(weights)
 
-    def network(self, weights: Weights, backend: str, *, pool: str, margin: int = 0) -> Network:
-        made, how = self._made, (backend, pool, margin)
-        if made is None or made.weights is not weights or made.how != how:
-            self._made = made = None  # before there are two
+    def network(self, weights: Weights, backend: str, **options: Any) -> Network:
+        made = self._made
+        if made is None or made.weights is not weights or made[1:3] != (backend, options):
+            self._made = made = None
             self.targets = Memo(_KEPT_BYTES)
-            network = Network(weights, backend=get_backend(backend), pool=pool, margin=margin)
-            self._made = _Made(weights, how, network)
+            network = Network(weights, backend=get_backend(backend), **options)
+            self._made = _Made(weights, backend, options, network)
         return self._made.network
 
 

@@ -606,7 +606,7 @@ def test_a_scale_that_converges_goes_over_to_the_next():
 
 
 def test_the_smallest_scale_is_one_that_the_network_can_take(large_enough):
-    settings = COARSE | dict(min_size=2, scales=None, steps=20)
+    settings = COARSE | dict(min_size=2, scales=None, steps=20, margin=0)
     run = prepare(*large_enough, Settings(**settings))
     assert 16 <= min(min(*s.of(40, 33), *s.of(35, 36)) for s in run.scales) < 20
     shallow = dict(content_layers={"relu1_1": 1}, style_layers={"relu1_1": 1})

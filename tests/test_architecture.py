@@ -18,7 +18,8 @@ LAYERS = [
     ["cli"],
     ["__init__"],
     ["many"],
-    ["gradcheck", "api"],
+    ["comparison", "gradcheck", "reconstruction"],
+    ["api"],
     ["run"],
     ["inputs", "result", "standing"],
     ["settings"],
@@ -29,7 +30,7 @@ LAYERS = [
     ["ops", "weights"],
     ["backends"],
     ["plots", "sheets"],
-    ["checkpoint", "colours", "images", "samples"],
+    ["checkpoint", "colours", "images", "samples", "similarity"],
     ["files", "machine", "threads", "vgg"],
     ["blas", "errors", "memo", "text", "version"],
 ]

@@ -93,6 +93,10 @@ def test_every_command_runs(desk, mirror, capsys):
         assert (python, module) == ("python", "manualnst"), command
         if "sample:harbour" in arguments:  # minutes at the default size
             arguments += ["--size", "40", "--steps", "2"]
+        if "reconstruct" in arguments:
+            arguments += ["--size", "32", "--steps", "2"]
+        if "compare-optimizers" in arguments:
+            arguments += ["--size", "32", "--evaluations", "3"]
         if "bench" in arguments:
             arguments += ["--sizes", "16", "--network", "builtin", "--repeats", "1", "--sides"]
         assert main(arguments) == 0, f"{command}: {capsys.readouterr().err}"

@@ -21,8 +21,10 @@ LAYERS_HELP = (
 
 def add_settings_options(parser: argparse.ArgumentParser) -> None:
     """Absent from the namespace unless given; `given_settings` collects them."""
-    _add_look_options(parser.add_argument_group("the look"))
-    _add_network_options(parser.add_argument_group("the network"))
+    look = parser.add_argument_group("the look")
+    _add_size_options(look)
+    add_look_options(look)
+    add_network_options(parser.add_argument_group("the network"))
     _add_optimizer_options(parser.add_argument_group("the optimiser"))
 
 
@@ -48,7 +50,7 @@ class _RefusingParser(argparse.ArgumentParser):
         raise InputError(message)
 
 
-def _add_look_options(group) -> None:
+def _add_size_options(group) -> None:
     _add(group, "size", int, "long side of the result; a smaller content keeps its size")
     _add(group, "steps", int, "steps of the optimiser, at all sizes together")
     _add(
@@ -59,6 +61,9 @@ def _add_look_options(group) -> None:
         default_in_words="as many as make each about 1.4 times the one before",
     )
     _add(group, "min_size", int, "long side of the coarsest")
+
+
+def add_look_options(group) -> None:
     _add(
         group,
         "style_strength",
@@ -115,7 +120,7 @@ def _add_look_options(group) -> None:
     _add(group, "seed", int, "seed of the noise start")
 
 
-def _add_network_options(group) -> None:
+def add_network_options(group) -> None:
     _add(
         group,
         "weights",

@@ -71,7 +71,7 @@ def new_outputs(output: str | None, content: str | None, styles: list[str], curv
 
 def default_stem(content: str | None, styles: list[str]) -> str:
     """CONTENT-STYLE: what is named after its pictures."""
-    return "-".join(map(_stem, [content or CONTENT, *(styles or STYLES[:1])]))
+    return "-".join(map(stem, [content or CONTENT, *(styles or STYLES[:1])]))
 
 
 def resumed_outputs(checkpoint: str, output: str | None, curve) -> Outputs:
@@ -95,7 +95,8 @@ def _checkpoint_of(picture: Path) -> Path:
     return picture.with_name(picture.name + CHECKPOINT_SUFFIX)
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
+    """Of a picture that was given by path or as a sample."""
     return Path(name.removeprefix(SAMPLE_PREFIX)).stem
 
 

@@ -13,6 +13,7 @@ from manualnst.backends import get_backend
 from manualnst.errors import InputError
 from manualnst.images import load_picture, save_picture
 from manualnst.network import Network
+from manualnst.settings import Settings
 from manualnst.weights import save_weights
 
 sys.path.append(str(Path(__file__).parents[2]))  # the root, in which `weights` lies
@@ -170,47 +171,6 @@ def test_the_smallest_picture_can_be_measured():
     assert all(value > 0 for value in distances.own_distances(smallest).values())
 
 
-# Structural similarity
-
-
-def similarity_by_loops(a, b):
-    weights = np.array([0.299, 0.587, 0.114])
-    a, b = a @ weights, b @ weights
-    at = np.arange(-5, 6)
-    window = np.exp(-(at[:, None] ** 2 + at**2) / 4.5)
-    window /= window.sum()
-    values = []
-    for i, j in np.ndindex(a.shape[0] - 10, a.shape[1] - 10):
-        p, q = a[i : i + 11, j : j + 11], b[i : i + 11, j : j + 11]
-        mean_p, mean_q = np.sum(window * p), np.sum(window * q)
-        var_p, var_q = np.sum(window * (p - mean_p) ** 2), np.sum(window * (q - mean_q) ** 2)
-        cov = np.sum(window * (p - mean_p) * (q - mean_q))
-        luminance = (2 * mean_p * mean_q + 1e-4) / (mean_p**2 + mean_q**2 + 1e-4)
-        values.append(luminance * (2 * cov + 9e-4) / (var_p + var_q + 9e-4))
-    return np.mean(values)
-
-
-def test_similarity_is_its_formula():
-    a, b = noise(1, (13, 17, 3)), noise(2, (13, 17, 3))
-    b = 0.6 * a + 0.4 * b
-    assert distances.structural_similarity(a, b) == pytest.approx(similarity_by_loops(a, b))
-
-
-def test_similarity_is_one_of_the_same_and_falls():
-    a = stripes(8)
-    found = [
-        distances.structural_similarity(a, np.clip(a + much * (noise(3) - 0.5), 0, 1))
-        for much in (0, 0.2, 0.4, 0.8)
-    ]
-    assert found[0] == pytest.approx(1)
-    assert all(np.diff(found) < 0)
-    assert distances.structural_similarity(a, 1 - a) < 0
-    b = noise(4)
-    assert distances.structural_similarity(a, b) == pytest.approx(
-        distances.structural_similarity(b, a)
-    )
-
-
 # Networks
 
 
@@ -266,8 +226,8 @@ def test_a_network_is_named_once():
 def test_a_texture_is_nearer_to_its_original_than_the_noise_it_began_as():
     original = np.clip(1.5 * blurred(noise(3), 3) - 0.25, 0, 1).astype(np.float32)
     weights = networks.random_network((8, 8, 8, 8, 8), 0)
-    losses = synthesis.LOSSES[synthesis.TEXTURE]
-    made = synthesis.synthesise(weights, original, losses, 20, seed=0)
+    asked = synthesis.ASKED[synthesis.TEXTURE]
+    made = synthesis.synthesise(weights, original, asked, 20, seed=0)
     assert made.shape == original.shape and made.dtype == np.float32
     assert made.min() >= 0 and made.max() <= 1
     at, of_noise = (
@@ -275,16 +235,18 @@ def test_a_texture_is_nearer_to_its_original_than_the_noise_it_began_as():
         for picture in (made, noise(0))
     )
     assert at < 0.2 * of_noise
-    again = synthesis.synthesise(weights, original, losses, 20, seed=0)
+    again = synthesis.synthesise(weights, original, asked, 20, seed=0)
     assert np.array_equal(made, again)
 
 
 def test_what_is_asked_of_a_texture_and_of_a_reconstruction():
-    texture, relu3_1 = synthesis.LOSSES[synthesis.TEXTURE], synthesis.LOSSES["relu3_1"]
+    texture, relu3_1 = (
+        Settings(**synthesis.ASKED[what]).losses for what in (synthesis.TEXTURE, "relu3_1")
+    )
     assert texture.content_weight == texture.tv_weight == relu3_1.style_weight == 0
     assert "pixels" in texture.style_layers
     assert relu3_1.content_layers == {"relu3_1": 1.0}
-    assert set(synthesis.LOSSES) == {synthesis.TEXTURE, *synthesis.DEPTHS}
+    assert set(synthesis.ASKED) == {synthesis.TEXTURE, *synthesis.DEPTHS}
 
 
 # The whole
@@ -304,7 +266,7 @@ def pictures(tmp_path):
 def measure(pictures, learned, tmp_path):
     """The command, on two small pictures."""
     output = tmp_path / "found"
-    options = ["--size", "80", "--evaluations", "2", "--rebuilt", "1", "--output", str(output)]
+    options = ["--size", "80", "--steps", "2", "--rebuilt", "1", "--output", str(output)]
 
     def run(*more):
         arguments = ["measure", str(pictures), "--networks", learned, "random:0", *options, *more]
@@ -389,7 +351,7 @@ def test_what_cannot_be_measured_is_refused_in_one_line(measure, pictures, tmp_p
     assert "at least 72" in refused(pictures, "--size", 64)
     assert "two pictures are called noisy" in refused(pictures, pictures / "noisy.png")
     assert "cannot read" in refused(tmp_path / "missing.png")
-    assert "--evaluations" in refused(pictures, "--evaluations", 0)
+    assert "--steps" in refused(pictures, "--steps", 0)
     in_the_way = pictures / "notes.txt"
     assert "cannot make the folder" in refused(pictures, "--output", in_the_way, "--size", 80)
 

@@ -12,13 +12,14 @@ import numpy as np
 
 from manualnst import machine
 from manualnst.errors import InputError
-from manualnst.files import write_atomically
+from manualnst.files import make_folder, write_atomically
 from manualnst.images import fitted_size, load_picture, resize, save_picture
 from manualnst.sheets import Cell, draw_sheet
+from manualnst.similarity import structural_similarity
 
 from . import __doc__ as summary
 from .cells import Cells, Original
-from .distances import SMALLEST, own_distances, structural_similarity, texture_distances
+from .distances import SMALLEST, own_distances, texture_distances
 from .drawings import DRAWINGS, draw
 from .networks import NAMES, Named, find_networks
 from .report import ITSELF, means, reconstruction_table, texture_table
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     measuring.add_argument("--output", type=Path, default=Path("quality"), metavar="FOLDER")
     measuring.add_argument("--size", type=int, default=256, help="long side of the pictures")
-    measuring.add_argument("--evaluations", type=int, default=100, help="of the loss, at each size")
+    measuring.add_argument("--steps", type=int, default=100, help="at each of three sizes")
     measuring.add_argument("--seed", type=int, default=0, help="of the noise that is started from")
     measuring.add_argument(
         "--rebuilt", type=int, default=3, metavar="N", help="pictures that content is measured on"
@@ -69,24 +70,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _draw(options: argparse.Namespace) -> None:
-    _make(options.folder)
+    make_folder(options.folder)
     for name in DRAWINGS:
         save_picture(options.folder / f"{name}.png", draw(name))
         print(options.folder / f"{name}.png")
 
 
 def _measure(options: argparse.Namespace) -> None:
-    if options.evaluations < 1 or options.seed not in range(2**32) or options.rebuilt < 0:
-        raise InputError("measure: give --evaluations of at least 1, --seed and --rebuilt from 0")
+    if options.steps < 1 or options.seed not in range(2**32) or options.rebuilt < 0:
+        raise InputError("measure: give --steps of at least 1, --seed and --rebuilt from 0")
     originals = _open(options.pictures, options.size)
     networks = find_networks(options.networks)
-    cell_folder = _make(options.output / "cells")
+    cell_folder = make_folder(options.output / "cells")
     began = time.perf_counter()
 
     def say(line: str) -> None:
         print(f"{time.perf_counter() - began:7.0f} s  {line}", flush=True)
 
-    cells = Cells(cell_folder, options.evaluations, options.seed, say)
+    cells = Cells(cell_folder, options.steps, options.seed, say)
     found, copied = _textures(cells, networks, originals, options.output / "textures.png")
     result = _facts(options, networks) | {
         "textures": found,
@@ -101,14 +102,6 @@ def _measure(options: argparse.Namespace) -> None:
         _save(options.output / "quality.json", result | {"reconstructions": rebuilt})
         print(f"\n{reconstruction_table(rebuilt)}")
     print(f"\nwritten: quality.json and sheets to look at, in {options.output}")
-
-
-def _make(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make the folder {folder}: {error.strerror or error}") from error
-    return folder
 
 
 def _open(paths: Sequence[Path], size: int) -> list[Original]:
@@ -184,7 +177,7 @@ def _facts(options: argparse.Namespace, networks: Sequence[Named]) -> dict[str, 
         "format": "manualnst quality 1",
         "versions": machine.versions(),
         "size": options.size,
-        "evaluations": options.evaluations,
+        "steps": options.steps,
         "seed": options.seed,
         "networks": {
             name: {"fingerprint": weights.fingerprint(), "provenance": weights.provenance}

@@ -13,7 +13,7 @@ from manualnst.files import check_writable_folder
 from manualnst.images import load_picture, save_picture
 
 from .networks import Named
-from .synthesis import LOSSES, synthesise
+from .synthesis import ASKED, synthesise
 
 
 class Original(NamedTuple):
@@ -28,19 +28,19 @@ class Cells:
     included. Whoever changes the package's losses or optimiser gives another folder.
     """
 
-    def __init__(self, folder: Path, evaluations: int, seed: int, say: Callable[[str], None]):
+    def __init__(self, folder: Path, steps: int, seed: int, say: Callable[[str], None]):
         check_writable_folder(folder / "cell.png")
-        self._folder, self._evaluations, self._seed = folder, evaluations, seed
+        self._folder, self._steps, self._seed = folder, steps, seed
         self._say = say
 
     def get(self, what: str, network: Named, original: Original) -> np.ndarray:
-        """`what` is of LOSSES. Always as it is in the file, of 8 bits, so that it does not matter
+        """`what` is of ASKED. Always as it is in the file, of 8 bits, so that it does not matter
         whether it was there."""
         path = self._path(what, network, original)
         if not path.exists():
             self._say(f"{network.name}: {original.name}, {what}")
             made = synthesise(
-                network.weights, original.pixels, LOSSES[what], self._evaluations, self._seed
+                network.weights, original.pixels, ASKED[what], self._steps, self._seed
             )
             save_picture(path, made)
         return load_picture(path).pixels
@@ -51,8 +51,8 @@ class Cells:
             network.weights.fingerprint(),
             original.pixels.shape,
             hashlib.sha256(np.ascontiguousarray(original.pixels)).hexdigest(),
-            LOSSES[what],
-            self._evaluations,
+            ASKED[what],
+            self._steps,
             self._seed,
         )
         digest = hashlib.sha256(repr(decides).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""How far one picture is from another as a texture, and how alike they are place by place.
+"""How far one picture is from another as a texture.
 
 As a texture: two pictures are alike if their patches are, wherever those lie. The 5 × 5 patches
 of a picture, with their three colours, are a cloud of points in 75 dimensions, one cloud for each
@@ -131,37 +131,3 @@ def _filtered(a: np.ndarray, axis: int) -> np.ndarray:
     padded = np.pad(rows, ((2, 2), *[(0, 0)] * (a.ndim - 1)), "reflect")
     total = sum(w * padded[n : n + len(rows)] for n, w in enumerate(_KERNEL))
     return np.moveaxis(total, 0, axis)
-
-
-# Structural similarity (Wang, Bovik, Sheikh, Simoncelli 2004), with the constants of the paper.
-
-_WINDOW = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
-_WINDOW /= _WINDOW.sum()
-_C1, _C2 = 0.01**2, 0.03**2
-_LUMINANCE = np.array([0.299, 0.587, 0.114])
-
-
-def structural_similarity(a: np.ndarray, b: np.ndarray) -> float:
-    """Of the luminance of two pictures (H, W, 3) in [0, 1]: 1 is the same, about 0 unrelated.
-
-    In a Gaussian window around each place, with means μ, variances σ² and the covariance σ_ab:
-
-        (2 μ_a μ_b + C1)(2 σ_ab + C2) / ((μ_a² + μ_b² + C1)(σ_a² + σ_b² + C2))
-
-    and the mean of that over all windows that lie within the picture.
-    """
-    a, b = a.astype(np.float64) @ _LUMINANCE, b.astype(np.float64) @ _LUMINANCE
-    mean_a, mean_b = _windowed(a), _windowed(b)
-    variance_a, variance_b = _windowed(a * a) - mean_a**2, _windowed(b * b) - mean_b**2
-    covariance = _windowed(a * b) - mean_a * mean_b
-    likeness = (2 * mean_a * mean_b + _C1) * (2 * covariance + _C2)
-    energy = (mean_a**2 + mean_b**2 + _C1) * (variance_a + variance_b + _C2)
-    return float(np.mean(likeness / energy))
-
-
-def _windowed(plane: np.ndarray) -> np.ndarray:
-    """The weighted mean in every window: (H, W) → (H − 10, W − 10)."""
-    for _ in range(2):
-        count = len(plane) - len(_WINDOW) + 1
-        plane = sum(w * plane[n : n + count] for n, w in enumerate(_WINDOW)).T
-    return plane

@@ -1,0 +1,344 @@
+"""`manualnst reconstruct`: what layers know of a picture, of its content or of its style.
+
+All goes into a folder: for each reconstruction a picture and its record, and a sheet of them all.
+What the folder has already, of the same settings and the same picture, is not made again.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..api import prepare, restore
+from ..errors import InputError
+from ..files import make_folder
+from ..images import check_output_suffix, load_picture, save_picture
+from ..inputs import open_content
+from ..machine import format_duration
+from ..network import available_layers
+from ..reconstruction import (
+    DEFAULTS,
+    SAMPLES,
+    Crop,
+    content_alone,
+    draw_reconstructions,
+    most_detailed,
+    style_alone,
+)
+from ..result import Result, load_record
+from ..run import Run
+from ..settings import Settings
+from ..similarity import check_comparable, signal_to_noise, structural_similarity
+from ..vgg import Weights
+from ..weights import default_weights, find_weights
+from .interrupts import Interrupts
+from .options import add_network_options, add_report_options
+from .outputs import CHECKPOINT_SUFFIX, Outputs, refuse_existing, stem
+from .progress import QuietProgress, choose_progress
+
+_BLOCKS = range(1, 6)
+_OTHERWISE = "give another -o, or --overwrite to begin anew"
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    parser = subparsers.add_parser(
+        "reconstruct",
+        help="show what layers know of a picture",
+        description="Rebuild a picture from noise, by what a network's layers tell of it.",
+    )
+    kinds = parser.add_subparsers(metavar="content | style", required=True)
+    content = kinds.add_parser(
+        "content",
+        help="from the map of one layer after the other",
+        description="From the map of each layer alone, by the content loss. A sheet shows all, "
+        "with a row of close-ups; how alike they are to the picture is told in numbers.",
+    )
+    content.add_argument(
+        "--crop",
+        type=_crop,
+        metavar="X,Y,W,H",
+        help="the part that is shown close up, in pixels of the reconstructions (default: a "
+        "quarter each way, where there is most detail)",
+    )
+    style = kinds.add_parser(
+        "style",
+        help="from the Gram matrices of more and more layers",
+        description="From the Gram matrices of the first layer, of the first two, and so on, by "
+        "the style loss.",
+    )
+    for kind, of_kind in (("content", content), ("style", style)):
+        _add_options(of_kind, kind)
+        of_kind.set_defaults(handler=_reconstruct, kind=kind)
+
+
+def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
+    sample = SAMPLES[kind]
+    parser.add_argument(
+        "picture", nargs="?", metavar="PICTURE", default=sample, help=f"(default: {sample})"
+    )
+    layers = parser.add_mutually_exclusive_group()
+    layers.add_argument(
+        "--set",
+        type=int,
+        default=1,
+        choices=(1, 2, 3, 4),
+        metavar="N",
+        help="layers relu1_N … relu5_N, the paper's conv1_N … conv5_N (default: 1)",
+    )
+    layers.add_argument("--layers", metavar="NAMES", help="these, as relu1_1,relu3_1,relu4_2")
+    for name, text in (
+        ("size", "long side of the picture; a smaller one keeps its size"),
+        ("steps", "steps of the optimiser for each reconstruction, at all sizes together"),
+        ("min_size", "long side of the coarsest size; that of --size: noise at the full size"),
+    ):
+        option, default = "--" + name.replace("_", "-"), DEFAULTS[name]
+        help = f"{text} (default: {default})"
+        parser.add_argument(option, type=int, default=default, metavar="N", help=help)
+    parser.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
+    add_network_options(parser.add_argument_group("the network"))
+    written = parser.add_argument_group("what is written")
+    written.add_argument(
+        "-o", "--output", metavar="FOLDER", help=f"where it goes (default: PICTURE-{kind})"
+    )
+    written.add_argument("--sheet", metavar="FILE", help="put the sheet there as well")
+    written.add_argument(
+        "--overwrite", action="store_true", help="begin anew, and replace what is there"
+    )
+    add_report_options(parser.add_argument_group("what is told"))
+
+
+def _crop(text: str) -> Crop:
+    try:
+        x, y, width, height = map(int, text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: expected four whole numbers, as in 80,20,64,48"
+        ) from None
+    return x, y, width, height
+
+
+# The command
+
+
+class _Job(NamedTuple):
+    """One reconstruction."""
+
+    heading: str
+    settings: Settings
+    outputs: Outputs
+
+
+def _reconstruct(args: argparse.Namespace) -> int:
+    stream = sys.stdout if args.json else sys.stderr
+    report = choose_progress(stream, quiet=args.quiet, as_json=args.json)
+    with Interrupts() as interrupts:
+        try:
+            _make_all(args, report)
+        except KeyboardInterrupt:
+            report.message("interrupted; the same command (without --overwrite) goes on from here")
+            return interrupts.exit_code
+    return 0
+
+
+def _make_all(args: argparse.Namespace, report: QuietProgress) -> None:
+    if "weights" not in args:
+        args.weights, notice = default_weights()
+        report.message(notice)
+    weights = find_weights(args.weights)
+    folder = Path(args.output or f"{stem(args.picture)}-{args.kind}")
+    jobs = _jobs(args, _layers(args, weights, report), folder)
+    original = open_content(args.picture, jobs[0].settings).pixels
+    crop = _checked_crop(args, original)
+    maker = _Maker(args, weights, original, report)
+    sheet = folder / "sheet.png"
+    maker.check(jobs, sheet)
+    make_folder(folder)
+    for n, job in enumerate(jobs, start=1):
+        report.message(f"{job.heading} ({n} of {len(jobs)})")
+        maker.make(job)
+        drawn = _drawn(args, jobs[:n], original, crop)
+        save_picture(sheet, drawn)
+    report.message(f"wrote {sheet}")
+    if args.sheet:
+        save_picture(args.sheet, drawn)
+        report.message(f"wrote {args.sheet}")
+    report.event("result", folder=folder, sheet=sheet)
+
+
+def _layers(args: argparse.Namespace, weights: Weights, report: QuietProgress) -> list[str]:
+    if args.layers:
+        layers = args.layers.split(",")
+        if len(set(layers)) < len(layers):
+            raise InputError(f"--layers {args.layers}: one is named twice; give each once")
+        return layers
+    layers = [f"relu{block}_{args.set}" for block in _BLOCKS]
+    there = [layer for layer in layers if layer in available_layers(weights)]
+    if not there:
+        raise InputError(f"--set {args.set}: the network {args.weights} has none of these layers")
+    if len(there) < len(layers):
+        lacking = ", ".join(layer for layer in layers if layer not in there)
+        report.message(f"left out: {lacking}, which this network does not have")
+    return there
+
+
+def _jobs(args: argparse.Namespace, layers: list[str], folder: Path) -> list[_Job]:
+    if args.kind == "content":
+        asked = [(layer, layer, content_alone(layer)) for layer in layers]
+    else:
+        growing = [layers[: n + 1] for n in range(len(layers))]
+        asked = [
+            (f"to-{some[-1]}", _in_words(some), style_alone(dict.fromkeys(some, 1.0)))
+            for some in growing
+        ]
+    common = ("size", "steps", "min_size", "seed", "weights", "pool", "backend")
+    given = {name: getattr(args, name) for name in common if name in args}
+    jobs = []
+    for name, heading, settings in asked:
+        picture = folder / f"{name}.png"
+        checkpoint = picture.with_name(picture.name + CHECKPOINT_SUFFIX)
+        jobs.append(_Job(heading, Settings(**given, **settings), Outputs(picture, checkpoint)))
+    return jobs
+
+
+def _in_words(layers: Sequence[str]) -> str:
+    return layers[0] if len(layers) == 1 else f"… and {layers[-1]}"
+
+
+def _checked_crop(args: argparse.Namespace, original: np.ndarray) -> Crop | None:
+    height, width = original.shape[:2]
+    check_comparable(height, width)
+    if args.kind == "style":
+        return None
+    if args.crop is None:
+        return most_detailed(original)
+    x, y, wide, high = args.crop
+    if min(x, y) < 0 or min(wide, high) < 1 or x + wide > width or y + high > height:
+        raise InputError(
+            f"--crop {x},{y},{wide},{high} is not within the picture, which is {width} × {height}"
+        )
+    return args.crop
+
+
+class _Maker:
+    """Makes what is not there yet."""
+
+    def __init__(
+        self,
+        args: argparse.Namespace,
+        weights: Weights,
+        original: np.ndarray,
+        report: QuietProgress,
+    ):
+        self._args, self._weights, self._original, self._report = args, weights, original, report
+        self._told: set[str] = set()
+
+    def check(self, jobs: Sequence[_Job], sheet: Path) -> None:
+        """Refuse whatever there is to refuse, before any work; with --overwrite, clear away."""
+        if self._args.sheet:
+            check_output_suffix(self._args.sheet)
+            refuse_existing(self._args.sheet, self._args.overwrite)
+        if self._args.overwrite:
+            for job in jobs:
+                self._new(job)
+            for outputs in (job.outputs for job in jobs):
+                for path in (outputs.picture, outputs.record, outputs.checkpoint):
+                    path.unlink(missing_ok=True)
+        elif all([self._unfinished(job) for job in jobs]) and sheet.exists():
+            raise InputError(f"{sheet} exists; {_OTHERWISE}")
+
+    def make(self, job: _Job) -> None:
+        run = self._unfinished(job)
+        if run is None:
+            self._report.message(f"{job.outputs.picture} is there already")
+            return
+        self._tell(run)
+        run.start()
+        self._tell(run)
+        self._report.begin(steps=job.settings.steps, done=run.done, share=run.share)
+        try:
+            result = run.finish(self._report.step, job.outputs.checkpoint)
+        finally:
+            self._report.end()
+        if result.interrupted:
+            if run.done:
+                run.save(job.outputs.checkpoint)
+            raise KeyboardInterrupt
+        if run.done == 0:
+            raise InputError(result.stop_reason)
+        self._save(job, result)
+
+    def _new(self, job: _Job) -> Run:
+        source = self._args.picture
+        return prepare(source, source, job.settings, weights=self._weights)
+
+    def _unfinished(self, job: _Job) -> Run | None:
+        """New or from a checkpoint; None if it is done. Refuses files that are not this job's."""
+        run, outputs = self._new(job), job.outputs
+        if outputs.record.exists():
+            _check_own(outputs.record, load_record(outputs.record), run)
+            if outputs.picture.exists():
+                return None
+        elif outputs.checkpoint.exists():
+            begun = restore(outputs.checkpoint)
+            facts = begun.facts | {"settings": begun.settings.to_json()}
+            _check_own(outputs.checkpoint, facts, run)
+            return begun
+        elif outputs.picture.exists():
+            raise InputError(f"{outputs.picture} exists; {_OTHERWISE}")
+        return run
+
+    def _tell(self, run: Run) -> None:
+        """Its notices, each once for all reconstructions; the picture is content and style."""
+        unused = "style: " if self._args.kind == "content" else "content: "
+        for notice in run.notices:
+            if notice not in self._told and not notice.startswith(unused):
+                self._report.message(notice)
+        self._told |= set(run.notices)
+
+    def _save(self, job: _Job, result: Result) -> None:
+        """The record first: with the picture, the reconstruction is complete."""
+        record, outputs = result.record, job.outputs
+        record["likeness"] = {
+            "structural_similarity": structural_similarity(result.image, self._original),
+            "signal_to_noise": signal_to_noise(result.image, self._original),
+        }
+        result.save_record(outputs.record)
+        save_picture(outputs.picture, result.image, result.alpha, description=job.heading)
+        outputs.checkpoint.unlink(missing_ok=True)
+        told = (
+            _likeness(record) if self._args.kind == "content" else f"loss {record['best_loss']:.3g}"
+        )
+        seconds = format_duration(record["seconds"])
+        self._report.message(f"{outputs.picture}: {told} ({record['steps']} steps, {seconds})")
+        self._report.event("reconstruction", output=outputs.picture, **record["likeness"])
+
+
+def _check_own(path: Path, facts: dict[str, Any], run: Run) -> None:
+    """Refuse a record or checkpoint of another picture, network, or settings than the run's."""
+    same = all(
+        facts[role].get(key) == run.facts[role][key]
+        for role, key in (("content", "sha256"), ("weights", "fingerprint"))
+    )
+    if not same or Settings.from_json(facts["settings"]) != run.settings:
+        raise InputError(f"{path} is of another picture, network or settings; {_OTHERWISE}")
+
+
+def _likeness(record: dict[str, Any]) -> str:
+    return "SSIM {structural_similarity:.4f}, PSNR {signal_to_noise:.1f} dB".format(
+        **record["likeness"]
+    )
+
+
+def _drawn(
+    args: argparse.Namespace, jobs: Sequence[_Job], original: np.ndarray, crop: Crop | None
+) -> np.ndarray:
+    """The sheet of these jobs, which are done, from their files."""
+    made = {job.heading: load_picture(job.outputs.picture).pixels for job in jobs}
+    captions = [""] * len(jobs)
+    if args.kind == "content":
+        captions = [_likeness(load_record(job.outputs.record)) for job in jobs]
+    title = f"the {args.kind} of {stem(args.picture)} by {Path(args.weights).stem}"
+    return draw_reconstructions(original, made, captions, title=title, crop=crop)
