@@ -16,6 +16,10 @@ from ..shared import Shared
 from .jobs import Job
 
 
+class AnotherRun(InputError):
+    """What is there is not of this job: never replaced without being told to."""
+
+
 class Files(NamedTuple):
     """Those of one job."""
 
@@ -79,7 +83,7 @@ def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Pla
             return plan._replace(begun=True)
     except (InputError, LookupError, TypeError) as error:
         if not overwrite:
-            raise InputError(
+            raise AnotherRun(
                 f"{files.picture} is of another run: {error}; give another folder, or --overwrite "
                 "to replace it"
             ) from error
