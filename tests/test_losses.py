@@ -321,3 +321,26 @@ def test_shapes_that_do_not_fit_are_told():
         losses.moments_forward(F, losses.Moments(np.ones(2), np.eye(2)), backend=backend)
     with pytest.raises(InputError, match="float64.*float32"):
         losses.content_forward(F, P.astype(np.float32), backend=backend)
+
+
+@pytest.mark.parametrize("normalisation", losses.NORMALISATIONS)
+def test_constants_leave_single_precision_single(normalisation):
+    """A NumPy scalar of double precision would make a double of every array that it multiplies."""
+    F, S = random_array(1, (4, 5, 3), np.float32), random_array(2, (4, 5, 3), np.float32)
+    pairs = [
+        (losses.content_forward, losses.content_backward, S),
+        (
+            losses.style_forward,
+            losses.style_backward,
+            losses.gram_target(S, backend=get_backend("numpy")),
+        ),
+        (
+            losses.moments_forward,
+            losses.moments_backward,
+            losses.moments_target(S, backend=get_backend("numpy")),
+        ),
+    ]
+    for forward, backward, target in pairs:
+        value, cache = forward(F, target, normalisation, backend=get_backend("numpy"))
+        assert type(value) is float
+        assert backward(1.0, cache, backend=get_backend("numpy")).dtype == np.float32
