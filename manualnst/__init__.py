@@ -12,10 +12,12 @@ _PLACES = {
     "Settings": "settings",
     "__version__": "version",
     "check_gradient": "gradcheck",
+    "batch": "many",
     "compare_optimizers": "comparison",
     "reconstruct": "reconstruction",
     "resume": "api",
     "stylize": "api",
+    "sweep": "many",
 }
 __all__ = [*_PLACES]
 

@@ -1,30 +1,35 @@
 """What people ask for: a picture in the style of another, or to go on where a run was cut off."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from .backends import chosen
 from .checkpoint import load_checkpoint
 from .errors import InputError
-from .inputs import Input, Source, open_content, open_start, open_styles
+from .inputs import Input, Source, open_content, open_masks, open_start, open_styles
+from .masks import mask_names, one_for_each_style
+from .network import available_layers
 from .objective import for_each_style, style_names
 from .optimizers import State, make_optimizer
-from .result import Result, styles_in
+from .result import Result, masks_in, styles_in
 from .run import Callback, Run, plan_scales
 from .scales import Scale
-from .settings import Settings
-from .standing import Standing, array, picture, restored
+from .settings import Settings, named_layers
+from .shared import Shared
+from .standing import Standing, array, mask, picture, restored
 from .vgg import Weights
-from .weights import default_weights, find_weights
+from .weights import default_weights
 
 
 def stylize(
     content: Source | None = None,
     style: Source | Sequence[Source] | None = None,
     *,
+    masks: Source | Sequence[Source] | None = None,
     callback: Callback | None = None,
     checkpoint: str | os.PathLike | None = None,
     **settings: Any,
@@ -32,12 +37,13 @@ def stylize(
     """Paint `content` in the style of `style`; each may be a path, an array or "sample:NAME".
 
     Several styles (a list of such) are blended; the setting `style_weights` has their shares.
-    Without pictures the package's samples are taken. `settings` are the fields of
-    `manualnst.Settings`. The callback gets a `Progress` after each step; if it returns True the
-    run ends. Ctrl-C ends it too: either way the best picture so far is returned. With
-    `checkpoint`, a file is kept from which `resume` goes on.
+    Without pictures the package's samples are taken. `masks`, of the shape of the content, say
+    where it is painted, one for each style or one for all; where they are black, it stays.
+    `settings` are the fields of `manualnst.Settings`. The callback gets a `Progress` after each
+    step; if it returns True the run ends. Ctrl-C ends it too: either way the best picture so far
+    is returned. With `checkpoint`, a file is kept from which `resume` goes on.
     """
-    return prepare(content, style, settings_of(settings)).finish(callback, checkpoint)
+    return prepare(content, style, settings_from(settings), masks).finish(callback, checkpoint)
 
 
 def resume(
@@ -47,9 +53,9 @@ def resume(
     return restore(checkpoint, steps=steps).finish(callback, checkpoint)
 
 
-def settings_of(given: dict[str, Any]) -> Settings:
-    """From what was given by name in Python."""
-    return Settings(**{name: _plain(value) for name, value in given.items()})
+def settings_from(given: Mapping[str, Any]) -> Settings:
+    """Settings of what callers give, which may be NumPy's numbers and the like."""
+    return Settings.from_json({name: _plain(value) for name, value in given.items()})
 
 
 def _plain(value: Any) -> Any:
@@ -65,23 +71,33 @@ def prepare(
     content: Source | None,
     style: Source | Sequence[Source] | None,
     settings: Settings,
+    masks: Source | Sequence[Source] | None = None,
+    *,
+    shared: Shared | None = None,
     weights: Weights | None = None,
 ) -> Run:
     """The run, with everything checked that can be checked before it starts.
 
     `weights` are for who has them already; without, those of the settings are loaded.
     """
+    shared = shared or Shared()
     weights_notices = [] if weights else [f"weights: {settings.weights}"]
     if settings.weights is None and weights is None:
         name, notice = default_weights()
         settings, weights_notices = replace(settings, weights=name), [notice]
-    content_input = open_content(content, settings)
-    styles = open_styles(style, settings, content_input)
-    weights = find_weights(settings.weights) if weights is None else weights
-    scales = plan_scales(settings, weights, content_input, styles)
+    backend, backend_notices = chosen(settings.backend)
+    settings = replace(settings, backend=backend)
+    content_input = open_content(content, settings, shared.pictures)
+    styles = open_styles(style, settings, content_input, shared.pictures)
+    mask_inputs = [] if masks is None else open_masks(masks, content_input, len(styles))
+    weights = shared.weights(settings.weights) if weights is None else weights
+    layers = named_layers(settings.style_layers, available_layers(weights))
+    settings = replace(settings, style_layers=layers)
+    scales = plan_scales(settings, weights, content_input, styles, mask_inputs)
     start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
     named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
-    inputs = {"content": content_input, **named_styles, "start": start}
+    named_masks = dict(zip(mask_names(len(mask_inputs)), mask_inputs, strict=True))
+    inputs = {"content": content_input, **named_styles, **named_masks, "start": start}
     notices = [line for each in inputs.values() for line in each.notices]
     return Run(
         settings,
@@ -91,7 +107,9 @@ def prepare(
         scales,
         Standing(State(start.pixels), best=start.pixels),
         facts={role: each.facts for role, each in inputs.items()},
-        notices=[*notices, *weights_notices],
+        notices=[*notices, *weights_notices, *backend_notices],
+        shared=shared,
+        masks=mask_inputs,
     )
 
 
@@ -112,20 +130,24 @@ def check_same(run: Run, record: dict[str, Any], roles: Iterable[str]) -> None:
             )
 
 
-def restore(checkpoint: str | os.PathLike, *, steps: int | None = None) -> Run:
+def restore(
+    checkpoint: str | os.PathLike, *, steps: int | None = None, shared: Shared | None = None
+) -> Run:
     """The run of a checkpoint, ready to go on."""
     facts, arrays = load_checkpoint(checkpoint)
     try:
-        return _restore(facts, arrays, steps)
+        return _restore(facts, arrays, steps, shared or Shared())
     except InputError:
         raise
     except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(f"checkpoint {checkpoint} is inconsistent: {error!r}") from error
 
 
-def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | None) -> Run:
+def _restore(
+    facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | None, shared: Shared
+) -> Run:
     settings = Settings.from_json(facts["settings"])
-    weights = find_weights(settings.weights)
+    weights = shared.weights(settings.weights)
     height, width = arrays["content"].shape[:2]
     alpha = array(arrays, "alpha", (height, width)) if "alpha" in arrays else None
     shape = (height, width, 3)
@@ -135,7 +157,14 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
     styles = [Input(picture(arrays, role, arrays[role].shape), None, {}, ()) for role in roles]
     for name in ("style_weights", "style_scale"):
         for_each_style(name, getattr(settings, name), len(styles))
-    scales = _with_steps_of(facts["steps"], plan_scales(settings, weights, content, styles))
+    masks = [
+        Input(mask(arrays, role, (height, width)), None, {}, ())
+        for role in masks_in(facts["facts"])
+    ]
+    if masks:
+        one_for_each_style(masks, len(styles))
+    planned = plan_scales(settings, weights, content, styles, masks)
+    scales = _with_steps_of(facts["steps"], planned)
     if steps is not None:
         settings, scales = replace(settings, steps=steps), _prolonged(scales, steps)
     standing = restored(settings, scales, facts, arrays)
@@ -148,7 +177,9 @@ def _restore(facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | 
             "resume: scipy's L-BFGS-B starts with an empty memory, so its steps differ from those "
             "of an uninterrupted run"
         )
-    run = Run(settings, weights, content, styles, scales, standing, facts["facts"], notices)
+    run = Run(
+        settings, weights, content, styles, scales, standing, facts["facts"], notices, shared, masks
+    )
     check_same(run, facts["facts"], ["weights"])
     return run
 

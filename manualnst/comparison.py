@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import machine
-from .api import prepare, settings_of
+from .api import prepare, settings_from
 from .errors import InputError
 from .inputs import Source
 from .objective import Evaluation
@@ -76,7 +76,7 @@ def compare_optimizers(
 
     Pictures and settings are those of `stylize`, at one size, by default of 256 pixels.
     """
-    chosen = settings_of({"size": SIZE} | settings)
+    chosen = settings_from({"size": SIZE} | settings)
     runs = (
         (each, prepare_contender(each, content, style, chosen, evaluations))
         for each in contenders(rates or {})

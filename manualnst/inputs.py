@@ -10,7 +10,9 @@ import numpy as np
 from . import samples
 from .colours import luminance, match_style
 from .errors import InputError
-from .images import Picture, fitted_size, load_picture, resize
+from .images import Picture, fitted_size, load_picture, resize, resize_linearly
+from .masks import has_shape_of, mask_names, one_for_each_style
+from .memo import NOTHING_KEPT, Memo
 from .objective import for_each_style, style_names
 from .settings import Settings
 
@@ -23,7 +25,7 @@ Source = str | os.PathLike | np.ndarray
 class Input:
     """A picture as a run uses it."""
 
-    pixels: np.ndarray  # (H, W, 3) float32 at the size used
+    pixels: np.ndarray  # (H, W, 3) float32 at the size used; of a mask (H, W)
     alpha: np.ndarray | None  # (H, W)
     facts: dict[str, Any]  # name, hash and sizes, for record and checkpoint
     notices: tuple[str, ...]  # lines that a person should see
@@ -38,9 +40,9 @@ def load_source(source: Source) -> Picture:
     return load_picture(source)
 
 
-def open_content(source: Source | None, settings: Settings) -> Input:
+def open_content(source: Source | None, settings: Settings, pictures: Memo = NOTHING_KEPT) -> Input:
     source = SAMPLE_PREFIX + samples.CONTENT if source is None else source
-    content = _open("content", source, settings.size)
+    content = _open("content", source, settings.size, pictures)
     if not settings.in_greys:
         return content
     notice = "content: it keeps its colours; only its luminance is painted"
@@ -53,7 +55,10 @@ def open_content(source: Source | None, settings: Settings) -> Input:
 
 
 def open_styles(
-    sources: Source | Sequence[Source] | None, settings: Settings, content: Input
+    sources: Source | Sequence[Source] | None,
+    settings: Settings,
+    content: Input,
+    pictures: Memo = NOTHING_KEPT,
 ) -> list[Input]:
     if sources is None:
         sources = SAMPLE_PREFIX + samples.STYLES[0]
@@ -63,10 +68,46 @@ def open_styles(
     for_each_style("style_weights", settings.style_weights, len(sources))  # refused before work
     scales = for_each_style("style_scale", settings.style_scale, len(sources))
     names = style_names(len(sources))
-    return [
-        _with_colours(name, _open(name, source, scaled(settings.size, scale)), settings, content)
+    opened = [
+        _open(name, source, scaled(settings.size, scale), pictures)
         for name, source, scale in zip(names, sources, scales, strict=True)
     ]
+    return [
+        _with_colours(name, style, settings, content)
+        for name, style in zip(names, opened, strict=True)
+    ]
+
+
+def open_masks(sources: Source | Sequence[Source], content: Input, styles: int) -> list[Input]:
+    """Where each style is painted, of the content's size."""
+    sources = sources if isinstance(sources, list | tuple) else [sources]
+    one_for_each_style(sources, styles)  # refuses other numbers before work
+    return [
+        _open_mask(name, source, content)
+        for name, source in zip(mask_names(len(sources)), sources, strict=True)
+    ]
+
+
+def _open_mask(role: str, source: Source, content: Input) -> Input:
+    mask = load_source(source)
+    size, (height, width) = mask.pixels.shape[:2], content.pixels.shape[:2]
+    if not has_shape_of(size, (height, width)):
+        own_width, own_height = content.facts["original_size"]
+        raise InputError(
+            f"{role} {mask.name} is {size[1]} × {size[0]}, the content {own_width} × {own_height}; "
+            "a mask must have the shape of the content, in any size"
+        )
+    values = mask.pixels.mean(axis=2)
+    if mask.alpha is not None:
+        values = values * mask.alpha
+    values = values if size == (height, width) else resize_linearly(values, height, width)
+    if not values.any():
+        raise InputError(
+            f"{role} {mask.name} is black throughout: nothing would be painted; paint white where "
+            "the style is wanted"
+        )
+    told = _used_at(role, replace(mask, alpha=None), height, width)
+    return replace(told, pixels=np.clip(values, 0, 1))
 
 
 def scaled(size: int, scale: float) -> int:
@@ -91,9 +132,14 @@ def _open_start(settings: Settings, content: Input, style: Input, height: int, w
     return _used_at("start", load_source(settings.init), height, width)
 
 
-def _open(role: str, source: Source, size: int) -> Input:
-    picture = load_source(source)
-    return _used_at(role, picture, *fitted_size(*picture.pixels.shape[:2], size))
+def _open(role: str, source: Source, size: int, pictures: Memo) -> Input:
+    def open_anew() -> tuple[Source, Input]:
+        picture = load_source(source)
+        return source, _used_at(role, picture, *fitted_size(*picture.pixels.shape[:2], size))
+
+    # With the source itself: as long as an array is kept its id is not another's.
+    key = role, id(source) if isinstance(source, np.ndarray) else source, size
+    return pictures.get(key, open_anew)[1]
 
 
 def _with_colours(role: str, style: Input, settings: Settings, content: Input) -> Input:

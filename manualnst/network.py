@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from . import ops
-from .backends import get_backend
+from .backends import from_host, get_backend
 from .errors import InputError
 from .vgg import PIXELS, Weights, check_tap, layer_names
 
@@ -22,10 +22,19 @@ POOLINGS = {
 
 
 class Network:
-    """A VGG with its weights in one dtype, on one backend, with one kind of pooling."""
+    """A VGG with its weights in one dtype, on one backend, with one kind of pooling.
+
+    With a margin it sees every picture go on that far beyond its borders, as its reflection.
+    """
 
     def __init__(
-        self, weights: Weights, *, backend: ModuleType, pool: str = "average", dtype=np.float32
+        self,
+        weights: Weights,
+        *,
+        backend: ModuleType,
+        pool: str = "average",
+        margin: int = 0,
+        dtype=np.float32,
     ):
         if pool not in POOLINGS:
             raise InputError(f"unknown pooling {pool!r}; choose one of {', '.join(POOLINGS)}")
@@ -33,10 +42,11 @@ class Network:
         self.dtype = np.dtype(dtype)
         self._preprocessing = weights.preprocessing
         self._filters = {
-            name: (_constant(w, dtype), _constant(b, dtype))
+            name: (from_host(backend, _constant(w, dtype)), from_host(backend, _constant(b, dtype)))
             for name, (w, b) in weights.layers.items()
         }
         self._pool = pool
+        self._margin = margin
         self._fuses = hasattr(backend, "fused_forward") and self.dtype.kind == "f"
         self._order = available_layers(weights)
 
@@ -52,6 +62,9 @@ class Network:
         features = {PIXELS: x} if PIXELS in taps else {}
         y, cache = ops.pixels_forward(x, self._preprocessing, backend=self.backend)
         tape = [(PIXELS, _end_of_the_walk, None), ("input", ops.pixels_backward, cache)]
+        if self._margin:
+            y, cache = ops.mirror_forward(y, margin_of(x.shape, self._margin), backend=self.backend)
+            tape.append(("mirror", ops.mirror_backward, cache))
         names = self._order[: _depth(self._order, taps)]
         for step in steps(names, taps, self._pool) if self._fuses else [[n] for n in names]:
             y, backward, cache = self._step_forward(step, y)
@@ -80,6 +93,10 @@ class Network:
             if gradient is not None:
                 gradient = backward(gradient, cache, backend=self.backend)
         return gradient
+
+    def mirrored(self, mask: np.ndarray) -> np.ndarray:
+        """A mask (H, W) of a picture as the convolutions see that one: with the margin."""
+        return np.pad(mask, margin_of(mask.shape, self._margin), mode="reflect")
 
     def _step_forward(self, names: list[str], x):
         if len(names) == 1:
@@ -144,6 +161,17 @@ def steps(names: Iterable[str], taps: Container[str], pool: str) -> Iterator[lis
             length = 3 if pooled else 2
         yield names[:length]
         names = names[length:]
+
+
+def margin_of(shape: tuple[int, ...], margin: int) -> int:
+    """As much of the margin as a picture of this (height, width, …) can be mirrored."""
+    return min(margin, *(side - 1 for side in shape[:2]))
+
+
+def with_margin(height: int, width: int, margin: int) -> tuple[int, int]:
+    """The size at which the convolutions see a picture of this size."""
+    around = 2 * margin_of((height, width), margin)
+    return height + around, width + around
 
 
 def map_shapes(

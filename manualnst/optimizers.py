@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from .backends import to_host
 from .objective import Evaluation
 
 Evaluate = Callable[[np.ndarray], Evaluation]
@@ -25,6 +26,11 @@ class State:
     evaluations: int = 0
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     loss: float | None = None  # of x, for those that compare it with the next one
+
+    def where(self, put: Callable) -> "State":
+        """The same with its arrays where `put` puts them."""
+        arrays = {name: put(array) for name, array in self.arrays.items()}
+        return replace(self, x=put(self.x), arrays=arrays)
 
 
 class Step(NamedTuple):
@@ -170,23 +176,24 @@ class LBFGS:
             state = replace(
                 state, evaluations=state.evaluations + 1, arrays=arrays, loss=evaluation.loss
             )
-        pairs = self._stored_pairs(state.arrays)
+        memory = _memory_for(state.x, self.history, state.arrays)
         while state.iterations < steps:
             g = state.arrays["dL_dx"]
-            free = ~(((state.x <= 0) & (g > 0)) | ((state.x >= 1) & (g < 0)))
-            if np.max(np.abs(g), where=free, initial=0.0) <= self.projected_gradient:
+            d, largest = memory.direction(state.x, g)
+            if largest <= self.projected_gradient:
                 return _GRADIENT_IS_ZERO
-            d, pairs = self._direction(g * free, free, pairs)
-            evaluation, x, evaluations = self._search(evaluate, state, d, with_memory=bool(pairs))
-            if evaluation is None and pairs:  # what was learned misleads here: begin anew
-                state, pairs = replace(state, evaluations=evaluations), []
+            found, evaluations = self._search(evaluate, state, d, memory)
+            if found is None and memory:  # what was learned misleads here: begin anew
+                state = replace(state, evaluations=evaluations)
+                memory.forget()
                 continue
-            if evaluation is None:
+            if found is None:
                 return _NO_STEP_HELPS
-            if not _is_finite(evaluation):
+            x, evaluation, way = found
+            if not way.is_finite:
                 return DIVERGED
-            pairs = self._with_new(pairs, x - state.x, evaluation.dL_dx - g)
-            arrays = {"dL_dx": evaluation.dL_dx} | self._stored(pairs)
+            memory.learn(way.s, way.y)
+            arrays = {"dL_dx": evaluation.dL_dx} | memory.arrays()
             reduction = state.loss - evaluation.loss
             state = State(x, state.iterations + 1, evaluations, arrays, evaluation.loss)
             stop_reason = on_step(Step(evaluation, state))
@@ -196,43 +203,86 @@ class LBFGS:
                 return _LOSS_IS_LEVEL
         return ALL_STEPS_DONE.format(steps)
 
-    def _direction(self, g, free, pairs: list[_Pair]):
-        """−H g and the pairs that it is made of; downhill without them if they point uphill."""
-        d = -_times_inverse(g, pairs) * free
-        return (d, pairs) if np.vdot(g, d) < 0 else (-g, [])
-
-    def _search(self, evaluate, state, d, with_memory: bool):
-        """(evaluation, x, evaluations in total) of a step that lowers the loss; (None, None, …)
-        if none does."""
-        t = 1.0 if with_memory else self.first_move / _root_mean_square(d)
+    def _search(self, evaluate, state, d, memory):
+        """A step that lowers the loss as (x, its evaluation, the way there), or None; and the
+        evaluations in total."""
+        t = 1.0 if memory else self.first_move / _root_mean_square(d)
         for attempt in range(1, self.attempts + 1):
-            x = np.clip(state.x + np.float32(t) * d, 0, 1)
+            x = memory.moved(state.x, t, d)
             evaluation = evaluate(x)
+            way = memory.way(state.x, x, state.arrays["dL_dx"], evaluation.dL_dx)
             # Of the clipped step; the clipping may have left nothing of what was promised.
-            promised = min(0.0, float(np.vdot(state.arrays["dL_dx"], x - state.x)))
+            promised = min(0.0, way.slope)
             rise = evaluation.loss - state.loss
             if rise < 0 and rise <= self.sufficient_decrease * promised:
-                return evaluation, x, state.evaluations + attempt
-            if _is_finite(evaluation) and rise > promised:
+                return (x, evaluation, way), state.evaluations + attempt
+            if np.isfinite(evaluation.loss) and way.is_finite and rise > promised:
                 t *= min(max(-promised / (2 * (rise - promised)), 0.1), 0.5)
             else:
                 t *= 0.1
-        return None, None, state.evaluations + self.attempts
+        return None, state.evaluations + self.attempts
 
-    def _with_new(self, pairs: list[_Pair], s, y) -> list[_Pair]:
-        """Without pairs that met no curvature: they would make H indefinite."""
-        s_y = float(np.vdot(s, y))
-        if s_y <= 1e-6 * float(np.linalg.norm(s.ravel()) * np.linalg.norm(y.ravel())):
-            return pairs
-        return [*pairs, _Pair(s, y, s_y)][-self.history :]
 
-    def _stored(self, pairs: list[_Pair]) -> dict[str, np.ndarray]:
-        return {f"{k}{n}": getattr(pair, k) for n, pair in enumerate(pairs) for k in "sy"}
+class Way(NamedTuple):
+    """From x to x', where the gradients are g and g'."""
 
-    def _stored_pairs(self, arrays: dict[str, np.ndarray]) -> list[_Pair]:
-        names = [(f"s{n}", f"y{n}") for n in range(self.history)]
+    s: np.ndarray  # x' − x
+    y: np.ndarray  # g' − g
+    slope: float  # ⟨g, s⟩
+    is_finite: bool  # all of g'
+
+
+def _memory_for(x, size: int, arrays: dict[str, np.ndarray]):
+    """That of the last pairs, where x is: on a card it is the same in other words."""
+    if isinstance(x, np.ndarray):
+        return _Memory(size, arrays)
+    from .backends.cuda.card import open_card
+    from .backends.cuda.lbfgs import Memory
+
+    return Memory(open_card(), size, arrays, Way)
+
+
+class _Memory:
+    """The last pairs, and what they tell of H."""
+
+    def __init__(self, size: int, arrays: dict[str, np.ndarray]):
+        names = [(f"s{n}", f"y{n}") for n in range(size)]
         stored = [(arrays[s], arrays[y]) for s, y in names if s in arrays and y in arrays]
-        return [_Pair(s, y, float(np.vdot(s, y))) for s, y in stored]
+        self._pairs = [_Pair(s, y, float(np.vdot(s, y))) for s, y in stored]
+        self._size = size
+
+    def __bool__(self) -> bool:
+        return bool(self._pairs)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {f"{k}{n}": getattr(pair, k) for n, pair in enumerate(self._pairs) for k in "sy"}
+
+    def forget(self) -> None:
+        self._pairs = []
+
+    def direction(self, x, g) -> tuple[np.ndarray, float]:
+        """−H g, downhill without H if it points uphill; and the largest entry of the free g."""
+        free = ~(((x <= 0) & (g > 0)) | ((x >= 1) & (g < 0)))
+        largest = np.max(np.abs(g), where=free, initial=0.0)
+        g = g * free
+        d = -_times_inverse(g, self._pairs) * free
+        if np.vdot(g, d) >= 0:
+            self.forget()
+            d = -g
+        return d, float(largest)
+
+    def moved(self, x, t: float, d) -> np.ndarray:
+        return np.clip(x + np.float32(t) * d, 0, 1)
+
+    def way(self, x, x_new, g, g_new) -> Way:
+        s = x_new - x
+        return Way(s, g_new - g, float(np.vdot(g, s)), bool(np.all(np.isfinite(g_new))))
+
+    def learn(self, s, y) -> None:
+        """Not from pairs that met no curvature: they would make H indefinite."""
+        s_y = float(np.vdot(s, y))
+        if s_y > 1e-6 * float(np.linalg.norm(s.ravel()) * np.linalg.norm(y.ravel())):
+            self._pairs = [*self._pairs, _Pair(s, y, s_y)][-self._size :]
 
 
 def _root_mean_square(d: np.ndarray) -> float:
@@ -282,7 +332,8 @@ class LBFGSB:
     def minimise(self, evaluate, state, steps, on_step):
         if state.iterations >= steps:
             return ALL_STEPS_DONE.format(steps)
-        shape, dtype = state.x.shape, state.x.dtype
+        start = to_host(state.x)
+        shape, dtype = start.shape, start.dtype
         iterations, evaluations = state.iterations, state.evaluations
         latest = None  # the evaluation scipy asked for last: that of the step it then accepts
 
@@ -292,7 +343,7 @@ class LBFGSB:
             evaluations += 1
             if not _is_finite(latest):
                 raise _Stop(DIVERGED)
-            return latest.loss, latest.dL_dx.astype(np.float64).ravel()
+            return latest.loss, to_host(latest.dL_dx).astype(np.float64).ravel()
 
         def callback(intermediate_result):
             nonlocal iterations
@@ -311,7 +362,7 @@ class LBFGSB:
             "gtol": self.projected_gradient,
         }
         try:
-            message = self._scipys(loss_and_gradient, state.x, callback, options)
+            message = self._scipys(loss_and_gradient, start, callback, options)
         except _Stop as stop:
             return str(stop)
         return self._in_words(message, steps)

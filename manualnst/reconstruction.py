@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from .api import prepare, settings_of
+from .api import prepare, settings_from
 from .errors import InputError
 from .images import resize
 from .inputs import SAMPLE_PREFIX, Source
@@ -75,7 +75,7 @@ def reconstruct(
     if forbidden := sorted(what.keys() & settings.keys()):
         raise InputError(f"a reconstruction has its own {forbidden[0]}; leave it out")
     source = SAMPLES[kind] if picture is None else picture
-    chosen = settings_of(DEFAULTS[kind] | settings | what)
+    chosen = settings_from(DEFAULTS[kind] | settings | what)
     return prepare(source, source, chosen).finish(callback)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from .errors import InputError
 from .files import read_bytes, write_atomically
 from .images import encode_png, save_picture
+from .masks import mask_names
 from .objective import style_names
 from .plots import draw_curve
 
@@ -34,7 +35,7 @@ class Result:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the picture in the format of the suffix. An existing file is replaced."""
-        save_picture(path, self.image, self.alpha, description=self._summary())
+        save_picture(path, self.image, self.alpha, description=summary(self.record))
 
     def save_record(self, path: str | os.PathLike) -> None:
         text = json.dumps(self.record, indent=1, allow_nan=False) + "\n"
@@ -49,20 +50,25 @@ class Result:
         history = self.record["history"]
         return draw_curve(history, title="loss by evaluation", x_label="evaluation", marks=marks)
 
-    def _summary(self) -> str:
-        content, *styles = (
-            Path(self.record[role]["name"]).name for role in ("content", *styles_in(self.record))
-        )
-        return f"{content} in the style of {' and '.join(styles)}"
-
     def _repr_png_(self) -> bytes:
         return encode_png(self.image, self.alpha)
+
+
+def summary(record: dict[str, Any]) -> str:
+    """What of what, in one line."""
+    content, *styles = (Path(record[role]["name"]).name for role in ("content", *styles_in(record)))
+    return f"{content} in the style of {' and '.join(styles)}"
 
 
 def styles_in(record: dict[str, Any]) -> list[str]:
     """The keys under which a record, or a checkpoint's facts, have their style pictures."""
     first, *more = style_names(len(record))
     return [first, *(name for name in more if name in record)]
+
+
+def masks_in(record: dict[str, Any]) -> list[str]:
+    """Likewise of the masks, of which there may be none."""
+    return [name for name in mask_names(len(record)) if name in record]
 
 
 def load_record(path: str | os.PathLike) -> dict[str, Any]:
@@ -75,7 +81,7 @@ def load_record(path: str | os.PathLike) -> dict[str, Any]:
         raise InputError(f"{path} is not a run record: {error}") from error
     if not isinstance(record, dict) or record.get("format") not in (RECORD_FORMAT, _BEFORE_SCALES):
         raise InputError(f"{path} is not a run record of this version ({RECORD_FORMAT!r})")
-    pictures = ("content", *styles_in(record), "start")
+    pictures = ("content", *styles_in(record), *masks_in(record), "start")
     parts = [record.get(part) for part in ("settings", *pictures, "weights")]
     if not all(isinstance(part, dict) for part in parts):
         raise InputError(f"{path} is incomplete: settings, pictures or weights are missing")

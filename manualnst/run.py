@@ -6,32 +6,37 @@ what the callback gets.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 
 from . import blas, machine, preflight, threads
-from .backends import get_backend
+from .backends import CUDA, from_host, memory_of_card, to_host
 from .checkpoint import save_checkpoint
 from .colours import mean_of_channels, with_chrominance_of
 from .errors import InputError
 from .history import History
-from .images import fitted_size, resize
+from .images import fitted_size, resize, resize_linearly
 from .inputs import Input, scaled
-from .network import Network, map_shapes
+from .masks import mask_names, mixed, union
+from .network import Network, with_margin
 from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
 from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
 from .result import RECORD_FORMAT, Result
 from .scales import Scale, plan, shrunk, work, work_left
 from .settings import Settings
+from .shared import Shared
 from .standing import Standing
-from .vgg import Weights
+from .terms import LossSettings, style_terms
+from .vgg import Weights, halvings
 
 
-class Progress(NamedTuple):
+@dataclass(frozen=True)
+class Progress:
     """What a callback learns after each step."""
 
     step: int
@@ -42,7 +47,12 @@ class Progress(NamedTuple):
     seconds_left: float  # of all scales
     share: float  # of the whole work that is done, from 0 to 1
     size: tuple[int, int]  # (width, height) of this scale
-    picture: np.ndarray  # (H, W, 3), this step's, of that size; not to be changed
+    painted: Callable[[], np.ndarray]
+
+    @cached_property
+    def picture(self) -> np.ndarray:
+        """(H, W, 3), this step's, of that size; not to be changed. It may have to be fetched."""
+        return self.painted()
 
 
 STOPPED = "stopped by the callback"
@@ -51,17 +61,38 @@ STOPPED = "stopped by the callback"
 Callback = Callable[[Progress], bool | None]
 
 
+def losses_of(settings: Settings, masks: Sequence[Input]) -> LossSettings:
+    """With masks or without."""
+    losses = settings.losses
+    return replace(losses, mask_form=settings.mask_form) if masks else losses
+
+
 def plan_scales(
-    settings: Settings, weights: Weights, content: Input, styles: list[Input]
+    settings: Settings,
+    weights: Weights,
+    content: Input,
+    styles: list[Input],
+    masks: Sequence[Input] = (),
 ) -> list[Scale]:
-    """Those at which all pictures are large enough for the network."""
+    """Those at which all pictures are large enough for the network and the losses."""
+
+    losses = losses_of(settings, masks)
+
+    def check(factor: float) -> None:
+        for picture in (content, *styles):
+            size = shrunk(*picture.pixels.shape[:2], factor)
+            preflight.check_size(weights, losses, with_margin(*size, settings.margin))
+        for role, mask in zip(mask_names(len(masks)), masks, strict=True):
+            size = shrunk(*mask.pixels.shape, factor)
+            _check_mask(role, resize_linearly(mask.pixels, *size), losses)
 
     def works(factor: float) -> bool:
-        sizes = (shrunk(*picture.pixels.shape[:2], factor) for picture in (content, *styles))
         with suppress(InputError):
-            return all([*map_shapes(weights, _taps(settings), *size)] for size in sizes)
+            check(factor)
+            return True
         return False
 
+    check(1)
     height, width = content.pixels.shape[:2]
     return plan(
         height,
@@ -73,8 +104,15 @@ def plan_scales(
     )
 
 
-def _taps(settings: Settings) -> set[str]:
-    return {*settings.content_layers, *settings.style_layers}
+def _check_mask(role: str, mask: np.ndarray, losses: LossSettings) -> None:
+    """Refuse one of which a layer sees nothing: poolings leave out an odd last row or column."""
+    for _, _, [layer], _ in style_terms(losses):
+        cut = [side >> halvings(layer) << halvings(layer) for side in mask.shape]
+        if not mask[: cut[0], : cut[1]].any():
+            raise InputError(
+                f"{role}: nothing of its white reaches {layer}; make it larger, or take shallower "
+                "layers"
+            )
 
 
 class Run:
@@ -90,19 +128,24 @@ class Run:
         standing: Standing,
         facts: dict[str, Any],
         notices: list[str],
+        shared: Shared,
+        masks: Sequence[Input] = (),
     ):
         self.settings = settings
         self.standing = standing
         self.notices = notices
         self.scales = scales
         self._weights, self._content, self._styles = weights, content, styles
-        self.facts = facts | {"weights": _weights_facts(weights)}  # for record and checkpoint
+        self._masks = list(masks)
+        self._losses = losses_of(settings, masks)
+        self._shared = shared
+        self.facts = facts | {"weights": shared.facts_of(weights)}  # for record and checkpoint
         self._network: Network | None = None
         self._objective: Objective | None = None  # of the scale at hand
         self._first: Evaluation | None = None  # of the picture with which a scale begins
         self._seconds_before = standing.seconds
         self._left_before = self._work_left
-        self._check_memory()
+        self.memory = self._check_memory()
         if len(scales) > 1:
             sizes = (f"{scale.width} × {scale.height} ({scale.steps} steps)" for scale in scales)
             self.notices.append(f"coarse to fine: {', '.join(sizes)}")
@@ -129,8 +172,15 @@ class Run:
     def start(self) -> None:
         """Measure the targets and one evaluation; adds a notice of the time to expect."""
         settings = self.settings
-        backend = get_backend(settings.backend)
-        self._network = Network(self._weights, backend=backend, pool=settings.pool)
+        self._network = self._shared.network(
+            self._weights,
+            settings.backend,
+            settings.precision,
+            pool=settings.pool,
+            margin=settings.margin,
+        )
+        if hasattr(self._network.backend, "words"):
+            self.notices.append(f"backend: {self._network.backend.words}")
         seconds = self._measure()
         per_pixel = preflight.seconds(1, seconds, 3 * self._scale.pixels, settings.optimizer)
         total = per_pixel * self._work_left / self._scale.pixels
@@ -146,9 +196,16 @@ class Run:
                 resize(picture.pixels, *self._scale.of(*picture.pixels.shape[:2]))
                 for picture in (self._content, *self._styles)
             )
-            objective = Objective(self._network, content, styles, self.settings.losses)
+            masks = [
+                resize_linearly(mask.pixels, self._scale.height, self._scale.width)
+                for mask in self._masks
+            ]
+            objective = Objective(
+                self._network, content, styles, self._losses, masks, self._shared.targets
+            )
+            x = from_host(self._network.backend, self.standing.state.x)
             began = time.perf_counter()
-            evaluation = objective(self.standing.state.x)
+            evaluation = objective(x)
             seconds = time.perf_counter() - began
         if self.standing.unit is None:
             self.standing = replace(self.standing, unit=unit_scale(evaluation))
@@ -193,7 +250,7 @@ class Run:
 
     def enlarged(self, picture: np.ndarray) -> np.ndarray:
         """A picture of any scale at the size of the last."""
-        return resize(picture, self.scales[-1].height, self.scales[-1].width)
+        return resize(to_host(picture), self.scales[-1].height, self.scales[-1].width)
 
     def _optimise(self, on_step: Callable[[Step], str | None]) -> str:
         """Scale after scale; returns why the last one reached has stopped."""
@@ -203,8 +260,9 @@ class Run:
                 self._measure()
             standing, steps = self.standing, self._scale.steps
             evaluate = standing.history.recording(self._evaluate)
+            state = standing.state.where(partial(from_host, self._network.backend))
             with _for_numbers():
-                stop_reason = optimizer.minimise(evaluate, standing.state, steps, on_step)
+                stop_reason = optimizer.minimise(evaluate, state, steps, on_step)
             if stop_reason in (STOPPED, DIVERGED):
                 return stop_reason
             if self._scale is self.scales[-1]:
@@ -219,7 +277,7 @@ class Run:
         Adam gets 7 % lower without its old averages.
         """
         standing, scale = self.standing, self.scales[self.standing.number + 1]
-        x = resize(standing.best, scale.height, scale.width)
+        x = resize(to_host(standing.best), scale.height, scale.width)
         self._objective = None
         # In one assignment: an interrupt finds the one scale or the other.
         self.standing = Standing(
@@ -241,20 +299,30 @@ class Run:
         arrays["content"] = self._content.pixels
         for name, style in zip(style_names(len(self._styles)), self._styles, strict=True):
             arrays[name] = style.pixels
+        for name, mask in zip(mask_names(len(self._masks)), self._masks, strict=True):
+            arrays[name] = mask.pixels
         for name in ("alpha", "colours"):
             if (array := getattr(self._content, name)) is not None:
                 arrays[name] = array
         save_checkpoint(path, facts, arrays)
 
     def _painted(self, x: np.ndarray) -> np.ndarray:
-        """What a person is shown of x, of any size: greys get the content's colours."""
+        """What a person is shown of x, of any size: greys get the content's colours, and the
+        content stays where it is masked."""
+        x = to_host(x)
+        size = x.shape[:2]
+        if self._masks:
+            u = union([resize_linearly(mask.pixels, *size) for mask in self._masks])
+            x = np.clip(mixed(x, resize(self._content.pixels, *size), u), 0, 1)
         if self._content.colours is None:
             return x
-        colours = resize(self._content.colours, *x.shape[:2])
-        return with_chrominance_of(colours, mean_of_channels(x))
+        colours = resize(self._content.colours, *size)
+        painted = with_chrominance_of(colours, mean_of_channels(x))
+        return np.where(u > 0, painted, colours) if self._masks else painted
 
     def _evaluate(self, x: np.ndarray) -> Evaluation:
         first, self._first = self._first, None
+        x = from_host(self._network.backend, x)  # scipy's is not there
         return self._objective(x) if first is None else first
 
     def _try_to_save(self, checkpoint: str | os.PathLike) -> None:
@@ -265,14 +333,21 @@ class Run:
             if str(error) not in self.notices:
                 self.notices.append(str(error))
 
-    def _check_memory(self) -> None:
-        taps = _taps(self.settings)
+    def _check_memory(self) -> int:
+        """The bytes that are needed above what the process holds."""
         sizes = [each.pixels.shape[:2] for each in (self._content, *self._styles)]
         style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
+        on_card = self.settings.backend == CUDA
 
         def need(*sizes: tuple[int, int]) -> int:
+            seen = [with_margin(*size, self.settings.margin) for size in sizes]
             return preflight.peak_bytes(
-                self._weights, taps, sizes, self.settings.optimizer, self.settings.pool
+                self._weights,
+                self._losses,
+                seen,
+                self.settings.optimizer,
+                self.settings.pool,
+                on_card=on_card,
             )
 
         def need_at(long_side: int) -> int | None:
@@ -285,7 +360,8 @@ class Run:
                 return need(*((height + 1, width + 1) for height, width in fitted))
             return None
 
-        needed, available = need(*sizes), machine.available_memory()
+        needed = need(*sizes)
+        available = memory_of_card() if on_card else machine.available_memory()
         if available is not None and needed > available:
             height, width = sizes[0]
             largest = preflight.largest(
@@ -294,14 +370,18 @@ class Run:
             if largest and need_at(largest) is None:
                 largest = None
             raise InputError(
-                f"not enough memory: {width} × {height} needs about "
-                f"{machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
+                f"not enough memory{' on the card' if on_card else ''}: {width} × {height} needs "
+                f"about {machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
                 f"available; " + (f"--size {largest} fits" if largest else "no size fits")
             )
+        if on_card:
+            self.notices.append(f"memory: about {machine.format_bytes(needed)} of the card")
+            return needed
         total = needed + (machine.peak_memory() or 0)  # what is held already, and what is to come
         if (advice := blas.advice()) is not None:
             self.notices.append(advice)
         self.notices.append(f"memory: about {machine.format_bytes(total)} at the peak")
+        return needed
 
     def _take(self, step: Step, seconds: float) -> None:
         loss, standing = step.evaluation.unscaled_loss, self.standing
@@ -320,7 +400,7 @@ class Run:
             seconds_left=seconds / (self._left_before - left) * left,
             share=self.share,
             size=(self._scale.width, self._scale.height),
-            picture=self._painted(step.state.x),
+            painted=partial(self._painted, step.state.x),
         )
 
     def _record(self, stop_reason: str) -> dict[str, Any]:
@@ -349,11 +429,3 @@ def _for_numbers() -> Iterator[None]:
     resumed run must be those of a whole one. Overflows: divergence is told in words."""
     with threads.single_threaded_blas(), np.errstate(all="ignore"):
         yield
-
-
-def _weights_facts(weights: Weights) -> dict[str, Any]:
-    return {
-        "architecture": weights.architecture,
-        "fingerprint": weights.fingerprint(),
-        "provenance": weights.provenance,
-    }

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .backends import to_host
 from .errors import InputError
 from .history import History
 from .optimizers import State, make_optimizer
@@ -78,7 +79,8 @@ class Standing:
             "seconds": self.seconds,
         }
         state = {f"state.{name}": array for name, array in self.state.arrays.items()}
-        return facts, {"x": self.state.x, "best": self.best, **state}
+        arrays = {"x": self.state.x, "best": self.best, **state}
+        return facts, {name: to_host(array) for name, array in arrays.items()}
 
 
 def restored(
@@ -149,6 +151,13 @@ def picture(arrays: Arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.min() < 0 or pixels.max() > 1:
         raise InputError(f"checkpoint: {name} is not a picture with values from 0 to 1")
     return pixels
+
+
+def mask(arrays: Arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    values = array(arrays, name, shape)
+    if values.min() < 0 or values.max() > 1:
+        raise InputError(f"checkpoint: {name} is not a mask with values from 0 to 1")
+    return values
 
 
 def number(facts: dict[str, Any], name: str) -> float:

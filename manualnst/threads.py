@@ -44,6 +44,11 @@ def count() -> int:
     return max((library["num_threads"] for library in libraries), default=1)
 
 
+def limit(number: int) -> None:
+    """For the rest of the process; before anything else here is called."""
+    _controller().limit(limits=number, user_api="blas")
+
+
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
     """Until the last of all threads that are in such a context has left it: the limit is the

@@ -17,6 +17,7 @@ LAYERS = [
     ["__main__"],
     ["cli"],
     ["__init__"],
+    ["many"],
     ["comparison", "gradcheck", "reconstruction"],
     ["api"],
     ["run"],
@@ -24,14 +25,14 @@ LAYERS = [
     ["settings"],
     ["history", "optimizers"],
     ["objective"],
-    ["losses", "preflight", "scales"],
-    ["network"],
+    ["losses", "preflight", "scales", "shared", "targets"],
+    ["network", "terms"],
     ["ops", "weights"],
     ["backends"],
     ["animation", "plots", "sheets"],
-    ["checkpoint", "colours", "images", "samples", "similarity"],
+    ["checkpoint", "colours", "images", "masks", "samples", "similarity"],
     ["files", "machine", "threads", "vgg"],
-    ["blas", "errors", "text", "version"],
+    ["blas", "errors", "memo", "text", "version"],
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 LIBRARIES = {

@@ -264,6 +264,7 @@ SHAPES = {
     "avgpool": [(3, 5, 2), (6, 4, 1)],
     "maxpool": [(3, 5, 2), (6, 4, 1)],
     "pixels": [(3, 2, 3), (1, 4, 3)],
+    "mirror": [(3, 2, 3), (4, 5, 1)],
 }
 OPERATIONS = {
     f"{name} {shape}": partial(operation, name=name, shape=shape)

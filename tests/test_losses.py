@@ -44,6 +44,8 @@ def forward_of(kind, backend, normalisation):
         return partial(losses.power_variation_forward, beta=2.5, **options)
     if kind == "smoothed tv":
         return partial(losses.smoothed_variation_forward, epsilon=0.5, **options)
+    if kind == "nine-point tv":  # a mean, whatever the normalisation
+        return partial(losses.nine_point_variation_forward, backend=backend)
     if kind == "shifted style":
         target = losses.shifted_style_target(STYLE, backend=backend)
         return lambda F: losses.shifted_style_forward(F, as_dtype(target, F.dtype), **options)
@@ -75,6 +77,7 @@ BACKWARD = {
     "tv": losses.total_variation_backward,
     "power tv": losses.power_variation_backward,
     "smoothed tv": losses.smoothed_variation_backward,
+    "nine-point tv": losses.nine_point_variation_backward,
     "shifted style": losses.shifted_style_backward,
     "histogram": losses.histogram_backward,
     "patches": losses.patches_backward,

@@ -10,7 +10,13 @@ from proofs import assert_close, check_pair, random_array, small_weights
 from manualnst import ops
 from manualnst.backends import NAMES, get_backend
 from manualnst.errors import InputError
-from manualnst.network import Network, available_layers, map_shapes, normalise_filters
+from manualnst.network import (
+    Network,
+    available_layers,
+    map_shapes,
+    normalise_filters,
+    with_margin,
+)
 from manualnst.vgg import BLOCKS, Weights, convolution_names, layer_names
 
 NUMPY = get_backend("numpy")
@@ -32,22 +38,38 @@ def test_the_tables_are_vgg():
 @pytest.mark.parametrize("architecture", BLOCKS)
 @pytest.mark.parametrize("pool", ["average", "max"])
 @pytest.mark.parametrize("backend", NAMES)
-def test_backward_is_the_derivative_of_forward(architecture, pool, backend):
+@pytest.mark.parametrize("margin", [0, 2])
+def test_backward_is_the_derivative_of_forward(architecture, pool, backend, margin):
+    options = {"pool": pool, "margin": margin}
     weights = small_weights(architecture=architecture, last="conv3_1", widths=(2, 3, 4))
     taps = ["pixels", "conv1_2", "relu2_1", "relu3_1"]
     cotangents = {}
 
     def weighted_taps(x):
-        features, tape = network(weights, backend, pool=pool, dtype=x.dtype).forward(x, taps)
+        features, tape = network(weights, backend, dtype=x.dtype, **options).forward(x, taps)
         cotangents.update({t: random_array(n, features[t].shape) for n, t in enumerate(taps)})
         loss = sum(np.sum(cotangents[t] * features[t]) for t in taps)
         return np.array([loss]), tape
 
     def backward(dL_dy, tape):
         # The tape was recorded in float64 by check_pair's own forward.
-        return dL_dy[0] * network(weights, backend, pool=pool).backward(cotangents, tape)
+        return dL_dy[0] * network(weights, backend, **options).backward(cotangents, tape)
 
     check_pair(weighted_taps, backward, np.random.default_rng(0).random((5, 7, 3)))
+
+
+def test_with_a_margin_a_picture_is_seen_to_go_on():
+    x = np.random.default_rng(1).random((6, 9, 3))
+    larger = np.pad(x, ((3, 3), (3, 3), (0, 0)), mode="reflect")
+    taps = ["relu1_2", "relu2_1"]
+    seen, _ = network(margin=3).forward(x, [*taps, "pixels"])
+    whole, _ = network().forward(larger, taps)
+    for tap in taps:
+        assert_close(seen[tap], whole[tap], 1e-14)
+    assert seen["pixels"] is x
+    assert with_margin(6, 9, 3) == larger.shape[:2]
+    # No more than there is to be mirrored.
+    assert network(margin=50).forward(x, taps)[0]["relu1_2"].shape[:2] == with_margin(6, 9, 5)
 
 
 def test_forward_is_the_chain_of_operations():

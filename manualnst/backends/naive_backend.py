@@ -129,6 +129,28 @@ def pixels_backward(dL_dz, cache):
     return dL_dx
 
 
+def mirror_forward(x, margin):
+    H, W, C = x.shape
+    y = np.zeros((H + 2 * margin, W + 2 * margin, C), x.dtype)
+    for i, j, c in np.ndindex(y.shape):
+        y[i, j, c] = x[_reflected(i - margin, H), _reflected(j - margin, W), c]
+    return y, margin
+
+
+def mirror_backward(dL_dy, cache):
+    margin = cache
+    H, W, C = dL_dy.shape[0] - 2 * margin, dL_dy.shape[1] - 2 * margin, dL_dy.shape[2]
+    dL_dx = np.zeros((H, W, C), dL_dy.dtype)
+    for i, j, c in np.ndindex(dL_dy.shape):
+        dL_dx[_reflected(i - margin, H), _reflected(j - margin, W), c] += dL_dy[i, j, c]
+    return dL_dx
+
+
+def _reflected(i, size):
+    """The place inside that is seen at place i: r of ops/mirror.py."""
+    return abs(i) if i < size else 2 * (size - 1) - i
+
+
 def squared_error_forward(F, P):
     loss = 0.0
     for index in np.ndindex(F.shape):

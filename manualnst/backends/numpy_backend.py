@@ -66,6 +66,25 @@ def pixels_backward(dL_dz, cache):
     return dL_dx
 
 
+def mirror_forward(x, margin):
+    return np.pad(x, ((margin, margin), (margin, margin), (0, 0)), mode="reflect"), margin
+
+
+def mirror_backward(dL_dy, cache):
+    margin = cache
+    rows = _folded(dL_dy, margin)
+    return _folded(rows.swapaxes(0, 1), margin).swapaxes(0, 1)
+
+
+def _folded(y, margin):
+    """The first and the last rows added to those that they are reflections of."""
+    H = len(y) - 2 * margin
+    x = y[margin : margin + H].copy()
+    x[1 : margin + 1] += y[:margin][::-1]
+    x[H - 1 - margin : H - 1] += y[margin + H :][::-1]
+    return x
+
+
 def squared_error_forward(F, P):
     D = np.subtract(F, P)
     return 0.5 * _sum_of_squares(D), D

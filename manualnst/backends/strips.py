@@ -5,13 +5,14 @@ from collections.abc import Callable
 from .. import threads
 
 _STRIP_BYTES = 1 << 20
+_AT_LEAST = 4  # not the number of threads: sums of strips then have the same bits on any machine
 
 
 def strips_of(F) -> list[slice]:
-    """The rows of F (H, W, N) in strips that stay in a cache, and enough of them for the threads;
-    larger than a few products (N, N), of which there may be one for each."""
+    """The rows of F (H, W, N) in strips that stay in a cache, and some for several threads; each
+    larger than a few (N, N), as there may be a product of this size for each."""
     largest = max(_STRIP_BYTES, 4 * F.shape[2] ** 2 * F.dtype.itemsize)
-    strips = split(len(F), max(F.nbytes // largest, threads.count()))
+    strips = split(len(F), max(F.nbytes // largest, _AT_LEAST))
     return [slice(rows.start, rows.stop) for rows in strips]
 
 

@@ -2,20 +2,22 @@
 
 import argparse
 from dataclasses import fields
-from typing import Any
+from typing import Any, NoReturn
 
-from ..backends import NAMES as BACKENDS
+from ..backends import CHOICES as BACKENDS
+from ..backends import PRECISIONS
 from ..colours import COLOURS
 from ..errors import InputError
 from ..losses import NORMALISATIONS
 from ..network import POOLINGS
 from ..optimizers import OPTIMIZERS
-from ..settings import INITS, Settings, parse_layers, parse_numbers
+from ..settings import INITS, Settings, in_words, parse_layers, parse_numbers
+from ..terms import MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS
 
 LAYERS_HELP = (
     "Layers: reluB_I is the I-th map of block B after its ReLU (the paper's convB_I), "
-    "convB_I the same before it. Several with weights: relu1_1:2,relu2_1. The weights of a "
-    "list are shares: only their ratios count."
+    "convB_I the same before it. Several with weights: relu1_1:2,relu2_1, and losses "
+    "likewise: gram:1,histogram:0.2. The weights of a list are shares: only their ratios count."
 )
 
 
@@ -31,6 +33,23 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
     """The fields of Settings that were given as options."""
     return {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
+
+
+def parse_setting(option: str, text: str) -> tuple[str, Any]:
+    """The field of Settings, and its value, that `--option text` gives."""
+    parser = _RefusingParser(add_help=False, allow_abbrev=False)
+    add_settings_options(parser)
+    given, unknown = parser.parse_known_args([f"--{option.replace('_', '-')}={text}"])
+    if unknown:
+        known = ", ".join(f.name.replace("_", "-") for f in fields(Settings))
+        raise InputError(f"there is no option {option}; choose one of {known}")
+    [(field, value)] = vars(given).items()
+    return field, value
+
+
+class _RefusingParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise InputError(message)
 
 
 def _add_size_options(group) -> None:
@@ -58,14 +77,45 @@ def add_look_options(group) -> None:
     _add(group, "content_weight", float, "higher: more of the content")
     _add(group, "style_weight", float, "higher: more of the style")
     _add(group, "tv_weight", float, "higher: smoother")
+    _add(
+        group,
+        "tv",
+        str,
+        "what is smooth: by squared differences; the slope to the power --tv-power (below 2: edges "
+        "stay sharper); smoothed absolute differences (sharpest); nine-point: squared, diagonals "
+        "too, of mean size under every --normalisation",
+        choices=TOTAL_VARIATIONS,
+    )
+    _add(group, "tv_power", float, "of --tv power; 1 or more")
+    _add(group, "tv_smoothing", float, "of --tv smoothed: differences below this count little")
+    _add(
+        group,
+        "mask_form",
+        str,
+        "guided: the masked part is compared with the whole style picture; product: both maps are "
+        "multiplied by the mask, and compared as wholes",
+        choices=tuple(MASK_FORMS),
+    )
     _add(group, "content_layers", parse_layers, "deeper: freer", metavar="LAYERS")
     _add(
         group,
         "style_layers",
         parse_layers,
-        "pixels: the colours; deeper: larger features",
+        "pixels: the colours; deeper: larger features; all: every layer of the network, and "
+        "geometric: each with half the weight of the one before",
         metavar="LAYERS",
     )
+    _add(
+        group,
+        "style_losses",
+        parse_layers,
+        f"what of the style is compared, at every style layer: {', '.join(STYLE_LOSSES)}. chained "
+        "takes each layer with the one before it in the list. At pixels, mean and covariance of "
+        "the colours stand in for gram, shifted, chained and patches. patches is slow: for the "
+        "deeper layers",
+        metavar="LOSSES",
+    )
+    _add(group, "shift", float, "what shifted and chained add to the activations")
     _add(
         group,
         "style_weights",
@@ -112,7 +162,29 @@ def add_network_options(group) -> None:
         default_in_words="vgg19 if it has been fetched, else builtin",
     )
     _add(group, "pool", str, "kind of pooling", choices=tuple(POOLINGS))
-    _add(group, "backend", str, "who computes; naive is for tiny pictures", choices=BACKENDS)
+    _add(
+        group,
+        "margin",
+        int,
+        "pixels by which the network sees every picture go on beyond its borders, mirrored; 0: "
+        "one colour from the border on, which leaves a frame in the painting",
+    )
+    _add(
+        group,
+        "backend",
+        str,
+        "who computes: numpy; cuda, an NVIDIA card; auto, the card if there is one; naive, for "
+        "tiny pictures",
+        choices=BACKENDS,
+    )
+    _add(
+        group,
+        "precision",
+        str,
+        "of the card's matrix products",
+        choices=PRECISIONS,
+        default_in_words="tf32; float32 on cards before Ampere",
+    )
 
 
 def _add_optimizer_options(group) -> None:
@@ -139,7 +211,7 @@ def add_report_options(group) -> None:
 
 def _add(group, field, kind, text, *, default_in_words=None, **options) -> None:
     """An option for a field of Settings; absent from the namespace unless it is given."""
-    default = default_in_words or _in_words(getattr(Settings(), field))
+    default = default_in_words or in_words(getattr(Settings(), field))
     option = "--" + field.replace("_", "-")
     group.add_argument(
         option,
@@ -148,14 +220,6 @@ def _add(group, field, kind, text, *, default_in_words=None, **options) -> None:
         default=argparse.SUPPRESS,
         help=f"{text} (default: {default})".replace("%", "%%"),
         **options,
-    )
-
-
-def _in_words(default: Any) -> str:
-    if not isinstance(default, dict):
-        return f"{default:g}" if isinstance(default, float) else str(default)
-    return ",".join(
-        name if weight == 1 else f"{name}:{weight:g}" for name, weight in default.items()
     )
 
 

@@ -69,12 +69,13 @@ class Outputs:
 
 def new_outputs(output: str | None, content: str | None, styles: list[str], curve) -> Outputs:
     """Of a new run: without a name, CONTENT-STYLE.png, numbered if that exists."""
-    if output:
-        picture = Path(output)
-    else:
-        names = [content or CONTENT, *(styles or STYLES[:1])]
-        picture = _first_free(Path("-".join(map(stem, names)) + ".png"))
+    picture = Path(output) if output else _first_free(Path(default_stem(content, styles) + ".png"))
     return Outputs(picture, _checkpoint_of(picture), Path(curve) if curve else None)
+
+
+def default_stem(content: str | None, styles: list[str]) -> str:
+    """CONTENT-STYLE: what is named after its pictures."""
+    return "-".join(map(stem, [content or CONTENT, *(styles or STYLES[:1])]))
 
 
 def resumed_outputs(checkpoint: str, output: str | None, curve) -> Outputs:

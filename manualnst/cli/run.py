@@ -11,7 +11,7 @@ from ..api import check_same, prepare, restore
 from ..errors import InputError
 from ..images import save_picture
 from ..machine import format_bytes
-from ..result import Result, load_record, styles_in
+from ..result import Result, load_record, masks_in, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
 from ..settings import Settings
@@ -36,6 +36,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("content", nargs="?", metavar="CONTENT", help="what to paint")
     parser.add_argument(
         "styles", nargs="*", metavar="STYLE", help="how to paint it; several are blended"
+    )
+    parser.add_argument(
+        "--masks",
+        nargs="+",
+        metavar="MASK",
+        help="pictures of the shape of CONTENT, one for each STYLE in their order, or one for all: "
+        "white where it is painted, black where CONTENT stays, grey in between",
     )
     _add_output_options(parser.add_argument_group("what is written"))
     add_settings_options(parser)
@@ -169,17 +176,18 @@ def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
         raise InputError("give --resume or --repeat, not both")
     if args.resume:
         return _prepare_resumed(args, given)
-    content, styles, same = args.content, args.styles, []
+    content, styles, masks, same = args.content, args.styles, args.masks, []
     if args.repeat:
         record = load_record(args.repeat)
         content = content or record["content"]["name"]
         styles = styles or [record[role]["name"] for role in styles_in(record)]
+        masks = masks or [record[role]["name"] for role in masks_in(record)]
         same = _unchanged(args, given, record)
         given = record["settings"] | given
     settings = Settings.from_json(given)
     outputs = new_outputs(args.output, content, styles, args.curve)
     _check_outputs(outputs, args)
-    run = prepare(content, styles or None, settings)
+    run = prepare(content, styles or None, settings, masks or None)
     if same:
         check_same(run, record, same)
     return run, outputs
@@ -190,6 +198,7 @@ def _unchanged(args: argparse.Namespace, given: dict, record: dict) -> list[str]
     replaced = {
         "content": args.content,
         **dict.fromkeys(styles_in(record), args.styles),
+        **dict.fromkeys(masks_in(record), args.masks),
         "start": "init" in given,
         "weights": "weights" in given,
     }
@@ -198,8 +207,8 @@ def _unchanged(args: argparse.Namespace, given: dict, record: dict) -> list[str]
 
 def _prepare_resumed(args: argparse.Namespace, given: dict[str, Any]) -> tuple[Run, Outputs]:
     refused = [name for name in given if name not in _ALLOWED_WITH_RESUME]
-    if refused or args.content:
-        what = "pictures" if args.content else "--" + refused[0].replace("_", "-")
+    if refused or args.content or args.masks:
+        what = "pictures" if args.content or args.masks else "--" + refused[0].replace("_", "-")
         raise InputError(
             f"--resume takes pictures and settings from the checkpoint; leave out {what} "
             "(only --steps may change)"

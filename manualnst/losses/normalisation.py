@@ -39,13 +39,15 @@ class Normalisation(NamedTuple):
     distance: Callable[[float, int], float]  # Σ t² of a target, its entries → that on Σ (…)²
 
 
-def _energy(target) -> float:
+def _energy(target):
     """Σ t², or 1 for a target that is zero throughout (a black picture has nothing to miss)."""
-    return _sum_of_squares(target) or 1.0
+    energy = _sum_of_squares(target)
+    return energy + (energy == 0)
 
 
-def _sum_of_squares(target) -> float:
-    return float(np.sum(np.square(target.real), dtype=np.float64))
+def _sum_of_squares(target):
+    """A number; of a card's array one on the card, for which nobody waits here."""
+    return np.sum(np.square(target.real), dtype=np.float64)
 
 
 # Of a style without contrast everything else would be a multiple beyond measure. So the covariance
@@ -55,7 +57,7 @@ _LEAST_CONTRAST = 0.1
 
 def _shares(mean, covariance, M: int) -> tuple[float, float]:
     least = (_LEAST_CONTRAST**2 * _energy(mean)) ** 2
-    return 1.0 / _energy(mean), 1.0 / max(_sum_of_squares(covariance), least)
+    return 1.0 / _energy(mean), 1.0 / np.maximum(_sum_of_squares(covariance), least)
 
 
 RELATIVE = "relative"

@@ -110,6 +110,43 @@ def test_several_styles_and_their_colours_repeat(folder, capsys, colours):
     )
 
 
+def test_style_losses_and_shorthands_by_option(folder):
+    options = ["--style-losses", "gram:1,histogram:0.2", "--style-layers", "all,pixels:2"]
+    assert run("photo.png", "painting.jpg", "-o", "a.png", *options, *TINY) == 0
+    settings = json.loads((folder / "a.json").read_text())["settings"]
+    assert settings["style_losses"] == {"gram": 1.0, "histogram": 0.2}
+    assert settings["style_layers"]["relu3_4"] == 1 and settings["style_layers"]["pixels"] == 2
+    assert run("--repeat", "a.json", "-o", "b.png", "--quiet") == 0
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+
+
+def test_masks_by_option_repeat(folder, capsys):
+    mask = np.zeros((40, 33, 3), np.float32)
+    mask[:20] = 1
+    save_picture(folder / "top.png", mask)
+    save_picture(folder / "bottom.png", 1 - mask)
+    styles = ["painting.jpg", "sample:waves", "--masks", "top.png", "bottom.png"]
+    assert run("photo.png", *styles, "-o", "a.png", "--mask-form", "product", *TINY) == 0
+    assert json.loads((folder / "a.json").read_text())["mask 2"]["name"] == "bottom.png"
+    assert run("--repeat", "a.json", "-o", "b.png", "--quiet") == 0
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+    assert run("--repeat", "a.json", "--masks", "top.png", "-o", "c.png", "--quiet") == 0
+    assert "3 masks for 2 style" in refused(
+        capsys, "--repeat", "a.json", "-o", "d.png", "--masks", *["top.png"] * 3
+    )
+    save_picture(folder / "bottom.png", mask)
+    assert "mask 2 is not that of the earlier run" in refused(
+        capsys, "--repeat", "a.json", "-o", "d.png"
+    )
+
+
+def test_nonsense_of_styles_is_refused(capsys):
+    chained = ["--style-losses", "chained", "--style-layers", "relu1_1"]
+    assert "at least two layers" in refused(capsys, "photo.png", *chained)
+    assert "unknown style loss 'gramm'" in refused(capsys, "--style-losses", "gramm")
+    assert "too small for a patch" in refused(capsys, "--style-losses", "patches", *TINY)
+
+
 def test_repeating_with_a_changed_second_style_is_refused(folder, capsys):
     assert run("photo.png", "sample:waves", "painting.jpg", "-o", "a.png", *TINY) == 0
     save_picture(folder / "painting.jpg", np.zeros((40, 33, 3), np.float32))
@@ -321,8 +358,8 @@ def test_plain_lines_tell_sizes_weights_memory_and_time(capsys):
         ["truncated.png"],
         ["photo.png", "missing.jpg"],
         ["--size", "-3"],
-        ["--size", "8"],
-        ["photo.png", "painting.jpg", "--size", "17"],
+        ["--size", "5"],
+        ["--size", "17", "--margin", "0"],
         ["--steps", "9" * 400],
         ["--style-layers", "relu1_1,relu1_1:5"],
         ["--style-weight", "1e308"],

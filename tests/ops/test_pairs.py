@@ -17,6 +17,7 @@ SHAPES = {
     "avgpool": [(2, 2, 1), (2, 3, 3), (5, 7, 2), (6, 4, 3)],
     "maxpool": [(2, 2, 1), (2, 3, 3), (5, 7, 2), (6, 4, 3)],
     "pixels": [(1, 1, 3), (4, 3, 3)],
+    "mirror": [(1, 1, 3), (3, 4, 2), (4, 3, 1), (7, 9, 3)],
 }
 CASES = [(name, shape) for name, shapes in SHAPES.items() for shape in shapes]
 PREPROCESSING = Preprocessing("BGR", 255.0, (103.0, 116.0, 123.0), (1.0, 2.0, 3.0))
@@ -29,6 +30,8 @@ def pair_of(name, backend, channels=3, dtype=np.float64):
     backward = partial(getattr(ops, f"{name}_backward"), backend=backend)
     if name == "pixels":
         return partial(forward, preprocessing=PREPROCESSING), backward
+    if name == "mirror":
+        return lambda x: forward(x, min(x.shape[:2]) - 1), backward
     if name != "conv3x3":
         return forward, backward
     w, b = random_array(1, (3, 3, channels, FILTERS)), random_array(2, (FILTERS,))

@@ -33,7 +33,7 @@ def synthesise(
         seed=seed,
         **asked,
     )
-    result = prepare(original, original, settings, weights).finish()
+    result = prepare(original, original, settings, weights=weights).finish()
     if result.interrupted:
         raise KeyboardInterrupt
     return result.image

@@ -17,6 +17,7 @@ from .guided_style import (
     WEIGHTED_GRAM,
 )
 from .histogram import HISTOGRAM, NORMALISED_HISTOGRAM
+from .mirror import MIRROR
 from .moments import MEAN_AND_COVARIANCE, MOMENTS, NORMALISED_MOMENTS
 from .objective import COLOUR_OBJECTIVE, FULL_VGG, MAXIMUM_OBJECTIVE, NARROW_VGG, OBJECTIVE
 from .patches import NORMALISED_PATCHES, PATCHES
@@ -27,6 +28,7 @@ from .shifted_style import NORMALISED_SHIFTED_STYLE, SHIFTED_STYLE
 from .subject import Kinks, Mistake, Problem, Subject
 from .total_variation import NORMALISED_TOTAL_VARIATION, TOTAL_VARIATION
 from .variations import (
+    NINE_POINT_VARIATION,
     NORMALISED_POWER_VARIATION,
     NORMALISED_SMOOTHED_VARIATION,
     POWER_VARIATION,
@@ -62,6 +64,7 @@ EXERCISES = COURSE | {
     for subject in (
         POWER_VARIATION,
         SMOOTHED_VARIATION,
+        NINE_POINT_VARIATION,
         SHIFTED_STYLE,
         BURES,
         WASSERSTEIN,
@@ -74,6 +77,7 @@ EXERCISES = COURSE | {
         CHAINED_STYLE_BELOW,
         HISTOGRAM,
         PATCHES,
+        MIRROR,
     )
 }
 # What the package proves of itself.

@@ -1,0 +1,15 @@
+"""The kernels of the cuda backend: their sources, and what brings them onto a card.
+
+Every file with a kernel tells what it does differently from the one before, as a ladder to climb:
+
+    convolution   naive → tiled → registers (float32) → matrix_unit (TF32, 16 bits)
+                  few (for the step back to the pixels)
+    gram          naive → tiled → registers, tf32
+    relu, pooling, squared_error, total_variation, mean
+                  naive → (tiled →) fast, where there is anything to gain
+    pixels, mirror, filters, sums, lbfgs
+                  one rung
+
+`cuda_backend.py` chooses among them. The tests compile all of them for several generations of
+cards, and run them on a processor.
+"""

@@ -1,0 +1,132 @@
+"""What there is to paint: a list of jobs, each with a name that stays the same when others join."""
+
+import hashlib
+import itertools
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..api import settings_from
+from ..errors import InputError
+from ..images import READABLE_SUFFIXES
+from ..inputs import SAMPLE_PREFIX, Source
+from ..settings import Settings, in_words
+
+_LONGEST_NAME = 120  # without the suffix of a file
+_FORBIDDEN = str.maketrans(dict.fromkeys('<>:"/\\|?*', "_"))  # in names of files, somewhere
+
+
+# What tells the jobs of a batch from each other; in a sweep it is the names of settings.
+BATCH_LABELS = {"style", "content"}
+
+
+class Job(NamedTuple):
+    """One picture to be painted."""
+
+    name: str  # of its files
+    content: Source | None
+    styles: list[Source] | None
+    settings: Settings
+    labels: dict[str, str]  # what tells it from the others: of what → which, in words
+
+
+def sweep_jobs(
+    content: Source | None,
+    styles: list[Source] | None,
+    vary: Mapping[str, Sequence[Any]],
+    settings: Mapping[str, Any],
+) -> list[Job]:
+    """One job for every combination of the values; the last option changes fastest."""
+    if not vary:
+        raise InputError("nothing is varied; name an option and the values that it is to have")
+    words = {name: _distinct(name, values) for name, values in vary.items()}
+    if both := [name for name in vary if name in settings]:
+        raise InputError(f"{both[0]} is varied, and given for all as well; leave out one of them")
+    jobs = []
+    for chosen in itertools.product(*(range(len(values)) for values in vary.values())):
+        labels = {name: words[name][k] for name, k in zip(vary, chosen, strict=True)}
+        values = {name: vary[name][k] for name, k in zip(vary, chosen, strict=True)}
+        name = _file_name("-".join(f"{option}={text}" for option, text in labels.items()))
+        try:
+            jobs.append(Job(name, content, styles, settings_from({**settings, **values}), labels))
+        except InputError as error:
+            raise InputError(f"{name}: {error}") from error
+    return jobs
+
+
+def _distinct(name: str, values: Sequence[Any]) -> list[str]:
+    """The values in words."""
+    words = [in_words(value) for value in values]
+    if not words:
+        raise InputError(f"{name} has no values; give those that it is to have")
+    text, count = Counter(words).most_common(1)[0]
+    if count > 1:
+        raise InputError(f"{name} has {text} {count} times among its values; once is enough")
+    return words
+
+
+def batch_jobs(
+    contents: Sequence[Source], styles: Sequence[Source], settings: Mapping[str, Any]
+) -> list[Job]:
+    """One job for every content in every style; all of one style follow each other."""
+    made = settings_from(settings)
+    by_name = [_by_name(role, each) for role, each in (("content", contents), ("style", styles))]
+    return [
+        Job(
+            _file_name(f"{content_name}-{style_name}"),
+            content,
+            [style],
+            made,
+            {"style": style_name, "content": content_name},
+        )
+        for style_name, style in by_name[1].items()
+        for content_name, content in by_name[0].items()
+    ]
+
+
+def _by_name(role: str, sources: Sequence[Source]) -> dict[str, Source]:
+    """The pictures under short names, no two of which are alike."""
+    pictures = [picture for source in sources for picture in _pictures_of(source)]
+    if not pictures:
+        raise InputError(f"there is no {role} picture; give at least one")
+    stems = [_stem(picture, k) for k, picture in enumerate(pictures, 1)]
+    named = {}
+    for picture, stem in zip(pictures, stems, strict=True):
+        name = stem if stems.count(stem) == 1 else str(picture)
+        if name in named:
+            raise InputError(f"{role} {name} is given twice; once is enough")
+        named[name] = picture
+    return named
+
+
+def _pictures_of(source: Source) -> list[Source]:
+    """Of a folder, the pictures in it."""
+    if isinstance(source, np.ndarray) or not os.path.isdir(source):
+        return [source]
+    found = sorted(
+        path
+        for path in Path(source).iterdir()
+        if path.suffix.lower() in READABLE_SUFFIXES and not path.name.startswith(".")
+    )
+    if not found:
+        raise InputError(f"in the folder {source} there are no pictures")
+    return found
+
+
+def _stem(picture: Source, number: int) -> str:
+    if isinstance(picture, np.ndarray):
+        return f"array {number}"
+    return Path(os.fspath(picture).removeprefix(SAMPLE_PREFIX)).stem
+
+
+def _file_name(text: str) -> str:
+    """The text as the name of a file; where that takes changes, a digest keeps it its own."""
+    name = text.translate(_FORBIDDEN).strip(". ")
+    if name == text and len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST_NAME - 9]}-{digest}"

@@ -1,0 +1,138 @@
+"""One job: what there is of it already, and the painting of the rest."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..api import check_same, prepare, restore
+from ..checkpoint import load_checkpoint
+from ..errors import InputError
+from ..result import load_record, styles_in
+from ..run import Progress, Run
+from ..scales import work
+from ..settings import Settings
+from ..shared import Shared
+from .jobs import Job
+
+
+class AnotherRun(InputError):
+    """What is there is not of this job: never replaced without being told to."""
+
+
+class Files(NamedTuple):
+    """Those of one job."""
+
+    picture: Path
+    record: Path
+    checkpoint: Path
+
+    @classmethod
+    def of(cls, job: Job, folder: Path) -> "Files":
+        names = (f"{job.name}{suffix}" for suffix in (".png", ".json", ".png.checkpoint"))
+        return cls(*(folder / name for name in names))
+
+    def remove(self) -> None:
+        for path in self:
+            path.unlink(missing_ok=True)
+
+
+class Step(NamedTuple):
+    """One of a picture's, told."""
+
+    number: int
+    loss: float
+    size: tuple[int, int]  # (width, height)
+    share: float  # of this picture's work that is done
+
+
+# What is told of a job: a step; or why it has failed; or None, it is finished.
+Happening = Step | str | None
+
+
+class Plan(NamedTuple):
+    """A job that was looked over."""
+
+    job: Job
+    record: dict[str, Any] | None  # of a finished one
+    begun: bool  # there is a checkpoint to go on from
+    work: int  # in pixels × steps
+    memory: int  # bytes above what a process holds before
+    notices: list[str]
+
+
+def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Plan:
+    """Refuse what cannot be painted, and, without `overwrite`, to replace what is of another run.
+
+    With it, such files are removed.
+    """
+    run = prepare(job.content, job.styles, job.settings, shared=shared)
+    files = Files.of(job, folder)
+    plan = Plan(job, None, False, work(run.scales), run.memory, run.notices)
+    try:
+        if files.record.exists():
+            record = load_record(files.record)
+            _check_same_run(run, record)
+            if files.picture.exists():
+                return plan._replace(record=record)
+        elif files.picture.exists():
+            raise InputError("it has no record")
+        if files.checkpoint.exists():
+            facts, _ = load_checkpoint(files.checkpoint)
+            _check_same_run(run, {"settings": facts["settings"], **facts["facts"]})
+            return plan._replace(begun=True)
+    except (InputError, LookupError, TypeError) as error:
+        if not overwrite:
+            raise AnotherRun(
+                f"{files.picture} is of another run: {error}; give another folder, or --overwrite "
+                "to replace it"
+            ) from error
+        files.remove()
+    return plan
+
+
+def _check_same_run(run: Run, record: dict[str, Any]) -> None:
+    before, now = Settings.from_json(record["settings"]).to_json(), run.settings.to_json()
+    for name, value in now.items():
+        if before[name] != value:
+            raise InputError(f"{name} was {before[name]!r:.80} then, {value!r:.80} now")
+    if styles_in(record) != styles_in(run.facts):
+        raise InputError("it has another number of style pictures")
+    check_same(run, record, run.facts)
+
+
+def paint(job: Job, folder: Path, shared: Shared, tell: Callable[[Step], None]) -> None:
+    """From the beginning, or on from the checkpoint; an interrupt leaves one."""
+    files = Files.of(job, folder)
+    if files.checkpoint.exists():
+        run = restore(files.checkpoint, shared=shared)
+    else:
+        run = prepare(job.content, job.styles, job.settings, shared=shared)
+
+    def callback(progress: Progress) -> None:
+        tell(Step(progress.step, progress.loss, progress.size, progress.share))
+
+    result = run.finish(callback, files.checkpoint)
+    if result.interrupted:
+        if run.done:
+            run.save(files.checkpoint)
+        raise KeyboardInterrupt
+    if run.done == 0:
+        raise InputError(result.stop_reason)
+    result.save_record(files.record)  # first: a picture without one could be anybody's
+    result.save(files.picture)
+    files.checkpoint.unlink(missing_ok=True)
+
+
+def why(error: Exception) -> str:
+    """In one line, why a job has failed."""
+    if isinstance(error, MemoryError):
+        return "out of memory; use a smaller size, or fewer processes"
+    if isinstance(error, OSError):
+        where = f"{os.fspath(error.filename)}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    return str(error)
+
+
+# What a job may fail of while the others go on.
+FAILURES = (InputError, MemoryError, OSError)

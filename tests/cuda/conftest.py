@@ -1,0 +1,23 @@
+"""The kernels, compiled once for all tests here."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from host_card import COMPILER, HostCupy, Kernels, build
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory):
+    if COMPILER is None:
+        pytest.skip("no C++ compiler: the kernels cannot be tried on this processor")
+    folder = tmp_path_factory.mktemp("kernels")
+    return {real: Kernels(build(folder, real)) for real in ("float32", "float64")}
+
+
+@pytest.fixture
+def cupy(libraries):
+    return HostCupy(libraries)

@@ -1,0 +1,181 @@
+"""Every operation of the cuda backend at awkward shapes, beside what the numpy backend makes of it.
+
+A case is a function: it computes with a backend and returns a dictionary of results. So the same
+cases are run with every rung of the ladders, every precision, and under the sanitisers.
+"""
+
+from functools import partial
+
+import numpy as np
+from proofs import random_array
+
+from manualnst.backends import from_host, get_backend, to_host
+from manualnst.backends.cuda.lbfgs import Memory
+from manualnst.ops import fused_backward, fused_forward
+from manualnst.optimizers import Way
+
+NUMPY = get_backend("numpy")
+
+# (H, W, C, K): a single pixel; odd edges; channels that fill no tile, one, and more than one, and
+# that are no multiple of four; more than one block each way
+CONVOLUTIONS = [
+    (1, 1, 1, 1),
+    (1, 5, 3, 4),
+    (9, 18, 5, 7),
+    (9, 18, 5, 70),
+    (6, 4, 33, 34),
+    (19, 35, 20, 68),
+    (3, 2, 36, 130),
+]
+MAPS = [(1, 1, 1), (1, 7, 3), (5, 3, 33), (9, 11, 4), (4, 6, 68)]
+POOLABLE = [(2, 2, 1), (2, 3, 3), (5, 7, 2), (6, 4, 8)]
+GRAMS = [(1, 1, 1), (5, 3, 3), (7, 9, 5), (1, 70, 17), (13, 41, 66), (3, 5, 132)]
+
+
+def convolution(shape, backend, draw):
+    x, w, b, dL_dy = _filters_and_maps(shape, draw)
+    y, cache = backend.conv3x3_forward(x, w, b)
+    return {"y": y, "dL_dx": backend.conv3x3_backward(dL_dy, cache)}
+
+
+def fused(shape, pooled, backend, draw):
+    H, W, C, K = shape
+    x, w, b, _ = _filters_and_maps(shape, draw)
+    dL_dy = draw(4, (H // 2, W // 2, K) if pooled else (H, W, K))
+    y, cache = fused_forward(x, w, b, pooled, backend=backend)
+    dL_dx = fused_backward(dL_dy, cache, backend=backend)
+    return {"y": y[:], "dL_dx": dL_dx}
+
+
+def _filters_and_maps(shape, draw):
+    H, W, C, K = shape
+    shapes = [(H, W, C), (3, 3, C, K), (K,), (H, W, K)]
+    return [draw(seed, each) for seed, each in enumerate(shapes)]
+
+
+def relu(shape, backend, draw):
+    y, cache = backend.relu_forward(draw(1, shape))
+    return {"y": y, "dL_dx": backend.relu_backward(draw(2, shape), cache)}
+
+
+def pooling(kind, shape, backend, draw):
+    y, cache = getattr(backend, f"{kind}_forward")(draw(1, shape))
+    dL_dy = draw(2, y.shape)
+    return {"y": y, "dL_dx": getattr(backend, f"{kind}_backward")(dL_dy, cache)}
+
+
+def pixels(order, backend, draw):
+    x, dL_dz = (draw(seed, (4, 5, 3)) for seed in (1, 2))
+    scale, shift = np.array([2, 3, 4], x.dtype), np.array([0.1, 0.2, 0.3], x.dtype)
+    z, cache = backend.pixels_forward(x, scale, shift, order)
+    return {"z": z, "dL_dx": backend.pixels_backward(dL_dz, cache)}
+
+
+def mirror(shape, margin, backend, draw):
+    y, cache = backend.mirror_forward(draw(1, shape), margin)
+    return {"y": y, "dL_dx": backend.mirror_backward(draw(2, y.shape), cache)}
+
+
+def squared_error(shape, backend, draw):
+    F, P = (draw(seed, shape) for seed in (1, 2))
+    loss, cache = backend.squared_error_forward(F, P)
+    return {"loss": loss, "dL_dF": backend.squared_error_backward(0.7, cache)}
+
+
+def total_variation(shape, backend, draw):
+    loss, cache = backend.total_variation_forward(draw(1, shape))
+    return {"loss": loss, "dL_dx": backend.total_variation_backward(0.7, cache)}
+
+
+def gram(shape, backend, draw):
+    N = shape[2]
+    F, dL_dG, onto = (draw(seed, each) for seed, each in enumerate([shape, (N, N), shape]))
+    G, cache = backend.gram_forward(F)
+    dL_dF = backend.gram_backward(dL_dG, cache)
+    return {"G": G, "dL_dF": dL_dF, "onto": backend.gram_backward(dL_dG, cache, onto)}
+
+
+def mean_and_covariance(shape, backend, draw):
+    N = shape[2]
+    F, dL_dmean, dL_dcovariance = (
+        draw(seed, each) for seed, each in enumerate([shape, (N,), (N, N)])
+    )
+    mean, covariance, cache = backend.mean_and_covariance_forward(F)
+    dL_dF = backend.mean_and_covariance_backward(dL_dmean, dL_dcovariance, cache)
+    return {"mean": mean, "covariance": covariance, "dL_dF": dL_dF}
+
+
+def lbfgs(shape, backend, draw):
+    """−H g from three pairs; of NumPy by the update of H as the equation has it, as a matrix. And
+    a step, and the way there."""
+    x, g, *steps = (draw(seed, shape) for seed in range(5))
+    changes = [s * (1 + n) + 0.1 * steps[0] for n, s in enumerate(steps)]
+    if backend is NUMPY:
+        d, slope = _dense_direction(x, g, steps, changes), np.sum(x * (g - x))
+        return {"d": d, "x": np.clip(x + 0.5 * g, 0, 1), "s": g - x, "y": g - x, "slope": slope}
+    memory = Memory(backend.card, 2, {}, Way)
+    for s, y in zip(steps, changes, strict=True):
+        memory.learn(s, y)
+    way = memory.way(x, g, x, g)
+    assert way.is_finite and not memory.way(x, g, x, g / 0).is_finite
+    slope = from_host(backend, np.array(way.slope))
+    found = {"d": memory.direction(x, g)[0], "x": memory.moved(x, 0.5, g)}
+    return found | {"s": way.s, "y": way.y, "slope": slope}
+
+
+def _dense_direction(x, g, steps, changes):
+    s, y = ([each.ravel() for each in arrays[1:]] for arrays in (steps, changes))  # the last two
+    identity, free = np.eye(x.size), ~(((x <= 0) & (g > 0)) | ((x >= 1) & (g < 0)))
+    H = identity * (s[-1] @ y[-1]) / (y[-1] @ y[-1])
+    for s_n, y_n in zip(s, y, strict=True):
+        right = identity - np.outer(y_n, s_n) / (s_n @ y_n)
+        H = right.T @ H @ right + np.outer(s_n, s_n) / (s_n @ y_n)
+    return -(H @ (g * free).ravel()).reshape(x.shape) * free
+
+
+def whole_numbers(seed: int, shape, dtype) -> np.ndarray:
+    """Small ones, of which all arithmetics here make the same products and sums, exactly. Those of
+    one dimension, biases, end in a half: no sum is 0, where a ReLU might be decided by rounding."""
+    values = np.random.default_rng(seed).integers(-2, 3, shape)
+    return (values + 0.5 * (len(shape) == 1)).astype(dtype)
+
+
+PRODUCTS = {
+    **{f"convolution {s}": partial(convolution, s) for s in CONVOLUTIONS},
+    **{f"fused {s}": partial(fused, s, False) for s in CONVOLUTIONS},
+    **{f"fused and pooled {s}": partial(fused, s, True) for s in CONVOLUTIONS if min(s[:2]) > 1},
+    **{f"gram {s}": partial(gram, s) for s in GRAMS},
+}
+OTHERS = {
+    **{f"mean and covariance {s}": partial(mean_and_covariance, s) for s in GRAMS[1:4]},
+    **{f"relu {s}": partial(relu, s) for s in MAPS},
+    **{f"avgpool {s}": partial(pooling, "avgpool", s) for s in POOLABLE},
+    **{f"maxpool {s}": partial(pooling, "maxpool", s) for s in POOLABLE},
+    **{f"pixels {order}": partial(pixels, order) for order in ([0, 1, 2], [2, 1, 0])},
+    **{
+        f"mirror {s} {m}": partial(mirror, s, m)
+        for *s, m in [(1, 1, 3, 0), (3, 4, 2, 2), (7, 9, 3, 4)]
+    },
+    **{f"squared error {s}": partial(squared_error, s) for s in [*MAPS, (3, 3)]},
+    **{f"total variation {s}": partial(total_variation, s) for s in MAPS},
+    **{f"lbfgs {s}": partial(lbfgs, s) for s in [(2, 3, 3), (9, 11, 3)]},
+}
+CASES = PRODUCTS | OTHERS
+
+# Of the largest entry. Rounding to so many bits of fraction, and sums of a few hundred products;
+# the way back of float16 is bfloat16's.
+TOLERANCES = {"float32": 3e-6, "tf32x3": 3e-6, "tf32": 1e-3, "float16": 8e-3, "bfloat16": 8e-3}
+TOLERANCES["float64"] = 1e-13
+
+
+def errors(case: str, backend, dtype, numbers=random_array) -> dict[str, float]:
+    """How far each result is from the numpy backend's in float64, relative to its largest entry."""
+    expected = CASES[case](NUMPY, lambda *drawn: numbers(*drawn, np.float64))
+    found = CASES[case](backend, lambda *drawn: from_host(backend, numbers(*drawn, dtype)))
+    return {name: _error(to_host(found[name]), np.asarray(expected[name])) for name in expected}
+
+
+def _error(found, expected) -> float:
+    assert found.shape == expected.shape
+    error = np.max(np.abs(found - expected), initial=0) / (np.max(np.abs(expected), initial=0) or 1)
+    return float(error) if np.isfinite(error) else np.inf

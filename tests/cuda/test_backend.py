@@ -1,0 +1,251 @@
+"""The cuda backend in its place: network, objective and runs, on a card made of a processor."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from host_card import HostCupy
+from proofs import assert_close, small_weights
+
+import manualnst
+from manualnst.api import prepare, restore
+from manualnst.backends import PRECISIONS, cuda_backend, from_host, get_backend, to_host
+from manualnst.backends.cuda.card import Card
+from manualnst.backends.cuda_backend import Backend
+from manualnst.errors import InputError
+from manualnst.network import Network
+from manualnst.objective import Evaluation, LossSettings, Objective
+from manualnst.optimizers import LBFGS, State
+from manualnst.settings import Settings
+
+NUMPY = get_backend("numpy")
+STYLE_LAYERS = ("pixels", "relu1_1", "relu2_1", "relu3_1")
+
+
+@pytest.fixture
+def card_is_there(cupy, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    return cupy
+
+
+def pictures(dtype=np.float32):
+    rng = np.random.default_rng(5)
+    return [rng.random(shape).astype(dtype) for shape in ((18, 21, 3), (17, 26, 3), (18, 21, 3))]
+
+
+def objective(backend, dtype=np.float32, pool="average", **changes):
+    weights = small_weights(last="conv3_2", widths=(6, 33, 40))
+    network = Network(weights, backend=backend, pool=pool, dtype=dtype)
+    content, style, _ = pictures(dtype)
+    settings = dict(
+        content_layers={"relu3_2": 1.0, "conv2_2": 1.0},
+        style_layers=dict.fromkeys(STYLE_LAYERS, 1.0),
+        content_weight=0.7,
+        style_weight=1.3,
+        tv_weight=0.1,
+        normalisation="relative",
+    )
+    return Objective(network, content, style, LossSettings(**(settings | changes)))
+
+
+# The smallest of the losses, of a content that is nearly met, is a difference of like numbers.
+LOSS = {"float32": 1e-5, "tf32x3": 1e-5, "tf32": 5e-3, "float16": 5e-3, "bfloat16": 4e-2}
+GRADIENT = {"float32": 1e-5, "tf32x3": 1e-5, "tf32": 2e-2, "float16": 5e-2, "bfloat16": 0.2}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_an_evaluation_is_that_of_numpy(precision, cupy):
+    backend, x = Backend(Card(cupy), precision), pictures()[2]
+    expected = objective(NUMPY, np.float64)(x.astype(np.float64))
+    found = objective(backend)(from_host(backend, x))
+    assert found.loss == pytest.approx(expected.loss, rel=LOSS[precision])
+    assert found.terms.keys() == expected.terms.keys()
+    assert_close(to_host(found.dL_dx), expected.dL_dx, GRADIENT[precision])
+
+
+@pytest.mark.parametrize("normalisation", ["relative", "paper", "sum", "mean"])
+@pytest.mark.parametrize("pool", ["average", "max"])
+def test_in_double_precision_it_is_the_same(pool, normalisation, cupy):
+    backend, x = Backend(Card(cupy)), pictures(np.float64)[2]
+    expected, found = (
+        objective(b, np.float64, pool, normalisation=normalisation, in_greys=pool == "max")(
+            from_host(b, x)
+        )
+        for b in (NUMPY, backend)
+    )
+    assert found.loss == pytest.approx(expected.loss, rel=1e-12)
+    for name, term in expected.terms.items():
+        assert found.terms[name].value == pytest.approx(term.value, rel=1e-10), name
+    assert_close(to_host(found.dL_dx), expected.dL_dx, 1e-11)
+
+
+def test_an_evaluation_is_recorded_and_then_played(cupy):
+    backend = Backend(Card(cupy))
+    evaluate, fresh = objective(backend), objective(backend)
+    x, y = (from_host(backend, pictures()[n]) for n in (2, 0))
+    evaluations = [evaluate(each) for each in (x, x, y, x)]
+    assert cupy.cuda.launches == 3
+    assert len({e.dL_dx.get().tobytes() for e in evaluations}) == 2
+    for n in (1, 3):
+        assert evaluations[n].loss == evaluations[0].loss
+    plain = fresh(y)
+    assert evaluations[2].loss == plain.loss
+    assert evaluations[2].dL_dx.get().tobytes() == plain.dL_dx.get().tobytes()
+    # Another scale, or another size, is another recording.
+    evaluate.scale = 2.0
+    doubled = [evaluate(x) for _ in range(2)]
+    assert {e.loss for e in doubled} == {2 * evaluations[0].loss}
+
+
+def test_an_evaluation_waits_for_the_card_once(cupy):
+    backend = Backend(Card(cupy))
+    evaluate, x = objective(backend), from_host(backend, pictures()[2])
+    evaluate(x)
+    evaluate(x)
+    before = cupy.waits
+    evaluate(x)
+    assert cupy.waits == before + 1
+
+
+SMALL = dict(size=24, steps=4, min_size=16)
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "lbfgsb"])
+def test_a_run_is_that_of_numpy(optimizer, card_is_there):
+    runs = [
+        manualnst.stylize(**SMALL, optimizer=optimizer, backend=backend, precision="float32")
+        for backend in ("numpy", "cuda")
+    ]
+    expected, found = (run.record["history"]["total"] for run in runs)
+    assert found == pytest.approx(expected, rel=1e-3)
+    assert_close(runs[1].image, runs[0].image, 2e-2)
+    assert "backend: cuda, a processor, matrix products in float32" in runs[1].record["notices"]
+    assert card_is_there.cuda.launches > 0
+
+
+def test_an_interrupted_run_goes_on_with_the_same_bits(card_is_there, tmp_path):
+    options = SMALL | {"backend": "cuda", "precision": "float32", "scales": 1}
+    whole = manualnst.stylize(**options)
+    path = tmp_path / "run.checkpoint"
+
+    def stop(progress):
+        assert isinstance(progress.picture, np.ndarray)
+        return progress.step == 2
+
+    run = prepare(None, None, Settings(**options))
+    run.finish(stop)
+    run.save(path)
+    resumed = restore(path).finish()
+    assert resumed.image.tobytes() == whole.image.tobytes()
+    assert resumed.record["history"] == whole.record["history"]
+
+
+def test_auto_takes_the_card_where_there_is_one_and_tells(card_is_there):
+    run = prepare(None, None, Settings(**SMALL, scales=1, backend="auto", precision="float32"))
+    run.start()
+    assert run.settings.backend == "cuda"
+    assert "backend: cuda, a processor, matrix products in float32" in run.notices
+
+
+def without_cupy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)  # as if it were not installed
+
+
+def test_without_cupy_auto_tells_what_it_takes_and_why(monkeypatch):
+    without_cupy(monkeypatch)
+    run = prepare(None, None, Settings(**SMALL, backend="auto"))
+    assert run.settings.backend == "numpy"
+    [line] = [line for line in run.notices if line.startswith("backend: numpy")]
+    assert "CuPy is not installed" in line
+
+
+def test_without_cupy_cuda_is_refused(monkeypatch):
+    without_cupy(monkeypatch)
+    with pytest.raises(InputError, match="CuPy is not installed; install manualnst with"):
+        get_backend("cuda")
+
+
+def test_without_a_driver_cuda_is_refused(cupy, monkeypatch):
+    def fail():
+        raise RuntimeError("cudaErrorInsufficientDriver: too old\nand more")
+
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setattr(cupy.cuda, "getDeviceCount", fail)
+    with pytest.raises(InputError, match=r"no usable NVIDIA card .*too old\); nvidia-smi"):
+        get_backend("cuda")
+    monkeypatch.setattr(cupy.cuda, "getDeviceCount", lambda: 0)
+    with pytest.raises(InputError, match="there is no NVIDIA card"):
+        get_backend("cuda")
+
+
+def test_an_old_card_computes_in_float32_and_refuses_the_rest(libraries):
+    card = Card(HostCupy(libraries, capability=75))
+    assert Backend(card).precision == "float32"
+    with pytest.raises(InputError, match=r"tf32: this card has compute capability 7\.5"):
+        Backend(card, "tf32")
+
+
+def test_what_it_does_not_compute_is_refused_in_words(cupy):
+    with pytest.raises(InputError, match="no channel_order; use --backend numpy"):
+        Backend(Card(cupy)).channel_order(None)
+    assert not hasattr(Backend(Card(cupy)), "no_such_thing")
+
+
+def test_a_precision_is_for_a_card():
+    with pytest.raises(InputError, match="precision tf32 is for the cuda backend"):
+        manualnst.Settings(precision="tf32")
+    with pytest.raises(InputError, match="unknown precision 'half'"):
+        manualnst.Settings(precision="half", backend="cuda")
+
+
+def test_nothing_loads_cupy_unasked():
+    code = "import sys, manualnst, manualnst.cli; sys.exit('cupy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_all_functions_are_those_of_the_numpy_backend():
+    own = {n for n in vars(Backend) if n.endswith(("_forward", "_backward"))}
+    assert own <= set(vars(NUMPY))
+    assert cuda_backend.PRECISIONS is PRECISIONS
+
+
+def quadratic(curvatures, lowest):
+    """½ Σ c (x − lowest)², in plain arithmetic: of NumPy's arrays and of the card's."""
+
+    def evaluate(x):
+        away = x - lowest
+        gradient = curvatures * away
+        loss = np.sum(0.5 * gradient * away, dtype=np.float64)
+        return Evaluation(float(loss), gradient, {})
+
+    return evaluate
+
+
+def test_the_memory_of_lbfgs_on_the_card_is_that_of_numpy(card_is_there):
+    rng = np.random.default_rng(3)
+    shape = (7, 11, 3)
+    curvatures = rng.uniform(0.1, 10, shape).astype(np.float64)
+    lowest = rng.uniform(-0.3, 1.3, shape).astype(np.float64)  # some of it outside the box
+    start = rng.uniform(0, 1, shape).astype(np.float64)
+    paths = []
+    for put in (np.asarray, card_is_there.asarray):
+        path, evaluate = [], quadratic(put(curvatures), put(lowest))
+        keep = lambda step, path=path: path.append(to_host(step.state.x))  # noqa: E731
+        LBFGS().minimise(evaluate, State(put(start)), 14, keep)
+        paths.append(path)
+    assert len(paths[0]) == len(paths[1]) == 14  # more than the memory has places
+    for expected, found in zip(*paths, strict=True):
+        assert_close(found, expected, 1e-6)  # factors are float32 in NumPy
+    best = np.clip(lowest, 0, 1)
+    assert np.abs(paths[1][-1] - best).mean() < 0.05 * np.abs(start - best).mean()
+
+
+def test_a_step_of_lbfgs_waits_for_the_card_a_few_times(card_is_there):
+    rng = np.random.default_rng(3)
+    put = card_is_there.asarray
+    evaluate = quadratic(put(rng.uniform(0.1, 10, (5, 6, 3))), put(rng.uniform(0, 1, (5, 6, 3))))
+    waits = []
+    keep = lambda step: waits.append(card_is_there.waits)  # noqa: E731
+    LBFGS().minimise(evaluate, State(put(rng.uniform(0, 1, (5, 6, 3)))), 13, keep)
+    assert np.median(np.diff(waits)) == 4  # with that for the loss

@@ -1,0 +1,74 @@
+"""Every kernel of every ladder, run on a processor, against the numpy backend in float64."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from pairs import CASES, PRODUCTS, TOLERANCES, errors, whole_numbers
+from proofs import random_array
+
+from manualnst.backends import PRECISIONS, to_host
+from manualnst.backends.cuda.card import Card
+from manualnst.backends.cuda_backend import RUNGS, Backend
+
+
+def check(found, tolerance):
+    assert max(found.values()) <= tolerance, found
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("rung", RUNGS)
+@pytest.mark.parametrize("case", CASES)
+def test_every_rung_agrees(case, rung, dtype, cupy):
+    backend = Backend(Card(cupy), "float32", rung)
+    check(errors(case, backend, np.dtype(dtype)), TOLERANCES[dtype])
+
+
+@pytest.mark.parametrize("precision", ["tf32", "float16", "bfloat16"])
+@pytest.mark.parametrize("case", [case for case in PRODUCTS if not case.startswith("fused (")])
+def test_matrix_units_agree_exactly_in_whole_numbers(case, precision, cupy):
+    check(errors(case, Backend(Card(cupy), precision), np.float32, whole_numbers), 1e-6)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS[1:])
+@pytest.mark.parametrize("case", ["convolution (6, 4, 33, 34)", "gram (3, 5, 132)"])
+def test_matrix_units_round_as_they_should(case, precision, cupy):
+    found = errors(case, Backend(Card(cupy), precision), np.float32)
+    check(found, TOLERANCES[precision])
+    assert precision == "tf32x3" or min(found.values()) > TOLERANCES["float32"]
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(
+    "case", ["fused and pooled (9, 18, 5, 7)", "gram (7, 9, 5)", "convolution (6, 4, 33, 34)"]
+)
+def test_threads_in_the_other_order_give_the_same_bits(case, precision, cupy):
+    results = []
+    for descending in (False, True):
+        cupy.descending = descending
+        draw = lambda *drawn: cupy.asarray(random_array(*drawn, np.float32))  # noqa: E731
+        found = CASES[case](Backend(Card(cupy), precision), draw)
+        results.append({name: to_host(value).tobytes() for name, value in found.items()})
+    assert results[0] == results[1]
+
+
+def test_no_kernel_is_left_out(libraries, cupy):
+    """The cases above meet all of them; here each is launched once, at the shapes that do."""
+    for lib in libraries.values():
+        lib.launched.clear()
+    shapes = (
+        "(1, 5, 3, 4)",
+        "(9, 18, 5, 7)",
+        "(3, 2, 36, 130)",
+        "(7, 9, 5)",
+        "(3, 5, 132)",
+        "(5, 3, 3)",
+    )
+    cases = [case for case in CASES if case not in PRODUCTS or case.endswith(shapes)]
+    for dtype, rung in product(libraries, RUNGS):
+        for case in cases:
+            errors(case, Backend(Card(cupy), "float32", rung), np.dtype(dtype))
+    for precision, case in product(PRECISIONS[1:], filter(PRODUCTS.__contains__, cases)):
+        errors(case, Backend(Card(cupy), precision), np.float32)
+    left_out = {real: lib.names - lib.launched for real, lib in libraries.items()}
+    assert left_out == {"float32": set(), "float64": set()}

@@ -1,0 +1,44 @@
+"""What is foretold of a card's memory, against what is alive at a time."""
+
+import gc
+import sys
+
+import numpy as np
+import pytest
+from proofs import small_weights
+from weightless import Weightless
+
+import manualnst
+from manualnst import preflight
+from manualnst.backends.cuda.card import Card
+from manualnst.backends.cuda_backend import Backend
+from manualnst.errors import InputError
+from manualnst.network import Network
+from manualnst.objective import Objective
+from manualnst.settings import Settings
+from manualnst.vgg import WIDTHS
+
+
+@pytest.mark.parametrize("pool", ["average", "max"])
+@pytest.mark.parametrize("size", [(512, 512), (1023, 700)])
+def test_the_memory_of_an_evaluation(size, pool):
+    cupy, settings = Weightless(), Settings(pool=pool)
+    weights = small_weights(widths=WIDTHS)
+    network = Network(weights, backend=Backend(Card(cupy)), pool=pool)
+    x = np.zeros((*size, 3), np.float32)
+    objective = Objective(network, x, x, settings.losses)
+    x = cupy.asarray(x)
+    objective._evaluate(x, 1.0)  # filters are laid out
+    gc.collect()
+    before = cupy.peak = cupy.bytes
+    objective._evaluate(x, 1.0)
+    taps = settings.content_layers.keys() | settings.style_layers.keys()
+    foretold = preflight.evaluation_bytes(weights, taps, *size, pool, on_card=True)
+    assert foretold == pytest.approx(cupy.peak - before, rel=0.1)
+
+
+def test_a_picture_too_large_for_the_card_is_refused(cupy, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setattr(type(cupy.cuda), "free_bytes", 150 << 20)
+    with pytest.raises(InputError, match=r"not enough memory on the card: .* --size \d+ fits"):
+        manualnst.stylize(size=512, backend="cuda")

@@ -1,0 +1,191 @@
+"""Sweeps and batches from the Python side: what is shared, what is told, how many processes."""
+
+import numpy as np
+import pytest
+from proofs import small_weights
+
+import manualnst
+from manualnst import inputs, machine, shared, targets
+from manualnst.api import prepare
+from manualnst.errors import InputError
+from manualnst.images import load_picture
+from manualnst.many import Listener, carry_out, sweep_jobs
+from manualnst.many.jobs import batch_jobs
+from manualnst.many.work import _Work
+from manualnst.network import Network
+from manualnst.settings import Settings
+from manualnst.weights import save_weights
+
+LAYERS = dict(style_layers={"relu1_1": 1.0}, content_layers={"relu1_1": 1.0})
+SMALL = dict(size=32, steps=2, **LAYERS)
+
+
+@pytest.fixture
+def pictures():
+    rng = np.random.default_rng(0)
+    return rng.random((32, 29, 3)), rng.random((24, 30, 3))
+
+
+def test_a_sweep_gives_pictures_records_and_a_table(pictures, tmp_path):
+    vary = {"content_weight": np.array([0.01, 1.0]), "pool": ("average", "max")}
+    series = manualnst.sweep(*pictures, vary=vary, folder=tmp_path / "many", **SMALL)
+    assert not series.interrupted and not series.failures
+    assert [(row["content_weight"], row["pool"]) for row in series.table()] == [
+        (weight, pool) for weight in ("0.01", "1") for pool in ("average", "max")
+    ]
+    alone = manualnst.stylize(*pictures, content_weight=0.01, pool="max", **SMALL)
+    second = series.outcomes[1]
+    assert np.abs(second.image - alone.image).max() < 0.51 / 255
+    assert second.record["best_loss"] == alone.record["best_loss"]
+    sheet = load_picture(tmp_path / "many" / "sheet.png").pixels
+    assert np.abs(sheet - series.sheet()).max() < 0.51 / 255
+    assert series._repr_png_().startswith(b"\x89PNG")
+
+
+def test_what_is_the_same_is_made_once(pictures, tmp_path, monkeypatch):
+    counts = dict.fromkeys(("picture", "weights", "network", "forward"), 0)
+
+    def counting(name, function):
+        def counted(*args, **options):
+            counts[name] += 1
+            return function(*args, **options)
+
+        return counted
+
+    monkeypatch.setattr(inputs, "load_source", counting("picture", inputs.load_source))
+    monkeypatch.setattr(shared, "find_weights", counting("weights", shared.find_weights))
+    monkeypatch.setattr(shared, "Network", counting("network", shared.Network))
+    monkeypatch.setattr(Network, "forward", counting("forward", Network.forward))
+    vary = {"content_weight": [0.01, 0.1, 1.0], "tv_weight": [0.0, 1.0]}
+    series = manualnst.sweep(*pictures, vary=vary, folder=tmp_path / "many", **SMALL)
+    evaluations = sum(outcome.record["evaluations"] for outcome in series.outcomes)
+    assert counts["picture"] == 2 and counts["weights"] == counts["network"] == 1
+    assert counts["forward"] - evaluations == 2  # and the targets of two pictures
+
+
+def test_targets_of_other_pictures_layers_and_networks_are_others(pictures):
+    content, _ = pictures
+    picture = content.astype(np.float32)
+    common = shared.Shared()
+    asked = [targets.Asked(targets.map_itself, ("relu1_1",))]
+
+    def measured(pool="average", picture=picture, asked=asked, seed=0):
+        network = common.network(networks[seed], "numpy", pool=pool)
+        return targets.measured(network, picture, asked, common.targets)
+
+    networks = [small_weights(seed) for seed in range(2)]
+    first = measured()
+    assert measured()[0] is first[0]
+    assert measured(picture=picture.copy())[0] is first[0]
+    assert not np.array_equal(measured(picture=1 - picture)[0], first[0])
+    other = [targets.Asked(targets.map_itself, ("relu1_2",))]
+    assert measured(asked=other)[0].shape == first[0].shape
+    assert not np.array_equal(measured(asked=other)[0], first[0])
+    assert not np.array_equal(measured(seed=1)[0], first[0])
+    assert np.array_equal(measured()[0], first[0])
+    assert measured(pool="max")[0] is not first[0]
+
+
+def test_a_callback_can_end_it_and_the_same_call_goes_on(pictures, tmp_path):
+    moments = []
+
+    def callback(moment):
+        moments.append(moment)
+        return moment.picture == "seed=2" and moment.picture_step == 2
+
+    many = dict(vary={"seed": [1, 2]}, folder=tmp_path / "many", **SMALL | dict(steps=4))
+    series = manualnst.sweep(*pictures, callback=callback, init="noise", **many)
+    assert series.interrupted
+    assert [outcome.record is not None for outcome in series.outcomes] == [True, False]
+    assert moments[-1].share == pytest.approx(0.75) and moments[-1].step == 1
+    assert (tmp_path / "many" / "seed=2.png.checkpoint").exists()
+    moments.clear()
+    series = manualnst.sweep(*pictures, init="noise", callback=moments.append, **many)
+    assert [(moment.picture, moment.picture_step) for moment in moments] == [
+        ("seed=2", 3),
+        ("seed=2", 4),
+    ]
+    assert series.outcomes[1].record["steps"] == 4 and not series.interrupted
+
+
+def test_a_batch_keeps_its_failures(pictures, tmp_path):
+    content, style = pictures
+    broken = tmp_path / "broken.png"
+    broken.write_text("no picture")
+    series = manualnst.batch([content, broken], style, folder=tmp_path / "many", **SMALL)
+    [failure] = series.failures
+    assert failure.job.name == "broken-array 1" and "cannot read" in failure.failure
+    assert [outcome.record is None for outcome in series.outcomes] == [False, True]
+    assert series.sheet().shape[2] == 3
+
+
+def test_a_folder_stands_for_its_pictures_in_order(tmp_path):
+    for name in ("b.JPG", "a.png", ".hidden.png", "notes.txt"):
+        (tmp_path / name).touch()
+    jobs = batch_jobs([tmp_path], ["sample:waves", "sample:mosaic"], {})
+    assert [job.name for job in jobs] == ["a-waves", "b-waves", "a-mosaic", "b-mosaic"]
+
+
+def test_names_of_files_are_safe_short_and_their_own():
+    values = [{"relu1_1": 2.0}, {"relu1_1": 2.0, "relu2_1": 1e-9}, {"conv1_1": 3.0}]
+    values.append({f"relu{b}_{i}": 0.5 for b in range(1, 6) for i in range(1, 3)})
+    jobs = sweep_jobs(None, None, {"style_layers": values}, {})
+    names = [job.name for job in jobs]
+    assert len(set(names)) == 4
+    assert not set('<>:"/\\|?*') & set("".join(names))
+    assert max(map(len, names)) <= 120
+    few = sweep_jobs(None, None, {"style_layers": values[1:2]}, {})
+    assert few[0].name == names[1]  # also among others
+
+
+@pytest.mark.parametrize(("available", "processes"), [(10**12, 3), (10**3, 1), (None, 3)])
+def test_memory_limits_the_processes(pictures, tmp_path, monkeypatch, available, processes):
+    jobs = sweep_jobs(*pictures[:1], [pictures[1]], {"seed": [1, 2, 3, 4]}, SMALL)
+    told = []
+
+    class Telling(Listener):
+        def message(self, text):
+            told.append(text)
+
+    work = _Work(jobs, tmp_path, 3, False, Telling(), True)
+    for job in jobs:
+        work._look_over(job)
+    monkeypatch.setattr(machine, "available_memory", lambda: available)
+    assert work._that_memory_allows(jobs, 3) == processes
+    assert any("does not suffice for 3" in line for line in told) == (processes == 1)
+
+
+def test_a_job_without_memory_is_a_failure_of_its_own(pictures, tmp_path, monkeypatch):
+    from manualnst.many import work
+
+    def paint(job, *rest):
+        raise MemoryError
+
+    monkeypatch.setattr(work, "paint", paint)
+    series = manualnst.batch(*pictures, folder=tmp_path / "many", **SMALL)
+    assert "out of memory" in series.failures[0].failure
+
+
+def test_the_folder_must_be_one(pictures, tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "missing" / "folder"):
+        with pytest.raises(InputError, match="folder"):
+            carry_out(batch_jobs(*([p] for p in pictures), SMALL), folder, 1, False, Listener())
+
+
+@pytest.mark.parametrize("architecture", ["vgg16", "vgg19"])
+def test_both_architectures_run_to_their_ends(pictures, tmp_path, architecture):
+    last = {"vgg16": "conv5_3", "vgg19": "conv5_4"}[architecture]
+    path = tmp_path / f"{architecture}.h5"
+    save_weights(small_weights(last=last, architecture=architecture), path)
+    layers = {last.replace("conv", "relu"): 1.0, "relu3_3": 1.0}
+    settings = dict(weights=str(path), size=32, steps=2, style_layers=layers)
+    for pool in ("average", "max"):
+        result = manualnst.stylize(*pictures, **settings, pool=pool)
+        assert result.record["weights"]["architecture"] == architecture
+        assert result.record["best_loss"] < result.record["history"]["total"][0]
+    run = prepare(*pictures, Settings(**settings))
+    assert run.memory > 32 << 20
+    if architecture == "vgg16":
+        with pytest.raises(InputError, match="unknown layer 'relu5_4'"):
+            manualnst.stylize(*pictures, **settings | dict(style_layers={"relu5_4": 1.0}))
