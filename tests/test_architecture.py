@@ -29,14 +29,14 @@ LAYERS = [
     ["network", "terms"],
     ["ops", "weights"],
     ["backends"],
-    ["plots", "sheets"],
+    ["animation", "plots", "sheets"],
     ["checkpoint", "colours", "images", "masks", "samples", "similarity"],
     ["files", "machine", "threads", "vgg"],
     ["blas", "errors", "memo", "text", "version"],
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 LIBRARIES = {
-    "PIL": {"images", "plots", "samples", "sheets"},
+    "PIL": {"animation", "images", "plots", "samples", "sheets"},
     "h5py": {"weights"},
     "scipy": {"optimizers", "weights", "samples"},
     "urllib": {"weights"},

@@ -6,16 +6,18 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..animation import LONGEST, Animation, check_frames, usual_interval
 from ..api import check_same, prepare, restore
 from ..errors import InputError
 from ..images import save_picture
+from ..machine import format_bytes
 from ..result import Result, load_record, masks_in, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
 from ..settings import Settings
 from .interrupts import Interrupts
 from .options import LAYERS_HELP, add_report_options, add_settings_options, given_settings
-from .outputs import Outputs, new_outputs, resumed_outputs
+from .outputs import Outputs, new_outputs, refuse_existing, resumed_outputs
 from .progress import QuietProgress, choose_progress
 
 # With --resume every other setting comes from the checkpoint.
@@ -62,6 +64,13 @@ def _add_output_options(group) -> None:
         "--save-every", type=int, metavar="N", help="also keep the picture after every N steps"
     )
     group.add_argument(
+        "--animate",
+        metavar="FILE",
+        help="also make the pictures on the way into an animation of at most "
+        f"{LONGEST} pixels a side, .webp or .gif, with a frame after every N steps of --save-every "
+        "(default: about 40 frames)",
+    )
+    group.add_argument(
         "--checkpoint-every",
         type=int,
         default=20,
@@ -93,6 +102,7 @@ def run_command(args: argparse.Namespace) -> int:
 
 def _paint(args: argparse.Namespace, report: QuietProgress, interrupts: Interrupts) -> int:
     run, outputs = _prepare(args)
+    animation = _animation(args, outputs, run.settings.steps)
     tell = _teller(run, report)
     tell()
     run.start()
@@ -104,6 +114,8 @@ def _paint(args: argparse.Namespace, report: QuietProgress, interrupts: Interrup
         tell()
         if args.save_every and progress.step % args.save_every == 0:
             save_picture(outputs.at_step(progress.step), run.enlarged(progress.picture))
+        if animation:
+            animation(progress)
 
     try:
         result = run.finish(callback, outputs.checkpoint, args.checkpoint_every)
@@ -111,11 +123,31 @@ def _paint(args: argparse.Namespace, report: QuietProgress, interrupts: Interrup
     finally:
         report.end()
     if result.interrupted:
-        return _save_interrupted(run, result, outputs, report, interrupts)
+        return _save_interrupted(run, result, args, outputs, report, interrupts)
     if run.done == 0:
         raise InputError(result.stop_reason)
     _save_finished(result, outputs if args.overwrite else outputs.free(), report)
+    if animation:
+        count = animation.save(result.image)
+        size = format_bytes(animation.path.stat().st_size)
+        report.message(f"wrote {animation.path} ({count} frames, {size})")
+        report.event("animation", output=animation.path, frames=count)
     return 0
+
+
+def _animation(args: argparse.Namespace, outputs: Outputs, steps: int) -> Animation | None:
+    """What --animate asks for, checked."""
+    if not args.animate:
+        return None
+    every = args.save_every or usual_interval(steps)
+    check_frames(steps, every)
+    animation = Animation(args.animate, every, go_on=bool(args.resume) or args.overwrite)
+    if animation.path.resolve() in {path.resolve() for path in outputs.pictures}:
+        raise InputError(f"--animate {args.animate} is a picture of this run; give another name")
+    refuse_existing(args.animate, args.overwrite)
+    if not args.resume:
+        animation.discard()
+    return animation
 
 
 def _teller(run: Run, report: QuietProgress) -> Callable[[], None]:
@@ -211,7 +243,12 @@ def _save_finished(result: Result, outputs: Outputs, report: QuietProgress) -> N
 
 
 def _save_interrupted(
-    run: Run, result: Result, outputs: Outputs, report: QuietProgress, interrupts: Interrupts
+    run: Run,
+    result: Result,
+    args: argparse.Namespace,
+    outputs: Outputs,
+    report: QuietProgress,
+    interrupts: Interrupts,
 ) -> int:
     if run.done == 0:
         raise KeyboardInterrupt
@@ -219,6 +256,9 @@ def _save_interrupted(
     run.save(outputs.checkpoint)
     report.message(f"{result.stop_reason}; the best picture so far is {outputs.partial}")
     command = ["python", "-m", "manualnst", "run", f"--resume={outputs.checkpoint}"]
+    if args.animate:
+        command += [f"--animate={args.animate}"]
+        command += [f"--save-every={args.save_every}"] if args.save_every else []
     report.message(f"go on with: {shlex.join(command)}")
     report.event("interrupted", partial=outputs.partial, checkpoint=outputs.checkpoint)
     return interrupts.exit_code

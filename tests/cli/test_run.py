@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from manualnst.checkpoint import load_checkpoint
 from manualnst.cli import main
@@ -227,6 +228,38 @@ def test_pictures_on_the_way_and_the_curve(folder):
     assert load_picture("curve.png").pixels.shape[2] == 3
 
 
+@pytest.mark.parametrize("name", ["way.gif", "way.webp"])
+def test_an_animation(folder, capsys, name):
+    options = ["--size", "48", "--min-size", "24", "--scales", "2", "--steps", "4"]
+    assert run("-o", "out.png", *options, "--animate", name) == 0
+    assert f"wrote {name} (4 frames, " in capsys.readouterr().err
+    with Image.open(name) as animation:
+        assert (animation.n_frames, animation.size) == (4, (48, 34))
+    assert written(folder) == sorted(["out.json", "out.png", "painting.jpg", "photo.png", name])
+    assert "exists" in refused(capsys, "-o", "b.png", *options, "--animate", name)
+    assert "frames" in refused(capsys, "--steps", "9999", "--save-every", "1", "--animate", "b.gif")
+    both = ["-o", "c.webp", "--animate", "c.webp"]
+    assert "picture of this run" in refused(capsys, *both, *options)
+
+
+def test_an_animation_goes_on_after_an_interrupt(folder):
+    animate = ["--animate", "way.gif", "--save-every", "2"]
+    process = start(*LONG[:-3], "--steps", "900", "--json", *ADAM, *animate)
+    wait_for_step(process, 5)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert "--resume=out.png.checkpoint --animate=way.gif --save-every=2" in out
+    kept = sorted(path.name for path in (folder / "way.gif.frames").iterdir())
+    assert kept[:3] == ["000001.png", "000002.png", "000004.png"]
+    steps = _steps_in("out.png.checkpoint") + 3
+    resumed = ["--resume", "out.png.checkpoint", "--steps", str(steps), "--quiet"]
+    assert run(*resumed, *animate) == 0
+    whole = ["photo.png", "-o", "whole.png", "--size", "40", "--steps", str(steps), "--quiet"]
+    assert run(*whole, *ADAM, "--animate", "whole.gif", "--save-every", "2") == 0
+    assert (folder / "way.gif").read_bytes() == (folder / "whole.gif").read_bytes()
+    assert not (folder / "way.gif.frames").exists()
+
+
 def test_from_coarse_to_fine(folder, capsys):
     options = ["--size", "48", "--min-size", "24", "--scales", "2", "--steps", "4"]
     assert run("-o", "out.png", *options, "--save-every", "2", "--curve", "curve.png") == 0
@@ -351,6 +384,8 @@ def test_plain_lines_tell_sizes_weights_memory_and_time(capsys):
         ["--curve", "missing/curve.png"],
         ["--curve", "same.png", "-o", "same.png"],
         ["--save-every", "0"],
+        ["--animate", "way.mp4"],
+        ["--animate", "missing/way.gif"],
         ["--checkpoint-every", "-1"],
         ["--resume", "missing.png.checkpoint"],
         ["--resume", "text.png", "-o", "out.png"],
