@@ -5,6 +5,7 @@ from importlib import import_module
 # Each is loaded when it is asked for: the command line has something to do before NumPy is
 # loaded, a run can do without the checker, and the checker without the run.
 _PLACES = {
+    "Animation": "animation",
     "InputError": "errors",
     "Progress": "run",
     "Result": "result",

@@ -10,15 +10,17 @@ import numpy as np
 from .backends import chosen
 from .checkpoint import load_checkpoint
 from .errors import InputError
-from .inputs import Input, Source, open_content, open_start, open_styles
+from .inputs import Input, Source, open_content, open_masks, open_start, open_styles
+from .masks import mask_names, one_for_each_style
+from .network import available_layers
 from .objective import for_each_style, style_names
 from .optimizers import State, make_optimizer
-from .result import Result, styles_in
+from .result import Result, masks_in, styles_in
 from .run import Callback, Run, plan_scales
 from .scales import Scale
-from .settings import Settings
+from .settings import Settings, named_layers
 from .shared import Shared
-from .standing import Standing, array, picture, restored
+from .standing import Standing, array, mask, picture, restored
 from .vgg import Weights
 from .weights import default_weights
 
@@ -27,6 +29,7 @@ def stylize(
     content: Source | None = None,
     style: Source | Sequence[Source] | None = None,
     *,
+    masks: Source | Sequence[Source] | None = None,
     callback: Callback | None = None,
     checkpoint: str | os.PathLike | None = None,
     **settings: Any,
@@ -34,12 +37,13 @@ def stylize(
     """Paint `content` in the style of `style`; each may be a path, an array or "sample:NAME".
 
     Several styles (a list of such) are blended; the setting `style_weights` has their shares.
-    Without pictures the package's samples are taken. `settings` are the fields of
-    `manualnst.Settings`. The callback gets a `Progress` after each step; if it returns True the
-    run ends. Ctrl-C ends it too: either way the best picture so far is returned. With
-    `checkpoint`, a file is kept from which `resume` goes on.
+    Without pictures the package's samples are taken. `masks`, of the shape of the content, say
+    where it is painted, one for each style or one for all; where they are black, it stays.
+    `settings` are the fields of `manualnst.Settings`. The callback gets a `Progress` after each
+    step; if it returns True the run ends. Ctrl-C ends it too: either way the best picture so far
+    is returned. With `checkpoint`, a file is kept from which `resume` goes on.
     """
-    return prepare(content, style, settings_from(settings)).finish(callback, checkpoint)
+    return prepare(content, style, settings_from(settings), masks).finish(callback, checkpoint)
 
 
 def resume(
@@ -67,6 +71,8 @@ def prepare(
     content: Source | None,
     style: Source | Sequence[Source] | None,
     settings: Settings,
+    masks: Source | Sequence[Source] | None = None,
+    *,
     shared: Shared | None = None,
     weights: Weights | None = None,
 ) -> Run:
@@ -83,11 +89,15 @@ def prepare(
     settings = replace(settings, backend=backend)
     content_input = open_content(content, settings, shared.pictures)
     styles = open_styles(style, settings, content_input, shared.pictures)
+    mask_inputs = [] if masks is None else open_masks(masks, content_input, len(styles))
     weights = shared.weights(settings.weights) if weights is None else weights
-    scales = plan_scales(settings, weights, content_input, styles)
+    layers = named_layers(settings.style_layers, available_layers(weights))
+    settings = replace(settings, style_layers=layers)
+    scales = plan_scales(settings, weights, content_input, styles, mask_inputs)
     start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
     named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
-    inputs = {"content": content_input, **named_styles, "start": start}
+    named_masks = dict(zip(mask_names(len(mask_inputs)), mask_inputs, strict=True))
+    inputs = {"content": content_input, **named_styles, **named_masks, "start": start}
     notices = [line for each in inputs.values() for line in each.notices]
     return Run(
         settings,
@@ -99,6 +109,7 @@ def prepare(
         facts={role: each.facts for role, each in inputs.items()},
         notices=[*notices, *weights_notices, *backend_notices],
         shared=shared,
+        masks=mask_inputs,
     )
 
 
@@ -146,7 +157,14 @@ def _restore(
     styles = [Input(picture(arrays, role, arrays[role].shape), None, {}, ()) for role in roles]
     for name in ("style_weights", "style_scale"):
         for_each_style(name, getattr(settings, name), len(styles))
-    scales = _with_steps_of(facts["steps"], plan_scales(settings, weights, content, styles))
+    masks = [
+        Input(mask(arrays, role, (height, width)), None, {}, ())
+        for role in masks_in(facts["facts"])
+    ]
+    if masks:
+        one_for_each_style(masks, len(styles))
+    planned = plan_scales(settings, weights, content, styles, masks)
+    scales = _with_steps_of(facts["steps"], planned)
     if steps is not None:
         settings, scales = replace(settings, steps=steps), _prolonged(scales, steps)
     standing = restored(settings, scales, facts, arrays)
@@ -159,7 +177,9 @@ def _restore(
             "resume: scipy's L-BFGS-B starts with an empty memory, so its steps differ from those "
             "of an uninterrupted run"
         )
-    run = Run(settings, weights, content, styles, scales, standing, facts["facts"], notices, shared)
+    run = Run(
+        settings, weights, content, styles, scales, standing, facts["facts"], notices, shared, masks
+    )
     check_same(run, facts["facts"], ["weights"])
     return run
 

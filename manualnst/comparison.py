@@ -3,7 +3,7 @@ after so much time.
 
 All start from the same picture, at one size, and have the same objective in the same units; one
 runs after the other, each alone. The seconds count from the end of the first evaluation, which is
-of the start and the same for all; a notice, a picture or a checkpoint is nobody's work here.
+of the start and the same for all.
 """
 
 from collections.abc import Callable, Sequence
@@ -119,8 +119,7 @@ def follow(
     An interrupt is passed on: half a course compares with nothing.
     """
     _load(contender.optimizer)
-    if run.done == 0:
-        run.start()
+    run.start()
     points: list[Point] = []
 
     def on_step(progress: Progress) -> bool:
@@ -132,6 +131,8 @@ def follow(
     result = run.finish(on_step)
     if result.interrupted:
         raise KeyboardInterrupt
+    if not points:
+        raise InputError(f"{contender.name}: {result.stop_reason}")
     stopped = result.stop_reason
     reason = f"{points[-1].evaluations} evaluations are done" if stopped == STOPPED else stopped
     start = Point(1, 0.0, result.record["history"]["total"][0])
@@ -172,10 +173,11 @@ def summary(courses: Sequence[Course], evaluations: int) -> list[dict[str, Any]]
 
 def record(run: Run, courses: Sequence[Course], evaluations: int) -> dict[str, Any]:
     """All that was found, for JSON; `run` is that of any contender."""
+    settings, of_one = run.settings.to_json(), Contender._fields
     return {
         "format": FORMAT,
         "versions": machine.versions(),
-        "settings": run.settings.to_json(),
+        "settings": {name: value for name, value in settings.items() if name not in of_one},
         **run.facts,
         "evaluations": evaluations,
         "summary": summary(courses, evaluations),

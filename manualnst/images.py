@@ -335,6 +335,16 @@ def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
     return np.clip(np.asarray(resized), 0, 1)
 
 
+def resize_linearly(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The same for values of any range, by triangles: softer, but nothing overshoots, so that the
+    black of a mask stays black, and what is positive positive."""
+    if values.ndim == 3:
+        channels = [resize_linearly(values[:, :, c], height, width) for c in range(values.shape[2])]
+        return np.stack(channels, axis=2)
+    plane = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))  # mode F
+    return np.array(plane.resize((width, height), Image.Resampling.BILINEAR))
+
+
 # Saving
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from . import samples
 from .colours import luminance, match_style
 from .errors import InputError
-from .images import Picture, fitted_size, load_picture, resize
+from .images import Picture, fitted_size, load_picture, resize, resize_linearly
+from .masks import has_shape_of, mask_names, one_for_each_style
 from .memo import NOTHING_KEPT, Memo
 from .objective import for_each_style, style_names
 from .settings import Settings
@@ -24,7 +25,7 @@ Source = str | os.PathLike | np.ndarray
 class Input:
     """A picture as a run uses it."""
 
-    pixels: np.ndarray  # (H, W, 3) float32 at the size used
+    pixels: np.ndarray  # (H, W, 3) float32 at the size used; of a mask (H, W)
     alpha: np.ndarray | None  # (H, W)
     facts: dict[str, Any]  # name, hash and sizes, for record and checkpoint
     notices: tuple[str, ...]  # lines that a person should see
@@ -75,6 +76,38 @@ def open_styles(
         _with_colours(name, style, settings, content)
         for name, style in zip(names, opened, strict=True)
     ]
+
+
+def open_masks(sources: Source | Sequence[Source], content: Input, styles: int) -> list[Input]:
+    """Where each style is painted, of the content's size."""
+    sources = sources if isinstance(sources, list | tuple) else [sources]
+    one_for_each_style(sources, styles)  # refuses other numbers before work
+    return [
+        _open_mask(name, source, content)
+        for name, source in zip(mask_names(len(sources)), sources, strict=True)
+    ]
+
+
+def _open_mask(role: str, source: Source, content: Input) -> Input:
+    mask = load_source(source)
+    size, (height, width) = mask.pixels.shape[:2], content.pixels.shape[:2]
+    if not has_shape_of(size, (height, width)):
+        own_width, own_height = content.facts["original_size"]
+        raise InputError(
+            f"{role} {mask.name} is {size[1]} × {size[0]}, the content {own_width} × {own_height}; "
+            "a mask must have the shape of the content, in any size"
+        )
+    values = mask.pixels.mean(axis=2)
+    if mask.alpha is not None:
+        values = values * mask.alpha
+    values = values if size == (height, width) else resize_linearly(values, height, width)
+    if not values.any():
+        raise InputError(
+            f"{role} {mask.name} is black throughout: nothing would be painted; paint white where "
+            "the style is wanted"
+        )
+    told = _used_at(role, replace(mask, alpha=None), height, width)
+    return replace(told, pixels=np.clip(values, 0, 1))
 
 
 def scaled(size: int, scale: float) -> int:

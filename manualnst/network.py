@@ -94,6 +94,10 @@ class Network:
                 gradient = backward(gradient, cache, backend=self.backend)
         return gradient
 
+    def mirrored(self, mask: np.ndarray) -> np.ndarray:
+        """A mask (H, W) of a picture as the convolutions see that one: with the margin."""
+        return np.pad(mask, margin_of(mask.shape, self._margin), mode="reflect")
+
     def _step_forward(self, names: list[str], x):
         if len(names) == 1:
             return self._layer_forward(names[0], x)

@@ -4,18 +4,23 @@
 [E7]  L = scale · (α Σ_l a_l content_l + β Σ_l w_l style_l + γ total variation)
 
 Several style pictures are blended: style_l is then Σ_s b_s style_ls, the loss against the targets
-of each, and so the gradients add up in the same proportions. The network is evaluated once.
+of each, and so the gradients add up in the same proportions. Several style losses are, too:
+style_ls = Σ_t c_t style_lst. The network is evaluated once.
 
-style_l is [E4], the Gram matrix's, at the layers of the network, and [D3], that of the colours'
-moments, at `pixels`, which is x itself.
+style_l is [E4], the Gram matrix's, unless another loss is chosen. `pixels`, which is x itself, has
+three channels and a hundred thousand positions: there [D3], the colours' moments, stands in for the
+Gram matrices and for the patches.
 
-The weights a_l, w_l and b_s are shares: each set is divided by its sum, so that five equal
+Where masks say so, the content stays: with u the largest of the masks at each pixel, and c the
+content, the loss is that of y = u x + (1 − u) c, and so dL_dx = u dL_dy.
+
+The weights a_l, w_l, b_s and c_t are shares: each set is divided by its sum, so that five equal
 style layers have w_l = 1/5 as in the paper. `scale` changes nothing but the units (see
 `unit_scale`); loss and gradient always carry the same one.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -25,24 +30,14 @@ from . import losses
 from .backends import fetched, replayed, together
 from .colours import mean_of_channels
 from .errors import InputError
+from .images import resize_linearly
+from .losses.adding import added
+from .masks import mixed, one_for_each_style, union
 from .memo import NOTHING_KEPT, Memo
 from .network import Network
 from .targets import Asked, map_itself, measured
-from .vgg import PIXELS
-
-
-@dataclass(frozen=True)
-class LossSettings:
-    """What is asked of the picture. The weights multiply losses normalised as `normalisation`."""
-
-    content_layers: dict[str, float]
-    style_layers: dict[str, float]
-    content_weight: float
-    style_weight: float
-    tv_weight: float
-    normalisation: str
-    style_weights: float | list[float] = 1.0  # of the style pictures; one number: all alike
-    in_greys: bool = False  # every pixel of x counts as the mean of its channels
+from .terms import CHAINED, WITH_SHIFT, LossSettings, shares, style_terms
+from .vgg import PIXELS, halvings
 
 
 class Term(NamedTuple):
@@ -67,41 +62,88 @@ class Evaluation(NamedTuple):
         return Evaluation(self.loss * scale, self.dL_dx * scale, self.terms)
 
 
-class _Kind(NamedTuple):
-    """One kind of loss, at its layers."""
+_STYLE_LOSSES = losses.STYLE_LOSSES | {
+    CHAINED: losses.StyleLoss(
+        losses.chained_style_target, losses.chained_style_forward, losses.chained_style_backward
+    )
+}
+
+
+# Each with the settings that its forward takes.
+_TOTAL_VARIATIONS = {
+    "squared": (
+        losses.total_variation_forward,
+        losses.total_variation_backward,
+        ("normalisation",),
+    ),
+    "power": (
+        losses.power_variation_forward,
+        losses.power_variation_backward,
+        ("tv_power", "normalisation"),
+    ),
+    "smoothed": (
+        losses.smoothed_variation_forward,
+        losses.smoothed_variation_backward,
+        ("tv_smoothing", "normalisation"),
+    ),
+    "nine-point": (
+        losses.nine_point_variation_forward,
+        losses.nine_point_variation_backward,
+        (),
+    ),
+}
+
+
+class _Part(NamedTuple):
+    """One term of the loss: what it is called, what it compares, and how."""
 
     name: str
-    weights: dict[str, float]
-    targets: dict[str, Any]
+    layers: tuple[str, ...]  # whose maps it takes, the deeper one first
+    weight: float
+    target: Any
     forward: Callable
     backward: Callable
 
 
-# How pictures are compared: what is measured of the given one's map, and the loss that uses it.
-_CONTENT = (map_itself, losses.content_forward, losses.content_backward)
-_GRAM = (losses.gram_target, losses.style_forward, losses.style_backward)
-_MOMENTS = (losses.moments_target, losses.moments_forward, losses.moments_backward)
+def _content_parts(network: Network, picture, weights: dict[str, float], memo: Memo):
+    targets = measured(network, picture, [Asked(map_itself, (layer,)) for layer in weights], memo)
+    pair = losses.content_forward, losses.content_backward
+    for (layer, weight), P in zip(weights.items(), targets, strict=True):
+        yield _Part(f"content {layer}", (layer,), weight, P, *pair)
 
 
-def _content_kinds(network: Network, picture, weights: dict[str, float], memo) -> list[_Kind]:
-    return _kinds("content", dict.fromkeys(weights, _CONTENT), network, picture, weights, memo)
+def _style_parts(
+    title: str, network: Network, picture, share: float, settings: LossSettings, mask, memo: Memo
+) -> Iterator[_Part]:
+    """Those of one style picture, which has this share of the style's weight, and maybe a mask."""
+    asked = []
+    for _, loss, layers, _ in (terms := style_terms(settings)):
+        more = (settings.shift,) if loss in WITH_SHIFT else ()
+        if mask is not None:
+            more = _pooled_masks(mask, picture, layers[0], loss, network)
+        asked.append(Asked(_STYLE_LOSSES[loss].target_of, layers, more))
+    targets = measured(network, picture, asked, memo if mask is None else None)
+    for (name, loss, layers, weight), target in zip(terms, targets, strict=True):
+        _, forward, backward = _STYLE_LOSSES[loss]
+        yield _Part(f"{title} {name}", layers, weight * share, target, forward, backward)
 
 
-def _style_kinds(name: str, network: Network, picture, weights, memo: Memo) -> list[_Kind]:
-    comparisons = {layer: _MOMENTS if layer == PIXELS else _GRAM for layer in weights}
-    return _kinds(name, comparisons, network, picture, weights, memo)
+def _pooled_masks(mask, picture, layer: str, loss: str, network: Network):
+    """The mask (H, W) at the size of a layer, and the one of the style picture there.
 
-
-def _kinds(name: str, comparisons: dict, network, picture, weights, memo) -> list[_Kind]:
-    """One for each layer, compared as `comparisons` has it."""
-    asked = [Asked(target_of, (layer,)) for layer, (target_of, _, _) in comparisons.items()]
-    targets = measured(network, picture, asked, memo)
-    return [
-        _Kind(name, {layer: weights[layer]}, {layer: target}, forward, backward)
-        for (layer, (_, forward, backward)), target in zip(
-            comparisons.items(), targets, strict=True
-        )
-    ]
+    A guided loss compares the mean of the masked part with that of the whole style picture. The
+    product compares sums, which are larger for more of a picture: the style's map is multiplied by
+    the same mask, as if it were its own.
+    """
+    own = np.ones_like(mask, shape=picture.shape[:2])
+    if loss == "masked":
+        own = resize_linearly(mask.real, *picture.shape[:2]).astype(mask.dtype)
+    seen = [each if layer == PIXELS else network.mirrored(each) for each in (mask, own)]
+    n = halvings(layer)
+    return tuple(
+        losses.pooled_mask(each, tuple(side >> n for side in each.shape), backend=network.backend)
+        for each in seen
+    )
 
 
 class Objective:
@@ -113,36 +155,42 @@ class Objective:
         content: np.ndarray,
         style: np.ndarray | list[np.ndarray],
         settings: LossSettings,
+        masks: list[np.ndarray] | None = None,
         memo: Memo = NOTHING_KEPT,
     ):
         """Pictures are (H, W, 3) in [0, 1]; content has the size of x, and styles may be several.
 
-        With `in_greys` they should be greys. `memo` keeps targets for the next objective of this
-        network.
+        With `in_greys` they should be greys. Masks (H, W) have the content's size; there is one for
+        each style, or one for all, and then `settings.mask_form` says how they take part. `memo`
+        keeps targets for the next objective of this network.
         """
         if settings.normalisation not in losses.NORMALISATIONS:
             raise InputError(
                 f"unknown normalisation {settings.normalisation!r}; "
                 f"choose one of {', '.join(losses.NORMALISATIONS)}"
             )
+        if not (settings.content_weight or settings.style_weight or settings.tv_weight):
+            raise InputError("all weights are zero: there is nothing to optimise; raise one")
+        if masks and hasattr(network.backend, "from_host"):
+            raise InputError("masks are not for the cuda backend; use --backend numpy")
         self.scale = 1.0
         self._network = network
+        self._settings = settings
         self._normalisation = settings.normalisation
-        self._tv_weight = settings.tv_weight
-        self._in_greys = settings.in_greys
-        content_weights = _weights_of(settings.content_layers, settings.content_weight)
-        style_weights = _weights_of(settings.style_layers, settings.style_weight)
-        if not (content_weights or style_weights or self._tv_weight):
-            raise InputError("all weights are zero: there is nothing to optimise; raise one")
-        self._taps = content_weights | style_weights
-        self._kinds = _content_kinds(network, content, content_weights, memo)
+        content_weights = shares(settings.content_layers, settings.content_weight)
+        self._parts = list(_content_parts(network, content, content_weights, memo))
         styles = style if isinstance(style, list) else [style]
-        shares = for_each_style("style_weights", settings.style_weights, len(styles))
-        for name, picture, share in zip(style_names(len(styles)), styles, shares, strict=True):
-            weights = {
-                layer: w * share / sum(shares) for layer, w in style_weights.items() if share
-            }
-            self._kinds += _style_kinds(name, network, picture, weights, memo)
+        weights = for_each_style("style_weights", settings.style_weights, len(styles))
+        masks = [mask.astype(network.dtype) for mask in masks or ()]
+        own_masks = one_for_each_style(masks or [None], len(styles))
+        self._content, self._union = content, union(masks) if masks else None
+        for title, picture, weight, mask in zip(
+            style_names(len(styles)), styles, weights, own_masks, strict=True
+        ):
+            if weight:
+                share = weight / sum(weights)
+                self._parts += _style_parts(title, network, picture, share, settings, mask, memo)
+        self._taps = {layer for part in self._parts for layer in part.layers}
         self._weights: dict[str, float] = {}  # of the terms, as the last evaluation met them
         self._computed = replayed(network.backend, self._evaluate)
 
@@ -161,7 +209,13 @@ class Objective:
 
         On a card this is recorded, and replayed for every x: it must not wait for any number.
         """
-        if not self._in_greys:
+        if self._union is None:
+            return self._evaluate_in_greys(x, scale)
+        values, dL_dx = self._evaluate_in_greys(mixed(x, self._content, self._union), scale)
+        return values, self._union * dL_dx
+
+    def _evaluate_in_greys(self, x, scale: float):
+        if not self._settings.in_greys:
             return self._loss_and_gradient(x, scale)
         values, dL_dx = self._loss_and_gradient(mean_of_channels(x), scale)
         return values, mean_of_channels(dL_dx)
@@ -169,31 +223,44 @@ class Objective:
     def _loss_and_gradient(self, x, scale: float):
         backend = self._network.backend
         terms: dict[str, Term] = {}
-        waiting: dict[str, list[Callable]] = {}  # layer → its losses' ways back
+        waiting: dict[str, list[Callable]] = {layer: [] for layer in self._taps}  # ways back
         features, tape = self._network.forward(x, self._taps, as_arrays=False)
-        for layer in list(features):
-            F = features.pop(layer)  # a map can go as soon as its losses are done
-            for kind in self._kinds:
-                if layer not in kind.weights:
-                    continue
-                weight, target = kind.weights[layer], kind.targets[layer]
-                value, cache = kind.forward(F, target, self._normalisation, backend=backend)
-                terms[f"{kind.name} {layer}"] = Term(value, weight)
-                go_back = partial(kind.backward, scale * weight, cache, backend=backend)
-                waiting.setdefault(layer, []).append(go_back)
+        for part, maps in self._with_maps(features):
+            value, cache = part.forward(*maps, part.target, self._normalisation, backend=backend)
+            terms[part.name] = Term(value, part.weight)
+            go_back = partial(part.backward, scale * part.weight, cache, backend=backend)
+            layer, *before = part.layers
+            for other in before:
+                go_back = partial(_back_to_two, go_back, waiting[other])
+            waiting[layer].append(go_back)
         dL_dF = {layer: partial(_add_all, losses) for layer, losses in waiting.items()}
         dL_dx = self._network.backward(dL_dF, tape) if dL_dF else np.zeros_like(x)
-        if self._tv_weight:
+        if self._settings.tv_weight:
             terms["tv"], gradient = self._total_variation(x, scale)
             dL_dx = dL_dx + gradient
         self._weights = {name: term.weight for name, term in terms.items()}
         return together([term.value for term in terms.values()]), dL_dx
 
+    def _with_maps(self, features: dict[str, Any]) -> Iterator[tuple[_Part, list]]:
+        """Every part with its maps, layer by layer; a map can go as soon as its losses are done."""
+        to_come = Counter(layer for part in self._parts for layer in part.layers)
+        for layer in list(features):
+            for part in self._parts:
+                if part.layers[0] == layer:
+                    maps = [features[each] for each in part.layers]
+                    to_come.subtract(part.layers)
+                    for each in part.layers:
+                        if not to_come[each]:
+                            del features[each]
+                    yield part, maps
+
     def _total_variation(self, x, scale: float):
-        backend = self._network.backend
-        value, cache = losses.total_variation_forward(x, self._normalisation, backend=backend)
-        gradient = losses.total_variation_backward(scale * self._tv_weight, cache, backend=backend)
-        return Term(value, self._tv_weight), gradient
+        backend, settings = self._network.backend, self._settings
+        forward, backward, parameters = _TOTAL_VARIATIONS[settings.tv]
+        given = (getattr(settings, name) for name in parameters)
+        value, cache = forward(x, *given, backend=backend)
+        gradient = backward(scale * settings.tv_weight, cache, backend=backend)
+        return Term(value, settings.tv_weight), gradient
 
 
 def style_names(count: int) -> list[str]:
@@ -212,6 +279,13 @@ def for_each_style(name: str, values: float | list[float], count: int) -> list[f
     return listed * (count // len(listed))
 
 
+def _back_to_two(backward: Callable, before: list[Callable], onto):
+    """The way back of a loss of two maps: to the deeper one now; the other's share waits there."""
+    dL_dF, dL_dB = backward()
+    before.append(partial(added, dL_dB))
+    return added(dL_dF, onto)
+
+
 def _add_all(waiting: list[Callable], gradient):
     """Every loss of a layer adds its dL_dF to the gradient; what it kept for that can go then."""
     while waiting:
@@ -228,9 +302,3 @@ def unit_scale(evaluation: Evaluation) -> float:
     """
     rms = float(np.sqrt(np.mean(np.square(evaluation.dL_dx, dtype=np.float64))))
     return 1 / rms if np.isfinite(rms) and rms > 0 else 1.0
-
-
-def _weights_of(layers: dict[str, float], total: float) -> dict[str, float]:
-    """Each layer's share of the total weight; layers without weight are left out."""
-    shares = sum(layers.values())
-    return {layer: total * w / shares for layer, w in layers.items() if total * w}

@@ -7,12 +7,14 @@ and makes no map again.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from .backends import convolution, fused, winograd
+from .backends import convolution, fused, numpy_losses, winograd
+from .errors import InputError
 from .network import map_shapes, steps
-from .vgg import Weights
+from .terms import LossSettings, shares, style_terms
+from .vgg import PIXELS, Weights
 
 # Arrays of the size of the picture: two for each of the ten pairs that L-BFGS remembers, 8-byte
 # ones in scipy, and 4-byte ones for the others (moments, move, new and old picture).
@@ -25,28 +27,137 @@ _CARD_BYTES = 64 << 20  # kernels, sums of blocks, and what is lost between arra
 _ITEMSIZE = 4
 
 
+Size = tuple[int, int]  # (height, width)
+
+
 def peak_bytes(
     weights: Weights,
-    taps: Iterable[str],
-    sizes: Iterable[tuple[int, int]],
+    losses: LossSettings,
+    sizes: Iterable[Size],
     optimizer: str,
     pool: str = "average",
     *,
     on_card: bool = False,
 ) -> int:
-    """The peak above what the process already holds, for pictures of these (height, width).
+    """The peak above what the process already holds, for pictures of these sizes.
 
     `sizes` are the result's and the style pictures'; the first is also the optimiser's.
     """
-    sizes, taps = list(sizes), set(taps)
-    more_styles = sum(_style_bytes(weights, taps, sizes[0], size) for size in sizes[2:])
-    evaluation = max(evaluation_bytes(weights, taps, *size, pool, on_card) for size in sizes)
-    numbers = 3 * sizes[0][0] * sizes[0][1]
+    result, *styles = sizes
+    taps = taps_of(losses)
+    evaluation = max(
+        evaluation_bytes(weights, losses, size, styles, pool, on_card) for size in (result, *styles)
+    )
+    targets = sum(_target_bytes(weights, losses, size) for size in styles)
+    more_styles = sum(_style_bytes(weights, taps, size) for size in styles[1:])
+    numbers = 3 * math.prod(result)
     optimiser = numbers * (_OPTIMIZER_BYTES_PER_NUMBER[optimizer] + _PICTURES_KEPT * _ITEMSIZE)
+    needed = evaluation + optimiser + targets + more_styles
     if on_card:
-        return int(evaluation + optimiser + _filter_bytes(weights) + more_styles + _CARD_BYTES)
-    filters = transformed_numbers(weights, taps, *sizes[0]) * _ITEMSIZE
-    return int(evaluation + optimiser + filters + more_styles + _BLAS_BYTES)
+        return int(needed + _filter_bytes(weights) + _CARD_BYTES)
+    return int(needed + transformed_numbers(weights, taps, *result) * _ITEMSIZE + _BLAS_BYTES)
+
+
+def taps_of(losses: LossSettings) -> set[str]:
+    return {*losses.content_layers, *losses.style_layers}
+
+
+def check_size(weights: Weights, losses: LossSettings, size: Size) -> None:
+    """Refuse a picture that is too small for the network, or for one of the losses."""
+    shapes = _shapes(weights, losses, size)
+    for _, loss, layers, _ in style_terms(losses):
+        height, width, _ = shapes[layers[0]]
+        if loss == "patches" and min(height, width) < 3:
+            raise InputError(
+                f"style loss patches: a picture of {size[1]} × {size[0]} is only {width} × "
+                f"{height} at {layers[0]}, too small for a patch of 3 × 3; use a larger one or "
+                "shallower layers"
+            )
+
+
+def _shapes(weights: Weights, losses: LossSettings, size: Size) -> dict[str, tuple[int, int, int]]:
+    """Of the maps of every layer on the way, and of the picture."""
+    shapes = {name: after for name, _, after in map_shapes(weights, taps_of(losses), *size)}
+    return {PIXELS: (*size, 3)} | shapes
+
+
+class _Need(NamedTuple):
+    """What a loss needs of memory beside the map itself: in maps of that size, or in bytes."""
+
+    kept: float  # from its forward to its backward
+    forward: float  # the most that is there during its forward, what it keeps included
+    backward: float  # likewise during its backward, beside the gradient and what it has kept
+    keeps_map: bool = False
+    whole: bool = True  # it wants the whole map, even one that is made again wherever it is read
+    leaves: float = 0  # after its backward, for a layer before
+    takes: float = 0  # of what was left so
+
+    def more(self, kept: float, forward: float, backward: float) -> "_Need":
+        return self._replace(
+            kept=self.kept + kept, forward=self.forward + forward, backward=self.backward + backward
+        )
+
+
+_NEEDS = {
+    "content": _Need(1, 2, 1),  # F − P; its squares
+    "gram": _Need(0, 0, 0, keeps_map=True, whole=False),
+    "guided": _Need(0, 0, 1, keeps_map=True, whole=False),
+    "masked": _Need(0, 0, 1, keeps_map=True, whole=False),
+    "shifted": _Need(1, 1, 0),  # F + s
+    "chained": _Need(1, 1, 1),  # likewise; dL_dF
+    "moments": _Need(1, 1, 1),  # F − μ; dL_dF
+    "wasserstein": _Need(1, 1, 1),
+    "histogram": _Need(1, 3, 1),  # F − R; R and the order, or R and the squares
+    "patches": _Need(1, 4, 1),  # the differences; a place in all patches, like ones, their squares
+}
+_TARGETS = ("histogram", "patches")  # those of which the target is as large as the map
+
+
+def _target_bytes(weights: Weights, losses: LossSettings, size: Size) -> int:
+    """Of the targets of one style picture that are as large as its maps."""
+    shapes = _shapes(weights, losses, size)
+    return sum(
+        _bytes(shapes[term.layers[0]]) for term in style_terms(losses) if term.loss in _TARGETS
+    )
+
+
+def _needs(
+    weights: Weights, losses: LossSettings, size: Size, styles: Sequence[Size]
+) -> dict[str, list[_Need]]:
+    """Of all losses at every layer, in bytes."""
+    shapes = _shapes(weights, losses, size)
+    needs = {layer: [] for layer in shapes}
+    for layer in shares(losses.content_layers, losses.content_weight):
+        needs[layer].append(_in_bytes("content", shapes[layer]))
+    for style in styles:
+        style_shapes = _shapes(weights, losses, style)
+        for _, loss, (layer, *before), _ in style_terms(losses):
+            need = _in_bytes(loss, shapes[layer])
+            if loss == "wasserstein":
+                need = need.more(*_root_bytes(shapes[layer][2]))
+            if loss == "patches":
+                search = numpy_losses.nearest_patches_bytes(shapes[layer], style_shapes[layer])
+                need = need._replace(forward=max(need.forward, search))
+            for other in before:  # brought to the size of this one; its gradient has its own again
+                resampled = _bytes((*shapes[layer][:2], shapes[other][2]))
+                need = need.more(resampled, 2 * resampled, resampled)
+                need = need._replace(leaves=_bytes(shapes[other]))
+                needs[other].append(_Need(0, 0, 0, whole=False, takes=_bytes(shapes[other])))
+            needs[layer].append(need)
+    return needs
+
+
+def _in_bytes(loss: str, shape: tuple[int, int, int]) -> _Need:
+    need, size = _NEEDS[loss], _bytes(shape)
+    return need._replace(
+        kept=need.kept * size, forward=need.forward * size, backward=need.backward * size
+    )
+
+
+def _root_bytes(N: int) -> tuple[int, int, int]:
+    """Of the N × N matrices in double precision around a root: kept, in its forward, backward."""
+    matrix = 8 * N**2
+    return matrix, 10 * matrix, 4 * matrix
 
 
 def _filter_bytes(weights: Weights) -> int:
@@ -62,19 +173,17 @@ def transformed_numbers(weights: Weights, taps: Iterable[str], height: int, widt
     return sum(36 * w[2] * w[3] for w, before in filters if winograd.pays(before, w))
 
 
-def _style_bytes(weights: Weights, taps: set[str], result: tuple, style: tuple) -> int:
-    """Of every style after the first: its picture and targets, and what its losses keep.
-
-    That is the distance from each target, and the result's colours from their mean.
-    """
-    shapes = map_shapes(weights, taps, *result)
+def _style_bytes(weights: Weights, taps: set[str], size: Size) -> int:
+    """Of every style after the first: its picture and targets, and the distance from each."""
+    shapes = map_shapes(weights, taps, *size)
     targets = sum(after[2] ** 2 for name, _, after in shapes if name in taps)
-    return (3 * math.prod(style) + 3 * math.prod(result) + 2 * targets) * _ITEMSIZE
+    return (3 * math.prod(size) + 2 * targets) * _ITEMSIZE
 
 
 class _Step(NamedTuple):
     """What one step of the walk needs, in bytes."""
 
+    name: str
     before: int  # the map that it reads
     after: int  # the map that it makes
     working: int  # strips and temporary arrays
@@ -85,29 +194,49 @@ class _Step(NamedTuple):
 
 def evaluation_bytes(
     weights: Weights,
-    taps: set[str],
-    height: int,
-    width: int,
+    losses: LossSettings,
+    size: Size,
+    styles: Sequence[Size],
     pool: str = "average",
     on_card: bool = False,
 ) -> int:
     """The peak of forward, losses and backward: the step at which most is alive together."""
-    walk = list(_walk(weights, taps, height, width, pool))
+    taps = taps_of(losses)
+    picture = 3 * math.prod(size) * _ITEMSIZE
+    pixels = _Step(PIXELS, 0, picture, 0, 0, tapped=False, remade=False)  # x is there anyway
+    walk = [pixels, *_walk(weights, taps, *size, pool)]
     if on_card:
         walk = [step._replace(working=0, remade=False) for step in walk]
-    held = peak = 3 * height * width * _ITEMSIZE
+    held = peak = picture
     passing = 0  # the map that the next step reads, if it is not held anyway
-    for step in walk:
+    for step in walk[1:]:
         stored = 0 if step.remade else step.after
         peak = max(peak, held + passing + stored + step.working)
         held += step.mask + stored * step.tapped
         passing = stored * (not step.tapped)
+    needs = _needs(weights, losses, size, styles)
+    kept = {}  # at every layer, by its losses
+    for step in walk:
+        here, kept[step.name] = needs.get(step.name, []), 0
+        stored = step.after * (step.tapped and not step.remade)
+        for need in here:
+            made = step.after * (step.remade and need.whole)
+            peak = max(peak, held + made + need.forward)
+            held += need.kept
+            kept[step.name] += need.kept
+        if any(need.keeps_map for need in here):
+            kept[step.name] += stored
+        else:
+            held -= stored
     for step in reversed(walk):  # `before` and `after` are the gradients now
-        peak = max(peak, held + step.after)
-        held -= step.after * (step.tapped and not step.remade)
+        here = needs.get(step.name, [])
+        own = max((need.backward + need.leaves for need in here), default=0)
+        peak = max(peak, held + step.after + own)
+        held += sum(need.leaves for need in here) - sum(need.takes for need in here)
+        held -= kept[step.name]
         peak = max(peak, held + step.after + step.before + step.working)
         held -= step.mask
-    return peak
+    return int(peak)
 
 
 def _walk(weights: Weights, taps: set[str], height: int, width: int, pool: str) -> Iterator[_Step]:
@@ -119,7 +248,8 @@ def _walk(weights: Weights, taps: set[str], height: int, width: int, pool: str) 
             working = convolution.strip_bytes(shape, weights.layers[names[0]][0].shape)
             mask = _bytes(inner) // 32 if len(names) > 1 else 0
         remade = len(names) == 2 and fused.is_remade(shape[2], inner[2])
-        yield _Step(_bytes(shape), after, working, mask, names[-1] in taps, remade)
+        tapped = names[-1] in taps
+        yield _Step(names[-1], _bytes(shape), after, working, mask, tapped, remade)
 
 
 def _bytes(shape: tuple[int, ...]) -> int:

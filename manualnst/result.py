@@ -11,6 +11,7 @@ import numpy as np
 from .errors import InputError
 from .files import read_bytes, write_atomically
 from .images import encode_png, save_picture
+from .masks import mask_names
 from .objective import style_names
 from .plots import draw_curve
 
@@ -65,6 +66,11 @@ def styles_in(record: dict[str, Any]) -> list[str]:
     return [first, *(name for name in more if name in record)]
 
 
+def masks_in(record: dict[str, Any]) -> list[str]:
+    """Likewise of the masks, of which there may be none."""
+    return [name for name in mask_names(len(record)) if name in record]
+
+
 def load_record(path: str | os.PathLike) -> dict[str, Any]:
     """The record of an earlier run, to be repeated."""
     try:
@@ -75,7 +81,7 @@ def load_record(path: str | os.PathLike) -> dict[str, Any]:
         raise InputError(f"{path} is not a run record: {error}") from error
     if not isinstance(record, dict) or record.get("format") not in (RECORD_FORMAT, _BEFORE_SCALES):
         raise InputError(f"{path} is not a run record of this version ({RECORD_FORMAT!r})")
-    pictures = ("content", *styles_in(record), "start")
+    pictures = ("content", *styles_in(record), *masks_in(record), "start")
     parts = [record.get(part) for part in ("settings", *pictures, "weights")]
     if not all(isinstance(part, dict) for part in parts):
         raise InputError(f"{path} is incomplete: settings, pictures or weights are missing")

@@ -6,7 +6,7 @@ what the callback gets.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -20,9 +20,10 @@ from .checkpoint import save_checkpoint
 from .colours import mean_of_channels, with_chrominance_of
 from .errors import InputError
 from .history import History
-from .images import fitted_size, resize
+from .images import fitted_size, resize, resize_linearly
 from .inputs import Input, scaled
-from .network import Network, map_shapes, with_margin
+from .masks import mask_names, mixed, union
+from .network import Network, with_margin
 from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
 from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
 from .result import RECORD_FORMAT, Result
@@ -30,7 +31,8 @@ from .scales import Scale, plan, shrunk, work, work_left
 from .settings import Settings
 from .shared import Shared
 from .standing import Standing
-from .vgg import Weights
+from .terms import LossSettings, style_terms
+from .vgg import Weights, halvings
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,38 @@ STOPPED = "stopped by the callback"
 Callback = Callable[[Progress], bool | None]
 
 
+def losses_of(settings: Settings, masks: Sequence[Input]) -> LossSettings:
+    """With masks or without."""
+    losses = settings.losses
+    return replace(losses, mask_form=settings.mask_form) if masks else losses
+
+
 def plan_scales(
-    settings: Settings, weights: Weights, content: Input, styles: list[Input]
+    settings: Settings,
+    weights: Weights,
+    content: Input,
+    styles: list[Input],
+    masks: Sequence[Input] = (),
 ) -> list[Scale]:
-    """Those at which all pictures are large enough for the network."""
+    """Those at which all pictures are large enough for the network and the losses."""
+
+    losses = losses_of(settings, masks)
+
+    def check(factor: float) -> None:
+        for picture in (content, *styles):
+            size = shrunk(*picture.pixels.shape[:2], factor)
+            preflight.check_size(weights, losses, with_margin(*size, settings.margin))
+        for role, mask in zip(mask_names(len(masks)), masks, strict=True):
+            size = shrunk(*mask.pixels.shape, factor)
+            _check_mask(role, resize_linearly(mask.pixels, *size), losses)
 
     def works(factor: float) -> bool:
-        sizes = (shrunk(*picture.pixels.shape[:2], factor) for picture in (content, *styles))
         with suppress(InputError):
-            seen = (with_margin(*size, settings.margin) for size in sizes)
-            return all([*map_shapes(weights, _taps(settings), *size)] for size in seen)
+            check(factor)
+            return True
         return False
 
+    check(1)
     height, width = content.pixels.shape[:2]
     return plan(
         height,
@@ -82,8 +104,15 @@ def plan_scales(
     )
 
 
-def _taps(settings: Settings) -> set[str]:
-    return {*settings.content_layers, *settings.style_layers}
+def _check_mask(role: str, mask: np.ndarray, losses: LossSettings) -> None:
+    """Refuse one of which a layer sees nothing: poolings leave out an odd last row or column."""
+    for _, _, [layer], _ in style_terms(losses):
+        cut = [side >> halvings(layer) << halvings(layer) for side in mask.shape]
+        if not mask[: cut[0], : cut[1]].any():
+            raise InputError(
+                f"{role}: nothing of its white reaches {layer}; make it larger, or take shallower "
+                "layers"
+            )
 
 
 class Run:
@@ -100,12 +129,15 @@ class Run:
         facts: dict[str, Any],
         notices: list[str],
         shared: Shared,
+        masks: Sequence[Input] = (),
     ):
         self.settings = settings
         self.standing = standing
         self.notices = notices
         self.scales = scales
         self._weights, self._content, self._styles = weights, content, styles
+        self._masks = list(masks)
+        self._losses = losses_of(settings, masks)
         self._shared = shared
         self.facts = facts | {"weights": shared.facts_of(weights)}  # for record and checkpoint
         self._network: Network | None = None
@@ -164,8 +196,12 @@ class Run:
                 resize(picture.pixels, *self._scale.of(*picture.pixels.shape[:2]))
                 for picture in (self._content, *self._styles)
             )
+            masks = [
+                resize_linearly(mask.pixels, self._scale.height, self._scale.width)
+                for mask in self._masks
+            ]
             objective = Objective(
-                self._network, content, styles, self.settings.losses, self._shared.targets
+                self._network, content, styles, self._losses, masks, self._shared.targets
             )
             x = from_host(self._network.backend, self.standing.state.x)
             began = time.perf_counter()
@@ -263,18 +299,26 @@ class Run:
         arrays["content"] = self._content.pixels
         for name, style in zip(style_names(len(self._styles)), self._styles, strict=True):
             arrays[name] = style.pixels
+        for name, mask in zip(mask_names(len(self._masks)), self._masks, strict=True):
+            arrays[name] = mask.pixels
         for name in ("alpha", "colours"):
             if (array := getattr(self._content, name)) is not None:
                 arrays[name] = array
         save_checkpoint(path, facts, arrays)
 
     def _painted(self, x: np.ndarray) -> np.ndarray:
-        """What a person is shown of x, of any size: greys get the content's colours."""
+        """What a person is shown of x, of any size: greys get the content's colours, and the
+        content stays where it is masked."""
         x = to_host(x)
+        size = x.shape[:2]
+        if self._masks:
+            u = union([resize_linearly(mask.pixels, *size) for mask in self._masks])
+            x = np.clip(mixed(x, resize(self._content.pixels, *size), u), 0, 1)
         if self._content.colours is None:
             return x
-        colours = resize(self._content.colours, *x.shape[:2])
-        return with_chrominance_of(colours, mean_of_channels(x))
+        colours = resize(self._content.colours, *size)
+        painted = with_chrominance_of(colours, mean_of_channels(x))
+        return np.where(u > 0, painted, colours) if self._masks else painted
 
     def _evaluate(self, x: np.ndarray) -> Evaluation:
         first, self._first = self._first, None
@@ -291,7 +335,6 @@ class Run:
 
     def _check_memory(self) -> int:
         """The bytes that are needed above what the process holds."""
-        taps = _taps(self.settings)
         sizes = [each.pixels.shape[:2] for each in (self._content, *self._styles)]
         style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
         on_card = self.settings.backend == CUDA
@@ -300,7 +343,7 @@ class Run:
             seen = [with_margin(*size, self.settings.margin) for size in sizes]
             return preflight.peak_bytes(
                 self._weights,
-                taps,
+                self._losses,
                 seen,
                 self.settings.optimizer,
                 self.settings.pool,

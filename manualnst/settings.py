@@ -9,8 +9,8 @@ from .colours import COLOURS, KEEP_CONTENT
 from .errors import InputError
 from .losses import NORMALISATIONS, RELATIVE
 from .network import POOLINGS
-from .objective import LossSettings
 from .optimizers import OPTIMIZERS
+from .terms import CHAINED, MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS, LossSettings, chain
 
 # Starts that are not a file's name.
 INITS = ("content", "style", "noise")
@@ -18,6 +18,9 @@ INITS = ("content", "style", "noise")
 LARGEST_INTEGER = 2**31 - 1
 # Beyond these a weight of single precision overflows or vanishes on its way through the network.
 SMALLEST_NUMBER, LARGEST_NUMBER = 1e-12, 1e12
+
+# Names in style_layers that stand for every layer of the network after its ReLU.
+ALL, GEOMETRIC = "all", "geometric"
 
 # Shallow layers count for more: textures come out nearer to the style's then at every scale
 # (measured as weights/README.md tells), and what is painted in them keeps its form.
@@ -43,8 +46,14 @@ class Settings:
     tv_weight: float = 0.1
     content_layers: dict[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
     style_layers: dict[str, float] = field(default_factory=STYLE_LAYERS.copy)
+    style_losses: dict[str, float] = field(default_factory=lambda: {"gram": 1.0})
+    shift: float = -1.0  # of the activations, for the style losses shifted and chained
     style_weights: float | list[float] = 1.0  # shares of several styles; one number: all alike
     style_scale: float | list[float] = 1.0  # × size: a style's long side at most; one: for all
+    mask_form: str = "guided"  # one of MASK_FORMS; of no matter without masks
+    tv: str = "squared"  # one of TOTAL_VARIATIONS
+    tv_power: float = 1.5  # of the slope's length, for the total variation power
+    tv_smoothing: float = 1 / 255  # for smoothed: differences below count by their square
     colours: str = "style"  # one of COLOURS
     normalisation: str = RELATIVE
     pool: str = "average"
@@ -69,8 +78,21 @@ class Settings:
             _check_number(name, getattr(self, name))
         if self.style_strength is not None:
             self._check_strength()
-        for name in ("content_layers", "style_layers"):
-            _check_layers(name, getattr(self, name))
+        for name in ("content_layers", "style_layers", "style_losses"):
+            _check_shares(name, getattr(self, name))
+        for name in self.style_losses:
+            _check_choice("style loss", name, STYLE_LOSSES)
+        if self.style_losses.get(CHAINED) and not {ALL, GEOMETRIC} & set(self.style_layers):
+            chain(self.style_layers)  # refuses what makes none
+        _check_number("shift", self.shift, negative=True)
+        _check_choice("mask_form", self.mask_form, MASK_FORMS)
+        _check_choice("tv", self.tv, TOTAL_VARIATIONS)
+        _check_number("tv_power", self.tv_power)
+        if not 1 <= self.tv_power <= 8:
+            raise InputError(f"tv_power is {self.tv_power:g}; give a number from 1 to 8")
+        _check_number("tv_smoothing", self.tv_smoothing)
+        if self.tv_smoothing == 0:
+            raise InputError("tv_smoothing is 0, which leaves a kink; give a small number")
         _check_numbers("style_weights", self.style_weights, any)
         _check_numbers("style_scale", self.style_scale, all)
         _check_choice("colours", self.colours, COLOURS)
@@ -122,7 +144,9 @@ class Settings:
 
     @property
     def losses(self) -> LossSettings:
-        chosen = {f.name: getattr(self, f.name) for f in fields(LossSettings)}
+        """Those of a run without masks."""
+        names = (f.name for f in fields(LossSettings) if f.name != "mask_form")
+        chosen = {name: getattr(self, name) for name in names}
         if self.style_strength is not None:
             chosen |= _weights_at(self.style_strength)
         return LossSettings(**chosen)
@@ -153,19 +177,33 @@ def _weights_at(strength: float) -> dict[str, float]:
 
 
 def parse_layers(text: str) -> dict[str, float]:
-    """'relu1_1:2,relu2_1' → {'relu1_1': 2.0, 'relu2_1': 1.0}."""
-    layers = {}
+    """'relu1_1:2,relu2_1' → {'relu1_1': 2.0, 'relu2_1': 1.0}; losses are written likewise."""
+    weights = {}
     for part in text.split(","):
         name, colon, weight = part.strip().partition(":")
-        if name in layers:
-            raise InputError(f"layer {name} is named twice in {text!r}")
+        if name in weights:
+            raise InputError(f"{name} is named twice in {text!r}")
         try:
-            layers[name] = float(weight) if colon else 1.0
+            weights[name] = float(weight) if colon else 1.0
         except ValueError:
             raise InputError(
-                f"layer {part.strip()!r}: expected NAME or NAME:WEIGHT, as in relu1_1:2"
+                f"{part.strip()!r}: expected NAME or NAME:WEIGHT, as in relu1_1:2"
             ) from None
-    return layers
+    return weights
+
+
+def named_layers(layers: dict[str, float], network: list[str]) -> dict[str, float]:
+    """`all` and `geometric` spelt out in layers of this network; those named beside them stay.
+
+    `all:W` gives every layer after its ReLU the weight W; `geometric:W` gives W to the first of
+    them, and each other has half of the one before, as Novak and Nikulin (2016) have it.
+    """
+    relus = [name for name in network if name.startswith("relu")]
+    spelt = {}
+    for name, ratio in ((ALL, 1.0), (GEOMETRIC, 0.5)):
+        if name in layers:
+            spelt |= {relu: layers[name] * ratio**n for n, relu in enumerate(relus)}
+    return spelt | {name: w for name, w in layers.items() if name not in (ALL, GEOMETRIC)}
 
 
 def parse_numbers(text: str) -> list[float]:
@@ -196,12 +234,14 @@ def _check_integer(name, value, at_least):
         raise InputError(f"{name} must be from {at_least} to {LARGEST_INTEGER}")
 
 
-def _check_number(name, value):
+def _check_number(name, value, negative=False):
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise InputError(f"{name} is {value!r:.40}; it must be a number")
-    if value != 0 and not SMALLEST_NUMBER <= value <= LARGEST_NUMBER:  # NaN is not either
+    size = abs(value) if negative else value
+    if value != 0 and not SMALLEST_NUMBER <= size <= LARGEST_NUMBER:  # NaN is not either
         raise InputError(
             f"{name} must be 0 or a number from {SMALLEST_NUMBER:g} to {LARGEST_NUMBER:g}"
+            + (", of either sign" if negative else "")
         )
 
 
@@ -214,15 +254,14 @@ def _check_numbers(name, value, enough):
         raise InputError(f"{name} is {value!r:.40}; give numbers, {enough.__name__} larger than 0")
 
 
-def _check_layers(name, layers):
-    if not isinstance(layers, dict) or not layers:
-        raise InputError(
-            f"{name} is {layers!r}; give layer names with weights, as relu1_1:2,relu2_1"
-        )
-    for layer, weight in layers.items():
-        _check_text(f"a name in {name}", layer)
-        _check_number(f"the weight of {layer} in {name}", weight)
-    if not any(layers.values()):
+def _check_shares(name, weights):
+    if not isinstance(weights, dict) or not weights:
+        example = "gram:1,histogram:0.2" if name == "style_losses" else "relu1_1:2,relu2_1"
+        raise InputError(f"{name} is {weights!r}; give names with weights, as {example}")
+    for each, weight in weights.items():
+        _check_text(f"a name in {name}", each)
+        _check_number(f"the weight of {each} in {name}", weight)
+    if not any(weights.values()):
         raise InputError(f"{name}: all weights are zero; set the total weight to 0 instead")
 
 

@@ -40,7 +40,6 @@ def draw_sheet(
     """
     rows = [[_fitted(cell, side) for cell in row] for row in rows]
     pictures = [cell.picture for row in rows for cell in row if cell.picture is not None]
-    high = max((picture.shape[0] for picture in pictures), default=0)
     wide = max((picture.shape[1] for picture in pictures), default=side)
     left = min(_WIDEST_LABEL, max((_width(text) + _GAP for text in labels), default=0))
     count = max(map(len, [*rows, columns]))
@@ -48,9 +47,9 @@ def draw_sheet(
 
     parts = [strip.of_title(title)] if title else []
     if columns:
-        parts.append(strip.of_cells("", [Cell(None, text) for text in columns], 0))
+        parts.append(strip.of_cells("", [Cell(None, text) for text in columns]))
     for k, row in enumerate(rows):
-        parts.append(strip.of_cells(labels[k] if k < len(labels) else "", row, high))
+        parts.append(strip.of_cells(labels[k] if k < len(labels) else "", row))
     return np.concatenate(parts)
 
 
@@ -66,8 +65,8 @@ class _Strip(NamedTuple):
         draw.text((_GAP, _GAP), title, _INK, ImageFont.load_default(_TITLE))
         return _as_pixels(image)
 
-    def of_cells(self, label: str, cells: Sequence[Cell], high: int) -> np.ndarray:
-        """`high`: of the pictures, to which their captions are added."""
+    def of_cells(self, label: str, cells: Sequence[Cell]) -> np.ndarray:
+        high = max((cell.picture.shape[0] for cell in cells if cell.picture is not None), default=0)
         captions = [_wrapped(cell.caption, self.wide) for cell in cells]
         below = _LINE * max(map(len, captions), default=0)
         lines = _wrapped(label, _WIDEST_LABEL - _GAP)

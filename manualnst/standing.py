@@ -153,6 +153,13 @@ def picture(arrays: Arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
     return pixels
 
 
+def mask(arrays: Arrays, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    values = array(arrays, name, shape)
+    if values.min() < 0 or values.max() > 1:
+        raise InputError(f"checkpoint: {name} is not a mask with values from 0 to 1")
+    return values
+
+
 def number(facts: dict[str, Any], name: str) -> float:
     value = facts[name]
     if not isinstance(value, int | float) or not 0 <= value < float("inf"):

@@ -129,6 +129,11 @@ def _check_layer(architecture: str, name: str, w, b, channels: int) -> int:
     return w.shape[3]
 
 
+def halvings(layer: str) -> int:
+    """How many poolings lie before a layer."""
+    return 0 if layer == PIXELS else int(layer[4]) - 1
+
+
 def check_tap(name: str, available: list[str]) -> None:
     """Refuse a layer name that cannot be tapped."""
     taps = [PIXELS, *(layer for layer in available if not layer.startswith("pool"))]

@@ -18,6 +18,7 @@ from manualnst.inputs import open_content, open_start, open_styles
 from manualnst.losses import NORMALISATIONS
 from manualnst.run import Run
 from manualnst.settings import Settings
+from manualnst.terms import MASK_FORMS, STYLE_LOSSES
 from manualnst.weights import save_weights
 from manualnst.weights.catalogue import cached_path
 
@@ -176,6 +177,109 @@ def test_alpha_is_carried_to_the_result(tmp_path):
     run = prepare(rgba, None, Settings(**SMALL))
     run.finish(stopping_at(2), path, 1)
     assert np.allclose(manualnst.resume(path).alpha, rgba[:, :, 3])
+
+
+def test_every_style_loss_can_be_had_and_resumes_exactly(pictures, tmp_path):
+    layers = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "pixels": 0.5}
+    losses = dict.fromkeys(STYLE_LOSSES, 1.0)
+    settings = SMALL | dict(style_losses=losses, style_layers=layers, shift=0.5)
+    whole = manualnst.stylize(*pictures, **settings)
+    assert {"style relu1_1", "style chained relu2_1", "style histogram pixels"} <= set(
+        whole.record["history"]
+    )
+    path = tmp_path / "checkpoint"
+    run = prepare(*pictures, Settings(**settings))
+    assert run.finish(stopping_at(2), path, checkpoint_every=1).interrupted
+    resumed = manualnst.resume(path)
+    assert np.array_equal(resumed.image, whole.image)
+    assert resumed.record["settings"] == whole.record["settings"]
+    again = manualnst.stylize(*pictures, **json.loads(json.dumps(whole.record["settings"])))
+    assert np.array_equal(again.image, whole.image)
+
+
+def test_all_layers_are_those_of_the_network(pictures):
+    result = manualnst.stylize(*pictures, size=32, steps=1, style_layers={"geometric": 1.0})
+    layers = result.record["settings"]["style_layers"]
+    assert list(layers)[:2] == ["relu1_1", "relu1_2"] and list(layers)[-1] == "relu5_1"
+    assert layers["relu1_2"] == 0.5 and len(layers) == 13  # to conv5_1
+
+
+def test_patches_that_do_not_fit_are_refused_and_small_sizes_left_out(pictures):
+    settings = dict(style_losses={"patches": 1.0}, style_layers={"relu3_1": 1.0}, size=40, margin=0)
+    run = prepare(*pictures, Settings(**settings, steps=8, min_size=13))
+    # The style's 28 rows are a quarter at relu3_1: of 13 (9) there are 2, of 19 (13) there are 3.
+    assert [scale.height for scale in run.scales] == [19, 28, 40]
+    with pytest.raises(InputError, match=r"patches: a picture of .* at relu5_1, too small"):
+        prepare(*pictures, Settings(**settings | dict(style_layers={"relu5_1": 1.0})))
+
+
+def half_masks():
+    left = np.zeros((40, 33))
+    left[:, :12] = 1.0
+    left[:, 12:16] = 0.5
+    below = np.zeros((40, 33))
+    below[20:] = 1.0
+    return [left, below]
+
+
+@pytest.mark.parametrize("mask_form", MASK_FORMS)
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "adam", "init": "noise"}], ids=str)
+def test_masks_keep_the_content_and_resume_exactly(pictures, tmp_path, mask_form, changes):
+    content, styles = pictures[0], [pictures[1], "sample:waves"]
+    settings = SMALL | dict(mask_form=mask_form, min_size=24, steps=6) | changes
+    seen = []
+    whole = manualnst.stylize(
+        content, styles, masks=half_masks(), callback=lambda p: seen.append(p.picture), **settings
+    )
+    assert whole.record["scales"][0]["size"] == [20, 24]
+    kept = np.max(half_masks(), axis=0) == 0
+    assert np.array_equal(whole.image[kept], content[kept].astype(np.float32))
+    assert np.array_equal(seen[-1][kept], content[kept].astype(np.float32))
+    assert np.abs(whole.image - content)[half_masks()[0] == 1].max() > 0.05
+    path = tmp_path / "checkpoint"
+    run = prepare(content, styles, Settings(**settings), half_masks())
+    assert run.finish(stopping_at(2), path, checkpoint_every=1).interrupted
+    resumed = manualnst.resume(path)
+    assert np.array_equal(resumed.image, whole.image)
+    assert resumed.record["history"] == whole.record["history"]
+    assert len(whole.record["mask 2"]["sha256"]) == 64
+    assert whole.record["mask"]["used_size"] == [33, 40]
+
+
+def test_masks_keep_the_colours_too():
+    content = np.random.default_rng(0).random((40, 33, 3)).astype(np.float32)
+    result = manualnst.stylize(content, masks=half_masks()[:1], **SMALL, colours="content")
+    kept = half_masks()[0] == 0
+    assert np.array_equal(result.image[kept], content[kept])
+    assert not np.array_equal(result.image, content)
+
+
+def test_a_mask_of_the_contents_shape_is_brought_to_its_size():
+    content = np.random.default_rng(0).random((80, 60, 3))
+    mask = np.zeros((240, 180, 3))
+    mask[:120] = 1.0
+    run = prepare(content, None, Settings(**SMALL), [mask])
+    [fitted] = run._masks
+    assert fitted.pixels.shape == (40, 30)
+    assert (fitted.pixels[:19] == 1).all() and (fitted.pixels[21:] == 0).all()
+    assert "mask: array (240, 180, 3), 180 × 240 → 30 × 40" in run.notices
+
+
+@pytest.mark.parametrize(
+    ("masks", "settings", "message"),
+    [
+        ([np.ones((40, 40))], {}, r"mask array .* is 40 × 40, the content 33 × 40"),
+        ([np.ones((40, 33))] * 2, {}, "2 masks for 1 style"),
+        ([], {}, "0 masks for 1 style"),
+        ([np.zeros((40, 33))], {}, "black throughout"),
+        (np.ones((40, 33)), {"style_losses": {"histogram": 1.0}}, "not for histogram"),
+        (["missing.png"], {}, "missing.png"),
+        ([np.pad([[1.0]], ((39, 0), (32, 0)))], {}, "nothing of its white reaches"),
+    ],
+)
+def test_masks_that_do_not_fit_are_refused_before_the_start(pictures, masks, settings, message):
+    with pytest.raises(InputError, match=message):
+        prepare(pictures[0], pictures[1], Settings(**SMALL, **settings), masks)
 
 
 @pytest.mark.parametrize("colours", ["content", "match-symmetric", "match-histogram"])

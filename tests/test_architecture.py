@@ -26,17 +26,17 @@ LAYERS = [
     ["history", "optimizers"],
     ["objective"],
     ["losses", "preflight", "scales", "shared", "targets"],
-    ["network"],
+    ["network", "terms"],
     ["ops", "weights"],
     ["backends"],
-    ["plots", "sheets"],
-    ["checkpoint", "colours", "images", "samples", "similarity"],
+    ["animation", "plots", "sheets"],
+    ["checkpoint", "colours", "images", "masks", "samples", "similarity"],
     ["files", "machine", "threads", "vgg"],
     ["blas", "errors", "memo", "text", "version"],
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 LIBRARIES = {
-    "PIL": {"images", "plots", "samples", "sheets"},
+    "PIL": {"animation", "images", "plots", "samples", "sheets"},
     "h5py": {"weights"},
     "scipy": {"optimizers", "weights", "samples"},
     "urllib": {"weights"},

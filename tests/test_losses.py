@@ -44,6 +44,8 @@ def forward_of(kind, backend, normalisation):
         return partial(losses.power_variation_forward, beta=2.5, **options)
     if kind == "smoothed tv":
         return partial(losses.smoothed_variation_forward, epsilon=0.5, **options)
+    if kind == "nine-point tv":  # a mean, whatever the normalisation
+        return partial(losses.nine_point_variation_forward, backend=backend)
     if kind == "shifted style":
         target = losses.shifted_style_target(STYLE, backend=backend)
         return lambda F: losses.shifted_style_forward(F, as_dtype(target, F.dtype), **options)
@@ -75,6 +77,7 @@ BACKWARD = {
     "tv": losses.total_variation_backward,
     "power tv": losses.power_variation_backward,
     "smoothed tv": losses.smoothed_variation_backward,
+    "nine-point tv": losses.nine_point_variation_backward,
     "shifted style": losses.shifted_style_backward,
     "histogram": losses.histogram_backward,
     "patches": losses.patches_backward,
@@ -318,3 +321,26 @@ def test_shapes_that_do_not_fit_are_told():
         losses.moments_forward(F, losses.Moments(np.ones(2), np.eye(2)), backend=backend)
     with pytest.raises(InputError, match="float64.*float32"):
         losses.content_forward(F, P.astype(np.float32), backend=backend)
+
+
+@pytest.mark.parametrize("normalisation", losses.NORMALISATIONS)
+def test_constants_leave_single_precision_single(normalisation):
+    """A NumPy scalar of double precision would make a double of every array that it multiplies."""
+    F, S = random_array(1, (4, 5, 3), np.float32), random_array(2, (4, 5, 3), np.float32)
+    pairs = [
+        (losses.content_forward, losses.content_backward, S),
+        (
+            losses.style_forward,
+            losses.style_backward,
+            losses.gram_target(S, backend=get_backend("numpy")),
+        ),
+        (
+            losses.moments_forward,
+            losses.moments_backward,
+            losses.moments_target(S, backend=get_backend("numpy")),
+        ),
+    ]
+    for forward, backward, target in pairs:
+        value, cache = forward(F, target, normalisation, backend=get_backend("numpy"))
+        assert type(value) is float
+        assert backward(1.0, cache, backend=get_backend("numpy")).dtype == np.float32

@@ -213,3 +213,24 @@ def test_variations(name, parameter, torch_loss, shape, normalisation, backend):
         lambda x: torch_loss(x, parameter, normalisation),
         random_array(1, shape),
     )
+
+
+def torch_nine_point_variation(x):
+    p = torch.nn.functional.pad(x, (1, 1, 1, 1), "replicate")
+    right = (p[..., 1:-1, 2:] - p[..., 1:-1, 1:-1]).square().mean() / 3
+    below = (p[..., 2:, 1:-1] - p[..., 1:-1, 1:-1]).square().mean() / 3
+    e = (p[..., 1:, 1:] - p[..., :-1, :-1]).square().mean() / 12
+    f = (p[..., 1:, :-1] - p[..., :-1, 1:]).square().mean() / 12
+    return 2 * (right + below + e + f)
+
+
+@each_backend
+@pytest.mark.parametrize("shape", [(4, 3, 2), (5, 6, 3), (1, 4, 1)])
+def test_nine_point_variation(shape, backend):
+    options = dict(backend=get_backend(backend))
+    compare_loss(
+        partial(losses.nine_point_variation_forward, **options),
+        partial(losses.nine_point_variation_backward, **options),
+        torch_nine_point_variation,
+        random_array(1, shape),
+    )

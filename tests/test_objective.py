@@ -9,7 +9,8 @@ from manualnst.errors import InputError
 from manualnst.gradcheck.oracles import complex_step, two_point
 from manualnst.losses import NORMALISATIONS
 from manualnst.network import Network
-from manualnst.objective import LossSettings, Objective, unit_scale
+from manualnst.objective import Objective, unit_scale
+from manualnst.terms import MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS, LossSettings, chain
 
 STYLE_LAYERS = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 
@@ -32,12 +33,18 @@ def pictures(height=18, width=21):
 
 
 def objective(
-    dtype=np.float64, backend="numpy", pool="average", size=(18, 21), more_styles=(), **changes
+    dtype=np.float64,
+    backend="numpy",
+    pool="average",
+    size=(18, 21),
+    more_styles=(),
+    masks=None,
+    **changes,
 ):
     network = Network(small_weights(), backend=get_backend(backend), pool=pool, dtype=dtype)
     content, style, _ = pictures(*size)
     styles = [style.astype(dtype), *(more.astype(dtype) for more in more_styles)]
-    return Objective(network, content.astype(dtype), styles, settings(**changes))
+    return Objective(network, content.astype(dtype), styles, settings(**changes), masks)
 
 
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
@@ -111,12 +118,128 @@ def test_terms_add_up_and_the_layer_weights_are_shares():
     assert {"style relu4_2", "content relu4_2", "style pixels"} <= set(terms)
 
 
+@pytest.mark.parametrize("normalisation", ["paper", "relative"])
+@pytest.mark.parametrize("tv", TOTAL_VARIATIONS)
+def test_the_gradient_of_every_total_variation(tv, normalisation):
+    options = dict(tv=tv, tv_power=1.3, tv_smoothing=0.2, style_weight=0.1, content_weight=0.0)
+    test_gradient_is_the_derivative_of_the_loss(normalisation, "average", 2.0, **options)
+
+
+def test_total_variations_differ_and_take_their_settings():
+    x, only_tv = pictures()[2], dict(content_weight=0.0, style_weight=0.0)
+
+    def loss_of(**changes):
+        return objective(**only_tv, **changes)(x).loss
+
+    values = [loss_of(tv=tv) for tv in TOTAL_VARIATIONS]
+    assert len(set(values)) == 4
+    assert loss_of(tv="power", tv_power=2.0) == pytest.approx(loss_of())
+    assert loss_of(tv="power", tv_power=1.0) != loss_of(tv="power")
+    assert loss_of(tv="smoothed", tv_smoothing=0.5) != loss_of(tv="smoothed")
+    assert loss_of(tv="nine-point") == loss_of(tv="nine-point", normalisation="paper")
+
+
 def test_a_term_without_weight_is_left_out():
     terms = objective(tv_weight=0.0, content_weight=0.0)(pictures()[2]).terms
     assert all(name.startswith("style") for name in terms)
     only_tv = objective(content_weight=0.0, style_weight=0.0)(pictures()[2])
     assert list(only_tv.terms) == ["tv"]
     assert only_tv.dL_dx.any()
+
+
+SHALLOW = {"pixels": 1.0, "conv2_2": 2.0, "relu1_1": 1.0, "relu3_1": 0.5}
+
+
+def with_losses(losses, **changes):
+    """At layers that have room for a patch."""
+    return dict(style_layers=SHALLOW, style_losses=losses, shift=-0.7, **changes)
+
+
+@pytest.mark.parametrize("normalisation", ["paper", "relative"])
+@pytest.mark.parametrize("loss", STYLE_LOSSES)
+def test_the_gradient_of_every_style_loss(loss, normalisation):
+    # α lets no mistake of the style hide behind the content.
+    options = with_losses({loss: 1.0}, content_weight=1e-3)
+    test_gradient_is_the_derivative_of_the_loss(normalisation, "average", 1.0, **options)
+
+
+@pytest.mark.parametrize("pool", ["average", "max"])
+def test_the_gradient_of_all_style_losses_together(pool):
+    options = with_losses(dict.fromkeys(STYLE_LOSSES, 1.0), more_styles=other_styles())
+    test_gradient_is_the_derivative_of_the_loss("relative", pool, 2.0, **options)
+
+
+@pytest.mark.parametrize("forgotten", ["deeper", "before"])
+def test_a_forgotten_end_of_a_chain_would_be_noticed(monkeypatch, forgotten):
+    def forgetting(backward, before, onto):
+        dL_dF, dL_dB = backward()
+        if forgotten == "deeper":
+            before.append(lambda gradient: gradient + dL_dB)
+            return 0 * dL_dF if onto is None else onto
+        before.append(lambda gradient: gradient)
+        return dL_dF if onto is None else dL_dF + onto
+
+    monkeypatch.setattr("manualnst.objective._back_to_two", forgetting)
+    with pytest.raises(AssertionError):
+        test_the_gradient_of_every_style_loss("chained", "paper")
+
+
+def test_several_style_losses_are_their_weighted_sum():
+    x, only_style = pictures()[2], dict(content_weight=0.0, tv_weight=0.0)
+    weights = {"gram": 1.0, "wasserstein": 0.0, "chained": 2.0, "patches": 1.0}
+    blend = objective(**with_losses(weights, **only_style))(x)
+    alone = {
+        loss: objective(**with_losses({loss: 1.0}, **only_style))(x)
+        for loss in ("gram", "chained", "patches")
+    }
+    assert blend.loss == pytest.approx(sum(alone[t].loss * weights[t] / 4 for t in alone))
+    expected = sum(evaluation.dL_dx * weights[t] / 4 for t, evaluation in alone.items())
+    assert_close(blend.dL_dx, expected, 1e-13)
+    assert set(blend.terms) == {name for each in alone.values() for name in each.terms}
+    assert {"style relu1_1", "style chained conv2_2", "style patches relu3_1"} <= set(blend.terms)
+
+
+def test_at_the_pixels_the_colours_stand_in():
+    only_style = dict(content_weight=0.0, tv_weight=0.0)
+    x = pictures()[2]
+    for loss in STYLE_LOSSES:
+        terms = objective(**with_losses({loss: 1.0}, **only_style))(x).terms
+        name = "style pixels" if loss == "gram" else f"style {loss} pixels"
+        colours = objective(**with_losses({"moments": 1.0}, **only_style))(x).terms
+        stands_in = terms[name].value == colours["style moments pixels"].value
+        assert stands_in == (loss not in ("wasserstein", "histogram"))
+
+
+def test_a_chain_takes_each_layer_with_the_one_before():
+    chained = objective(
+        **with_losses({"chained": 1.0}, content_weight=0.0, tv_weight=0.0),
+    )(pictures()[2])
+    assert chain(SHALLOW) == {"pixels": (), "conv2_2": ("relu1_1",), "relu3_1": ("conv2_2",)}
+    weights = {name: term.weight for name, term in chained.terms.items()}
+    assert weights == pytest.approx(
+        {
+            "style chained pixels": 1.3 * 1 / 3.5,
+            "style chained conv2_2": 1.3 * 2 / 3.5,
+            "style chained relu3_1": 1.3 * 0.5 / 3.5,
+        }
+    )
+
+
+def test_a_chain_of_one_layer_is_refused():
+    for layers in ({"relu1_1": 1.0}, {"pixels": 1.0, "relu1_1": 1.0, "relu2_1": 0.0}):
+        with pytest.raises(InputError, match="at least two"):
+            chain(layers)
+
+
+def test_the_shift_is_that_of_the_settings():
+    x = pictures()[2]
+
+    def loss_of(name, shift):
+        return objective(**with_losses({name: 1.0}) | {"shift": shift})(x).loss
+
+    assert loss_of("gram", -1.0) == loss_of("gram", 0.0) == pytest.approx(loss_of("shifted", 0.0))
+    for name in ("shifted", "chained"):
+        assert loss_of(name, -1.0) != loss_of(name, 0.0)
 
 
 def test_a_forgotten_colour_would_be_noticed(monkeypatch):
@@ -188,6 +311,78 @@ def test_one_evaluation_of_the_network_serves_all_styles(monkeypatch):
     monkeypatch.setattr(Network, "forward", lambda *a, **k: passes.append(1) or whole(*a, **k))
     blend(pictures()[2])
     assert len(passes) == 1
+
+
+def soft_masks(count, size=(18, 21)):
+    masks = [np.random.default_rng(n).random(size) for n in range(count)]
+    for mask in masks:
+        mask[: size[0] // 3] = 0.0
+    masks[0][-4:] = 1.0
+    return masks
+
+
+@pytest.mark.parametrize("mask_form", MASK_FORMS)
+@pytest.mark.parametrize("changes", [{}, {"normalisation": "paper"}, {"in_greys": True}], ids=str)
+def test_the_gradient_with_masks(mask_form, changes):
+    masks = soft_masks(3)
+    options = dict(mask_form=mask_form, masks=masks, more_styles=other_styles()) | changes
+    normalisation = options.pop("normalisation", "relative")
+    test_gradient_is_the_derivative_of_the_loss(normalisation, "average", 2.0, **options)
+
+
+def test_a_gradient_beyond_the_mask_would_be_noticed(monkeypatch):
+    monkeypatch.setattr("manualnst.objective.mixed", lambda x, content, u: x)
+    with pytest.raises(AssertionError):
+        test_the_gradient_with_masks("guided", {})
+
+
+@pytest.mark.parametrize("mask_form", MASK_FORMS)
+def test_where_all_masks_are_black_nothing_moves_nor_counts(mask_form):
+    masks = soft_masks(2)
+    evaluate = objective(more_styles=other_styles()[:1], masks=masks, mask_form=mask_form)
+    x = pictures()[2]
+    evaluation = evaluate(x)
+    assert not evaluation.dL_dx[:6].any() and evaluation.dL_dx[6:].all()
+    other = x.copy()
+    other[:6] = random_array(1, other[:6].shape)
+    assert evaluate(other).loss == evaluation.loss
+
+
+def test_a_white_mask_is_none():
+    """But at the pixels, where masks have the Gram matrix of the colours."""
+    x, white = pictures()[2], [np.ones((18, 21))]
+    plain = objective(style_layers=STYLE_LAYERS)(x)
+    for mask_form in MASK_FORMS:
+        masked = objective(masks=white, mask_form=mask_form, style_layers=STYLE_LAYERS)(x)
+        assert masked.loss == pytest.approx(plain.loss, rel=1e-12)
+        assert_close(masked.dL_dx, plain.dL_dx, 1e-12)
+        assert f"style {mask_form} relu1_1" in masked.terms
+
+
+def test_each_style_has_its_own_part():
+    """A half for each of two styles, at the pixels: there both terms vanish, or neither."""
+    left = np.zeros((18, 21))
+    left[:, :10] = 1.0
+    red, blue = np.zeros((2, 17, 26, 3))
+    red[..., 0] = blue[..., 2] = 0.8
+    x = np.zeros((18, 21, 3))
+    x[:, :10, 0] = x[:, 10:, 2] = 0.8
+    network = Network(small_weights(), backend=get_backend("numpy"), dtype=np.float64)
+    asked = settings(style_layers={"pixels": 1.0}, mask_form="guided")
+    right_way, wrong_way = (
+        Objective(network, x, styles, asked, [left, 1 - left])(x).terms
+        for styles in ([red, blue], [blue, red])
+    )
+    for name in ("style guided pixels", "style 2 guided pixels"):
+        assert right_way[name].value == pytest.approx(0, abs=1e-20)
+        assert wrong_way[name].value > 0.5
+
+
+def test_masks_are_refused_with_other_losses_and_in_other_numbers():
+    with pytest.raises(InputError, match="masks are for the style loss gram, not for histogram"):
+        objective(style_losses={"histogram": 1.0}, masks=soft_masks(1), mask_form="guided")
+    with pytest.raises(InputError, match="2 masks for 1 style"):
+        objective(masks=soft_masks(2), mask_form="guided")
 
 
 def test_alike_styles_are_one():

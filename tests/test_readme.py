@@ -43,7 +43,8 @@ def desk(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     for name, shape in (("photo.jpg", (33, 40, 3)), ("painting.jpg", (30, 36, 3))):
         save_picture(tmp_path / name, rng.random(shape).astype(np.float32))
-    (tmp_path / "manualnst").symlink_to(ROOT / "manualnst")
+    for folder in ("manualnst", "gallery"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

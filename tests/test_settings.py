@@ -3,7 +3,7 @@ import json
 import pytest
 
 from manualnst.errors import InputError
-from manualnst.settings import Settings, parse_layers, parse_numbers
+from manualnst.settings import Settings, named_layers, parse_layers, parse_numbers
 
 
 def test_settings_survive_json():
@@ -40,6 +40,20 @@ def test_settings_survive_json():
         ("style_layers", {"relu1_1": 0.0}),
         ("style_layers", {"": 1.0}),
         ("style_layers", ["relu1_1"]),
+        ("style_losses", {}),
+        ("style_losses", {"gramm": 1.0}),
+        ("style_losses", {"guided": 1.0}),  # masks choose that
+        ("style_losses", {"gram": 0.0}),
+        ("style_losses", {"gram": -1.0}),
+        ("style_losses", "gram"),
+        ("shift", float("nan")),
+        ("shift", -1e13),
+        ("mask_form", "none"),
+        ("tv", "cubed"),
+        ("tv_power", 0.5),
+        ("tv_power", 1e9),
+        ("tv_smoothing", 0.0),
+        ("tv_smoothing", -1.0),
         ("normalisation", "none"),
         ("pool", "median"),
         ("optimizer", "sgd"),
@@ -69,7 +83,7 @@ def test_settings_survive_json():
 def test_bad_values_are_refused_by_name(name, value):
     with pytest.raises(InputError) as error:
         Settings(**{name: value})
-    assert name in str(error.value)
+    assert name in str(error.value).replace("style loss ", "style_losses ")
     assert "\n" not in str(error.value)
 
 
@@ -77,6 +91,23 @@ def test_bad_values_are_refused_by_name(name, value):
 def test_strange_json_is_refused(data):
     with pytest.raises(InputError):
         Settings.from_json(data)
+
+
+def test_a_chain_needs_two_layers():
+    chained = {"style_losses": {"gram": 1.0, "chained": 1.0}}
+    for layers in ({"relu1_1": 1.0}, {"relu1_1": 1.0, "pixels": 1.0}):
+        with pytest.raises(InputError, match="chained"):
+            Settings(style_layers=layers, **chained)
+    Settings(style_layers={"relu1_1": 1.0}, style_losses={"gram": 1.0, "chained": 0.0})
+    Settings(style_layers={"all": 1.0}, **chained)
+
+
+def test_shorthands_for_layers():
+    network = ["conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1", "conv2_1", "relu2_1"]
+    assert named_layers({"relu1_1": 2.0, "pixels": 1.0}, network) == {"relu1_1": 2.0, "pixels": 1.0}
+    assert named_layers({"all": 3.0}, network) == {"relu1_1": 3, "relu1_2": 3, "relu2_1": 3}
+    geometric = named_layers(parse_layers("geometric:4,pixels,relu1_2:0"), network)
+    assert geometric == {"relu1_1": 4, "relu1_2": 0, "relu2_1": 1, "pixels": 1}
 
 
 def test_layers_are_parsed():

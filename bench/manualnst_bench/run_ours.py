@@ -20,6 +20,7 @@ def main(folder: Path, evaluations: int) -> None:
         callback=lambda progress: progress.evaluations >= evaluations,
         steps=evaluations,
         scales=1,
+        margin=0,  # the other side has none
         **settings,
     )
     np.save(folder / "manualnst.npy", result.image)

@@ -49,6 +49,39 @@ def smoothed_variation_backward(dL_dloss, cache):
     return dL_dx
 
 
+def nine_point_variation_forward(x):
+    loss = 0.0
+    for near, far, factor in _nine_point_pairs(x.shape):
+        loss += factor * (x[far].item() - x[near].item()) ** 2
+    return loss, x
+
+
+def nine_point_variation_backward(dL_dloss, cache):
+    x = cache
+    dL_dx = np.zeros_like(x)
+    for near, far, factor in _nine_point_pairs(x.shape):
+        d = x[far] - x[near]
+        dL_dx[far] += dL_dloss * factor * 2 * d
+        dL_dx[near] -= dL_dloss * factor * 2 * d
+    return dL_dx
+
+
+def _nine_point_pairs(shape):
+    """Every pair of neighbours with the factor of its square; where one of the two lies beyond the
+    border, its copy within."""
+    H, W, C = shape
+
+    def within(i, j, c):
+        return min(max(i, 0), H - 1), min(max(j, 0), W - 1), c
+
+    for near in np.ndindex(shape):
+        for far in _pairs_of(near, shape):
+            yield near, far, 2 / (3 * H * W * C)
+    for i, j, c in np.ndindex(H + 1, W + 1, C):  # windows, of which i, j is the lower right pixel
+        yield within(i - 1, j - 1, c), within(i, j, c), 1 / (6 * (H + 1) * (W + 1) * C)
+        yield within(i - 1, j, c), within(i, j - 1, c), 1 / (6 * (H + 1) * (W + 1) * C)
+
+
 def _pairs_of(near, shape):
     """The entries below and to the right of this one, as far as they exist."""
     i, j, c = near

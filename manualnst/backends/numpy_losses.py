@@ -41,6 +41,40 @@ def smoothed_variation_backward(dL_dloss, cache):
     return _to_both_ends(*slopes)
 
 
+def nine_point_variation_forward(x):
+    sides, corners = _nine_point_factors(x.shape)
+    loss = sides * sum(_sum(d**2) for d in _differences(x))
+    return loss + corners * sum(_sum(d**2) for d in _diagonals(x)), x
+
+
+def nine_point_variation_backward(dL_dloss, cache):
+    x = cache
+    sides, corners = (2 * dL_dloss * factor for factor in _nine_point_factors(x.shape))
+    dL_dx = _to_both_ends(*(sides * d for d in _differences(x)))
+    e, f = (corners * d for d in _diagonals(x))
+    dL_dp = np.zeros_like(x, shape=(x.shape[0] + 2, x.shape[1] + 2, x.shape[2]))
+    dL_dp[1:, 1:] += e
+    dL_dp[:-1, :-1] -= e
+    dL_dp[1:, :-1] += f
+    dL_dp[:-1, 1:] -= f
+    for border, inner in ((0, 1), (-1, -2)):  # what the copies get belongs to what they are of
+        dL_dp[inner] += dL_dp[border]
+        dL_dp[:, inner] += dL_dp[:, border]
+    return dL_dx + dL_dp[1:-1, 1:-1]
+
+
+def _nine_point_factors(shape) -> tuple[float, float]:
+    """Of the squares of the differences by side, and of those by corner."""
+    H, W, C = shape
+    return 2 / (3 * H * W * C), 1 / (6 * (H + 1) * (W + 1) * C)
+
+
+def _diagonals(x):
+    """p[i+1, j+1] − p[i, j] and p[i+1, j] − p[i, j+1]; p is x with a copy of its border around."""
+    p = np.pad(x, ((1, 1), (1, 1), (0, 0)), "edge")
+    return p[1:, 1:] - p[:-1, :-1], p[1:, :-1] - p[:-1, 1:]
+
+
 def _differences(x):
     """x[i+1] − x[i] and x[:, j+1] − x[:, j], of x's shape: 0 where there is no neighbour."""
     down, right = np.zeros_like(x), np.zeros_like(x)
@@ -124,7 +158,8 @@ def weighted_gram_backward(dL_dG, cache):
     dL_dF = np.empty(F.shape, F.dtype)
 
     def multiply(rows: slice) -> None:
-        dL_dF[rows] = (F[rows] @ symmetric) * weights[rows, :, None]
+        np.matmul(F[rows], symmetric, out=dL_dF[rows])
+        dL_dF[rows] *= weights[rows, :, None]
 
     threads.for_each(multiply, strips_of(F))
     return dL_dF
@@ -192,7 +227,7 @@ def nearest_patches(F, S):
     the diagonals. That is done for some rows of F and some of S at a time."""
     F, S = F.real, S.real
     h, w, h_s, w_s = F.shape[0] - 2, F.shape[1] - 2, S.shape[0] - 2, S.shape[1] - 2
-    rows = max(1, math.isqrt(_TILE_BYTES // (F.shape[1] * S.shape[1] * F.itemsize)) - 2)
+    rows = _tile_rows(F.shape[1], S.shape[1], F.itemsize)
     weights = _inverse_norms(S)
     nearest = np.empty((h, w), np.uint32)
 
@@ -213,6 +248,21 @@ def nearest_patches(F, S):
 
     threads.for_each(search, range(0, h, rows))
     return nearest
+
+
+def _tile_rows(W: int, W_s: int, itemsize: int) -> int:
+    """So many rows of patches of either map are multiplied with each other at a time."""
+    return max(1, math.isqrt(_TILE_BYTES // (W * W_s * itemsize)) - 2)
+
+
+def nearest_patches_bytes(shape, style_shape) -> int:
+    """What the search needs at its peak, in single precision: in each thread the products of the
+    rows of a tile, and two arrays nearly as large of sums of them; and the patches' norms."""
+    (H, W, _), (H_s, W_s, _) = shape, style_shape
+    rows = _tile_rows(W, W_s, 4)
+    tile = 4 * min(rows + 2, H) * W * min(rows + 2, H_s) * W_s
+    tiles = min(threads.count(), -(-(H - 2) // rows))
+    return 3 * tile * tiles + 4 * math.prod(style_shape)
 
 
 def _patch_products(F, S):

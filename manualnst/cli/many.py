@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import textwrap
 from typing import Any
 
 from ..errors import InputError
@@ -21,21 +22,21 @@ from .progress import QuietProgress, TerminalProgress, choose_progress
 
 _SOME_FAILED = 1
 
-_SWEEP_EXAMPLES = """
-examples:
-  The paper's Figure 3, content to style by rows of layers (with `weights get vgg19`, and
-  vgg19.h5 made of it by `weights normalise`):
-    manualnst sweep photo.jpg painting.jpg --weights vgg19.h5 --normalisation paper
-      --tv-weight 0 --init noise --scales 1
-      --vary content-weight 1e-5 1e-4 1e-3 1e-2
-      --vary style-layers relu1_1 +relu2_1 +relu3_1 +relu4_1 +relu5_1
-  The same with the built-in network, whose weights mean shares at any size:
-    manualnst sweep photo.jpg painting.jpg --vary content-weight 0.01 0.1 1 10
-      --vary style-layers relu1_1 +relu2_1 +relu3_1 +relu4_1 +relu5_1
-  A grid from 1e-9 to 1e-6 by gradient descent with momentum:
-    the first, with --optimizer momentum --vary content-weight 1e-9 1e-8 1e-7 1e-6
-  Networks compared, with one pooling and the other:
-    manualnst sweep photo.jpg painting.jpg --vary weights vgg16 vgg19 --vary pool average max
+_SWEEP_EXAMPLES = r"""
+The paper's Figure 3, growing sets of layers by the weight of the content (vgg19.h5 being what
+`weights normalise` makes of VGG-19); with --optimizer momentum and 1e-9 … 1e-6 it is another
+author's grid:
+  manualnst sweep photo.jpg painting.jpg --weights vgg19.h5 --normalisation paper \
+    --tv-weight 0 --margin 0 --scales 1 --init noise \
+    --vary content-weight 1e-5 1e-4 1e-3 1e-2 \
+    --vary style-layers relu1_1 +relu2_1 +relu3_1 +relu4_1 +relu5_1
+
+The same with weights that are shares, for any network:
+  manualnst sweep photo.jpg painting.jpg --vary content-weight 0.01 0.1 1 10 \
+    --vary style-layers relu1_1 +relu2_1 +relu3_1 +relu4_1 +relu5_1
+
+Networks compared, with both poolings:
+  manualnst sweep photo.jpg painting.jpg --vary weights vgg16 vgg19 --vary pool average max
 """
 
 
@@ -48,12 +49,14 @@ def _add_sweep_parser(subparsers: argparse._SubParsersAction) -> None:
     parser = subparsers.add_parser(
         "sweep",
         help="paint one picture with many settings, on one sheet",
-        description="Paint CONTENT in the style of STYLE with every combination of the values that "
-        "are given by --vary, one option each, into a folder: the pictures with their records, "
-        "sheet.png, table.csv and table.json. The same command again goes on where it was cut off, "
-        "and paints only what is not there when a value is added. On the sheet the first varied "
-        "option makes the columns; all others make the rows.",
-        epilog=f"{LAYERS_HELP}\n{_SWEEP_EXAMPLES}",
+        description=textwrap.fill(
+            "Paint CONTENT in the style of STYLE with every combination of the values that are "
+            "given by --vary, one option each, into a folder: the pictures with their records, "
+            "sheet.png, table.csv and table.json. The same command again goes on where it was cut "
+            "off, and paints only what is not there when a value is added. On the sheet the first "
+            "varied option makes the columns; all others make the rows."
+        ),
+        epilog=f"{textwrap.fill(LAYERS_HELP)}\n{_SWEEP_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("content", nargs="?", metavar="CONTENT", help="what to paint")
@@ -166,7 +169,7 @@ def _carry_out(args: argparse.Namespace, jobs: list[Job], folder: str, all_or_no
                 jobs, folder, args.jobs, args.overwrite, _Telling(report), all_or_none=all_or_none
             )
         except KeyboardInterrupt:
-            report.message("interrupted before the first step; nothing was written")
+            report.message("interrupted; the same command goes on")
             return interrupts.exit_code
         finally:
             report.end()
@@ -200,6 +203,7 @@ class _Telling(Listener):
     def __init__(self, report: QuietProgress):
         self._report = report
         self._has_bar = isinstance(report, TerminalProgress)
+        self._last: Moment | None = None
 
     def message(self, text: str) -> None:
         self._report.message(text)
@@ -208,11 +212,14 @@ class _Telling(Listener):
         self._report.begin(count, done, share)
 
     def step(self, moment: Moment) -> None:
+        self._last = moment
         if self._has_bar:
             self._report.step(moment)
         self._report.event("step", **moment._asdict())
 
     def outcome(self, outcome: Outcome, done: int, count: int) -> None:
+        if self._has_bar and self._last:
+            self._report.step(self._last._replace(step=done))
         what = f"failed: {outcome.failure}" if outcome.record is None else _words(outcome.record)
         self._report.message(f"{done}/{count}  {outcome.job.name}: {what}")
         self._report.event("picture", picture=outcome.job.name, failure=outcome.failure)

@@ -12,11 +12,12 @@ from ..losses import NORMALISATIONS
 from ..network import POOLINGS
 from ..optimizers import OPTIMIZERS
 from ..settings import INITS, Settings, in_words, parse_layers, parse_numbers
+from ..terms import MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS
 
 LAYERS_HELP = (
     "Layers: reluB_I is the I-th map of block B after its ReLU (the paper's convB_I), "
-    "convB_I the same before it. Several with weights: relu1_1:2,relu2_1. The weights of a "
-    "list are shares: only their ratios count."
+    "convB_I the same before it. Several with weights: relu1_1:2,relu2_1, and losses "
+    "likewise: gram:1,histogram:0.2. The weights of a list are shares: only their ratios count."
 )
 
 
@@ -76,14 +77,45 @@ def add_look_options(group) -> None:
     _add(group, "content_weight", float, "higher: more of the content")
     _add(group, "style_weight", float, "higher: more of the style")
     _add(group, "tv_weight", float, "higher: smoother")
+    _add(
+        group,
+        "tv",
+        str,
+        "what is smooth: by squared differences; the slope to the power --tv-power (below 2: edges "
+        "stay sharper); smoothed absolute differences (sharpest); nine-point: squared, diagonals "
+        "too, of mean size under every --normalisation",
+        choices=TOTAL_VARIATIONS,
+    )
+    _add(group, "tv_power", float, "of --tv power; 1 or more")
+    _add(group, "tv_smoothing", float, "of --tv smoothed: differences below this count little")
+    _add(
+        group,
+        "mask_form",
+        str,
+        "guided: the masked part is compared with the whole style picture; product: both maps are "
+        "multiplied by the mask, and compared as wholes",
+        choices=tuple(MASK_FORMS),
+    )
     _add(group, "content_layers", parse_layers, "deeper: freer", metavar="LAYERS")
     _add(
         group,
         "style_layers",
         parse_layers,
-        "pixels: the colours; deeper: larger features",
+        "pixels: the colours; deeper: larger features; all: every layer of the network, and "
+        "geometric: each with half the weight of the one before",
         metavar="LAYERS",
     )
+    _add(
+        group,
+        "style_losses",
+        parse_layers,
+        f"what of the style is compared, at every style layer: {', '.join(STYLE_LOSSES)}. chained "
+        "takes each layer with the one before it in the list. At pixels, mean and covariance of "
+        "the colours stand in for gram, shifted, chained and patches. patches is slow: for the "
+        "deeper layers",
+        metavar="LOSSES",
+    )
+    _add(group, "shift", float, "what shifted and chained add to the activations")
     _add(
         group,
         "style_weights",

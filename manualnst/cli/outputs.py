@@ -27,6 +27,10 @@ class Outputs:
         return self.picture.with_suffix(".json")
 
     @property
+    def pictures(self) -> list[Path]:
+        return [path for path in (self.picture, self.partial, self.curve) if path]
+
+    @property
     def partial(self) -> Path:
         """The best picture of an interrupted run."""
         return self.picture.with_stem(self.picture.stem + ".partial")

@@ -94,7 +94,7 @@ def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
         ("steps", "steps of the optimiser for each reconstruction, at all sizes together"),
         ("min_size", "long side of the coarsest size; that of --size: noise at the full size"),
     ):
-        option, default = "--" + name.replace("_", "-"), DEFAULTS[name]
+        option, default = "--" + name.replace("_", "-"), DEFAULTS[kind][name]
         help = f"{text} (default: {default})"
         parser.add_argument(option, type=int, default=default, metavar="N", help=help)
     parser.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
@@ -340,5 +340,5 @@ def _drawn(
     captions = [""] * len(jobs)
     if args.kind == "content":
         captions = [_likeness(load_record(job.outputs.record)) for job in jobs]
-    title = f"the {args.kind} of {stem(args.picture)} by {Path(args.weights).stem}"
+    title = f"{args.kind} of {stem(args.picture)}, rebuilt by {Path(args.weights).stem}"
     return draw_reconstructions(original, made, captions, title=title, crop=crop)

@@ -6,16 +6,18 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from ..animation import LONGEST, Animation, check_frames, usual_interval
 from ..api import check_same, prepare, restore
 from ..errors import InputError
 from ..images import save_picture
-from ..result import Result, load_record, styles_in
+from ..machine import format_bytes
+from ..result import Result, load_record, masks_in, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
 from ..settings import Settings
 from .interrupts import Interrupts
 from .options import LAYERS_HELP, add_report_options, add_settings_options, given_settings
-from .outputs import Outputs, new_outputs, resumed_outputs
+from .outputs import Outputs, new_outputs, refuse_existing, resumed_outputs
 from .progress import QuietProgress, choose_progress
 
 # With --resume every other setting comes from the checkpoint.
@@ -35,6 +37,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "styles", nargs="*", metavar="STYLE", help="how to paint it; several are blended"
     )
+    parser.add_argument(
+        "--masks",
+        nargs="+",
+        metavar="MASK",
+        help="pictures of the shape of CONTENT, one for each STYLE in their order, or one for all: "
+        "white where it is painted, black where CONTENT stays, grey in between",
+    )
     _add_output_options(parser.add_argument_group("what is written"))
     add_settings_options(parser)
     add_report_options(parser.add_argument_group("what is told"))
@@ -53,6 +62,13 @@ def _add_output_options(group) -> None:
     group.add_argument("--curve", metavar="FILE", help="also draw the loss by evaluation")
     group.add_argument(
         "--save-every", type=int, metavar="N", help="also keep the picture after every N steps"
+    )
+    group.add_argument(
+        "--animate",
+        metavar="FILE",
+        help="also make the pictures on the way into an animation of at most "
+        f"{LONGEST} pixels a side, .webp or .gif, with a frame after every N steps of --save-every "
+        "(default: about 40 frames)",
     )
     group.add_argument(
         "--checkpoint-every",
@@ -86,6 +102,7 @@ def run_command(args: argparse.Namespace) -> int:
 
 def _paint(args: argparse.Namespace, report: QuietProgress, interrupts: Interrupts) -> int:
     run, outputs = _prepare(args)
+    animation = _animation(args, outputs, run.settings.steps)
     tell = _teller(run, report)
     tell()
     run.start()
@@ -97,6 +114,8 @@ def _paint(args: argparse.Namespace, report: QuietProgress, interrupts: Interrup
         tell()
         if args.save_every and progress.step % args.save_every == 0:
             save_picture(outputs.at_step(progress.step), run.enlarged(progress.picture))
+        if animation:
+            animation(progress)
 
     try:
         result = run.finish(callback, outputs.checkpoint, args.checkpoint_every)
@@ -104,11 +123,31 @@ def _paint(args: argparse.Namespace, report: QuietProgress, interrupts: Interrup
     finally:
         report.end()
     if result.interrupted:
-        return _save_interrupted(run, result, outputs, report, interrupts)
+        return _save_interrupted(run, result, args, outputs, report, interrupts)
     if run.done == 0:
         raise InputError(result.stop_reason)
     _save_finished(result, outputs if args.overwrite else outputs.free(), report)
+    if animation:
+        count = animation.save(result.image)
+        size = format_bytes(animation.path.stat().st_size)
+        report.message(f"wrote {animation.path} ({count} frames, {size})")
+        report.event("animation", output=animation.path, frames=count)
     return 0
+
+
+def _animation(args: argparse.Namespace, outputs: Outputs, steps: int) -> Animation | None:
+    """What --animate asks for, checked."""
+    if not args.animate:
+        return None
+    every = args.save_every or usual_interval(steps)
+    check_frames(steps, every)
+    animation = Animation(args.animate, every, go_on=bool(args.resume) or args.overwrite)
+    if animation.path.resolve() in {path.resolve() for path in outputs.pictures}:
+        raise InputError(f"--animate {args.animate} is a picture of this run; give another name")
+    refuse_existing(args.animate, args.overwrite)
+    if not args.resume:
+        animation.discard()
+    return animation
 
 
 def _teller(run: Run, report: QuietProgress) -> Callable[[], None]:
@@ -137,17 +176,18 @@ def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
         raise InputError("give --resume or --repeat, not both")
     if args.resume:
         return _prepare_resumed(args, given)
-    content, styles, same = args.content, args.styles, []
+    content, styles, masks, same = args.content, args.styles, args.masks, []
     if args.repeat:
         record = load_record(args.repeat)
         content = content or record["content"]["name"]
         styles = styles or [record[role]["name"] for role in styles_in(record)]
+        masks = masks or [record[role]["name"] for role in masks_in(record)]
         same = _unchanged(args, given, record)
         given = record["settings"] | given
     settings = Settings.from_json(given)
     outputs = new_outputs(args.output, content, styles, args.curve)
     _check_outputs(outputs, args)
-    run = prepare(content, styles or None, settings)
+    run = prepare(content, styles or None, settings, masks or None)
     if same:
         check_same(run, record, same)
     return run, outputs
@@ -158,6 +198,7 @@ def _unchanged(args: argparse.Namespace, given: dict, record: dict) -> list[str]
     replaced = {
         "content": args.content,
         **dict.fromkeys(styles_in(record), args.styles),
+        **dict.fromkeys(masks_in(record), args.masks),
         "start": "init" in given,
         "weights": "weights" in given,
     }
@@ -166,8 +207,8 @@ def _unchanged(args: argparse.Namespace, given: dict, record: dict) -> list[str]
 
 def _prepare_resumed(args: argparse.Namespace, given: dict[str, Any]) -> tuple[Run, Outputs]:
     refused = [name for name in given if name not in _ALLOWED_WITH_RESUME]
-    if refused or args.content:
-        what = "pictures" if args.content else "--" + refused[0].replace("_", "-")
+    if refused or args.content or args.masks:
+        what = "pictures" if args.content or args.masks else "--" + refused[0].replace("_", "-")
         raise InputError(
             f"--resume takes pictures and settings from the checkpoint; leave out {what} "
             "(only --steps may change)"
@@ -202,7 +243,12 @@ def _save_finished(result: Result, outputs: Outputs, report: QuietProgress) -> N
 
 
 def _save_interrupted(
-    run: Run, result: Result, outputs: Outputs, report: QuietProgress, interrupts: Interrupts
+    run: Run,
+    result: Result,
+    args: argparse.Namespace,
+    outputs: Outputs,
+    report: QuietProgress,
+    interrupts: Interrupts,
 ) -> int:
     if run.done == 0:
         raise KeyboardInterrupt
@@ -210,6 +256,9 @@ def _save_interrupted(
     run.save(outputs.checkpoint)
     report.message(f"{result.stop_reason}; the best picture so far is {outputs.partial}")
     command = ["python", "-m", "manualnst", "run", f"--resume={outputs.checkpoint}"]
+    if args.animate:
+        command += [f"--animate={args.animate}"]
+        command += [f"--save-every={args.save_every}"] if args.save_every else []
     report.message(f"go on with: {shlex.join(command)}")
     report.event("interrupted", partial=outputs.partial, checkpoint=outputs.checkpoint)
     return interrupts.exit_code

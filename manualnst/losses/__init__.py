@@ -27,6 +27,7 @@ from .guided_style import (
 )
 from .histogram import Histogram, histogram_backward, histogram_forward, histogram_target
 from .moments import Moments, moments_backward, moments_forward, moments_target
+from .nine_point_variation import nine_point_variation_backward, nine_point_variation_forward
 from .normalisation import NORMALISATIONS, RELATIVE
 from .patches import Patches, patches_backward, patches_forward, patches_target
 from .power_variation import power_variation_backward, power_variation_forward
@@ -82,6 +83,8 @@ __all__ = [
     "moments_backward",
     "moments_forward",
     "moments_target",
+    "nine_point_variation_backward",
+    "nine_point_variation_forward",
     "patches_backward",
     "patches_forward",
     "patches_target",

@@ -40,7 +40,7 @@ class Guided(NamedTuple):
 
 def guided_style_target(F, weights, style_weights, *, backend) -> Guided:
     """[K1] of a style picture's map F (h, w, N) with its weights (h, w), for a picture's (H, W)."""
-    sums = [float(np.sum(array, dtype=np.float64)) for array in (weights, style_weights)]
+    sums = [float(np.sum(array.real, dtype=np.float64)) for array in (weights, style_weights)]
     if not min(sums) > 0:
         raise InputError(
             "guided_style_target: a mask is black throughout, so there is nothing to compare; "

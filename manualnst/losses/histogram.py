@@ -42,7 +42,7 @@ def histogram_target(F, *, backend) -> Histogram:
     """[H1] of a style picture's map F (H, W, N)."""
     check.is_map("histogram_target", "F", F)
     values = backend.sorted_channels(F[:])
-    energy = float(np.sum(np.square(values), dtype=np.float64)) / values.shape[1]
+    energy = float(np.sum(np.square(values.real), dtype=np.float64)) / values.shape[1]
     return Histogram(values, energy)
 
 

@@ -46,8 +46,10 @@ def _energy(target):
 
 
 def _sum_of_squares(target):
-    """A number; of a card's array one on the card, for which nobody waits here."""
-    return np.sum(np.square(target.real), dtype=np.float64)
+    """A plain number, lest single precision become double; of a card's array one on the card, for
+    which nobody waits here."""
+    total = np.sum(np.square(target.real), dtype=np.float64)
+    return float(total) if isinstance(total, np.generic) else total
 
 
 # Of a style without contrast everything else would be a multiple beyond measure. So the covariance
@@ -57,7 +59,9 @@ _LEAST_CONTRAST = 0.1
 
 def _shares(mean, covariance, M: int) -> tuple[float, float]:
     least = (_LEAST_CONTRAST**2 * _energy(mean)) ** 2
-    return 1.0 / _energy(mean), 1.0 / np.maximum(_sum_of_squares(covariance), least)
+    energy = _sum_of_squares(covariance)
+    largest = max(energy, least) if isinstance(energy, float) else np.maximum(energy, least)
+    return 1.0 / _energy(mean), 1.0 / largest
 
 
 RELATIVE = "relative"

@@ -48,7 +48,7 @@ def patches_target(F, *, backend) -> Patches:
     F = F[:]  # it may be a map that is made when read
     h, w = F.shape[0] - 2, F.shape[1] - 2
     windows = (F[u : u + h, v : v + w] for u, v in np.ndindex(3, 3))
-    energy = sum(float(np.sum(np.square(window), dtype=np.float64)) for window in windows)
+    energy = sum(float(np.sum(np.square(window.real), dtype=np.float64)) for window in windows)
     return Patches(F, energy / (h * w))
 
 

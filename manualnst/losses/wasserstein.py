@@ -52,9 +52,9 @@ def wasserstein_target(F, *, backend) -> Gaussian:
     """[D1] and [W1] of a style picture's map F (H, W, N)."""
     check.is_map("wasserstein_target", "F", F)
     mean, covariance, _ = backend.mean_and_covariance_forward(F)
-    variance = float(np.sum(np.diagonal(covariance)))
+    variance = float(np.sum(np.diagonal(covariance.real)))
     noise = NOISE_SHARE * (variance / len(mean) or 1.0)
-    energy = float(np.sum(np.square(mean))) + variance
+    energy = float(np.sum(np.square(mean.real))) + variance
     return Gaussian(mean, backend.matrix_root(covariance, noise), noise, energy)
 
 

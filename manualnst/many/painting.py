@@ -16,6 +16,10 @@ from ..shared import Shared
 from .jobs import Job
 
 
+class AnotherRun(InputError):
+    """What is there is not of this job: never replaced without being told to."""
+
+
 class Files(NamedTuple):
     """Those of one job."""
 
@@ -62,7 +66,7 @@ def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Pla
 
     With it, such files are removed.
     """
-    run = prepare(job.content, job.styles, job.settings, shared)
+    run = prepare(job.content, job.styles, job.settings, shared=shared)
     files = Files.of(job, folder)
     plan = Plan(job, None, False, work(run.scales), run.memory, run.notices)
     try:
@@ -79,7 +83,7 @@ def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Pla
             return plan._replace(begun=True)
     except (InputError, LookupError, TypeError) as error:
         if not overwrite:
-            raise InputError(
+            raise AnotherRun(
                 f"{files.picture} is of another run: {error}; give another folder, or --overwrite "
                 "to replace it"
             ) from error
@@ -103,7 +107,7 @@ def paint(job: Job, folder: Path, shared: Shared, tell: Callable[[Step], None]) 
     if files.checkpoint.exists():
         run = restore(files.checkpoint, shared=shared)
     else:
-        run = prepare(job.content, job.styles, job.settings, shared)
+        run = prepare(job.content, job.styles, job.settings, shared=shared)
 
     def callback(progress: Progress) -> None:
         tell(Step(progress.step, progress.loss, progress.size, progress.share))

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files import read_bytes, write_atomically
-from ..images import encode_png, load_picture, save_picture
+from ..images import encode_png, fitted_size, load_picture, resize, save_picture
 from ..inputs import Source, load_source
 from ..result import MAX_RECORD_BYTES, summary
 from ..sheets import Cell, draw_sheet
@@ -186,7 +186,7 @@ def _write(path: Path, text: str) -> None:
 def _draw(outcomes: list[Outcome]) -> np.ndarray:
     grid = _grid(outcomes)
     if outcomes[0].job.labels.keys() == BATCH_LABELS:
-        return _draw_batch(grid)
+        return _draw_batch(grid, _side(1 + len(next(iter(grid.values()))), outcomes))
     columns, labels = list(next(iter(grid.values()))), list(grid)
     rows = [[_cell(outcome) for outcome in row.values()] for row in grid.values()]
     if labels == [""]:  # one thing differs: in lines, each picture with its own words
@@ -196,15 +196,14 @@ def _draw(outcomes: list[Outcome]) -> np.ndarray:
         ]
         rows = [cells[k : k + _COLUMNS] for k in range(0, len(cells), _COLUMNS)]
         columns = []
-    side = _side(len(rows[0]))
+    side = _side(len(rows[0]), outcomes)
     return draw_sheet(rows, columns=columns, labels=labels, title=_title(outcomes), side=side)
 
 
-def _draw_batch(grid: Grid) -> np.ndarray:
+def _draw_batch(grid: Grid, side: int) -> np.ndarray:
     """Styles above, contents at the left."""
-    first_row, *_ = rows = [list(row.values()) for row in grid.values()]
-    side = _side(1 + len(first_row))
-    above = [_head(o.job.styles[0], o.job.labels["style"]) for o in first_row]
+    rows = [list(row.values()) for row in grid.values()]
+    above = [_head(o.job.styles[0], o.job.labels["style"]) for o in rows[0]]
     lines = [
         [_head(row[0].job.content, row[0].job.labels["content"]), *map(_cell, row)] for row in rows
     ]
@@ -229,20 +228,28 @@ def _words(name: str, value: str) -> str:
 
 def _cell(outcome: Outcome) -> Cell:
     if outcome.record is not None:
-        return Cell(outcome.image)
+        return Cell(_small(outcome.image))
     return Cell(None, f"failed: {outcome.failure}" if outcome.failure else "not finished")
 
 
 def _head(source: Source, name: str) -> Cell:
     try:
-        return Cell(load_source(source).pixels, name)
+        return Cell(_small(load_source(source).pixels), name)
     except InputError:
         return Cell(None, name)
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    """As large as it may be on a sheet: there may be hundreds."""
+    return resize(picture, *fitted_size(*picture.shape[:2], _LARGEST))
 
 
 def _title(outcomes: list[Outcome]) -> str:
     return next((summary(o.record) for o in outcomes if o.record is not None), "")
 
 
-def _side(columns: int) -> int:
-    return min(_LARGEST, max(_SMALLEST, _SHEET_WIDTH // columns))
+def _side(columns: int, outcomes: list[Outcome]) -> int:
+    """Of a picture on a sheet with so many; no larger than what was painted."""
+    sizes = (o.record["scales"][-1]["size"] for o in outcomes if o.record is not None)
+    painted = max(map(max, sizes), default=_LARGEST)
+    return min(_LARGEST, painted, max(_SMALLEST, _SHEET_WIDTH // columns))

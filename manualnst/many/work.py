@@ -10,9 +10,10 @@ from .. import machine
 from ..errors import InputError
 from ..inputs import Source
 from ..result import load_record
+from ..settings import Settings
 from ..shared import Shared
 from .jobs import Job, batch_jobs, sweep_jobs
-from .painting import FAILURES, Files, Happening, Plan, Step, look_over, paint, why
+from .painting import FAILURES, AnotherRun, Files, Happening, Plan, Step, look_over, paint, why
 from .processes import paint_in_processes
 from .series import Outcome, Series, check_folder
 
@@ -70,8 +71,9 @@ def sweep(
 
     `vary` is {"content_weight": [0.01, 0.1], …}; other settings are for all. Pictures, records, a
     sheet and tables go into `folder`; what is finished there is not painted again. With `jobs`, so
-    many processes paint at a time, as far as memory suffices. The callback gets a `Moment` after
-    each step; if it returns True, or at Ctrl-C, what is finished stays, and the same call goes on.
+    many processes paint at a time, as far as memory suffices (a script that asks for this needs its
+    `if __name__ == "__main__":`). The callback gets a `Moment` after each step; if it returns True,
+    or at Ctrl-C, what is finished stays, and the same call goes on.
     """
     listed = sweep_jobs(content, _listed(style), vary, settings)
     return carry_out(listed, folder, jobs, overwrite, _Calling(callback), all_or_none=True)
@@ -100,6 +102,10 @@ def _listed(sources: Source | Sequence[Source] | None) -> list[Source] | None:
     if sources is None or isinstance(sources, list):
         return sources
     return list(sources) if isinstance(sources, tuple) else [sources]
+
+
+def _network_of(settings: Settings) -> tuple:
+    return settings.weights or "", settings.backend, settings.pool, settings.margin
 
 
 def carry_out(
@@ -134,7 +140,7 @@ class _Work:
         # Those with the same network follow each other: only the last is kept.
         jobs = sorted(
             (outcome.job for outcome in self._series.outcomes),
-            key=lambda job: (job.settings.weights or "", job.settings.backend, job.settings.pool),
+            key=lambda job: _network_of(job.settings),
         )
         for job in jobs:
             self._look_over(job)
@@ -156,7 +162,7 @@ class _Work:
         try:
             plan = look_over(job, self._folder, self._shared, overwrite=self._overwrite)
         except FAILURES as error:
-            if self._all_or_none:
+            if self._all_or_none or isinstance(error, AnotherRun):
                 raise InputError(f"{job.name}: {why(error)}") from error
             self._series.set(job, failure=why(error))
             return

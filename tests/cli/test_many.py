@@ -309,6 +309,12 @@ def test_what_fails_is_told_at_the_end_and_stops_nothing(folder, capsys, jobs):
     assert Path("many/photo-painting.png").stat().st_mtime_ns == before
 
 
+def test_a_batch_of_other_settings_is_refused_as_a_whole(folder, capsys):
+    batch = ["batch", "--styles", "painting.jpg", "-o", "many", *TINY, "--contents", "photo.png"]
+    assert main([*batch, *QUIET]) == 0
+    assert "seed was 0 then, 1 now" in refused(capsys, *batch, "sample:harbour", "--seed", "1")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from manualnst.checkpoint import load_checkpoint
 from manualnst.cli import main
@@ -109,6 +110,43 @@ def test_several_styles_and_their_colours_repeat(folder, capsys, colours):
     )
 
 
+def test_style_losses_and_shorthands_by_option(folder):
+    options = ["--style-losses", "gram:1,histogram:0.2", "--style-layers", "all,pixels:2"]
+    assert run("photo.png", "painting.jpg", "-o", "a.png", *options, *TINY) == 0
+    settings = json.loads((folder / "a.json").read_text())["settings"]
+    assert settings["style_losses"] == {"gram": 1.0, "histogram": 0.2}
+    assert settings["style_layers"]["relu3_4"] == 1 and settings["style_layers"]["pixels"] == 2
+    assert run("--repeat", "a.json", "-o", "b.png", "--quiet") == 0
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+
+
+def test_masks_by_option_repeat(folder, capsys):
+    mask = np.zeros((40, 33, 3), np.float32)
+    mask[:20] = 1
+    save_picture(folder / "top.png", mask)
+    save_picture(folder / "bottom.png", 1 - mask)
+    styles = ["painting.jpg", "sample:waves", "--masks", "top.png", "bottom.png"]
+    assert run("photo.png", *styles, "-o", "a.png", "--mask-form", "product", *TINY) == 0
+    assert json.loads((folder / "a.json").read_text())["mask 2"]["name"] == "bottom.png"
+    assert run("--repeat", "a.json", "-o", "b.png", "--quiet") == 0
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+    assert run("--repeat", "a.json", "--masks", "top.png", "-o", "c.png", "--quiet") == 0
+    assert "3 masks for 2 style" in refused(
+        capsys, "--repeat", "a.json", "-o", "d.png", "--masks", *["top.png"] * 3
+    )
+    save_picture(folder / "bottom.png", mask)
+    assert "mask 2 is not that of the earlier run" in refused(
+        capsys, "--repeat", "a.json", "-o", "d.png"
+    )
+
+
+def test_nonsense_of_styles_is_refused(capsys):
+    chained = ["--style-losses", "chained", "--style-layers", "relu1_1"]
+    assert "at least two layers" in refused(capsys, "photo.png", *chained)
+    assert "unknown style loss 'gramm'" in refused(capsys, "--style-losses", "gramm")
+    assert "too small for a patch" in refused(capsys, "--style-losses", "patches", *TINY)
+
+
 def test_repeating_with_a_changed_second_style_is_refused(folder, capsys):
     assert run("photo.png", "sample:waves", "painting.jpg", "-o", "a.png", *TINY) == 0
     save_picture(folder / "painting.jpg", np.zeros((40, 33, 3), np.float32))
@@ -188,6 +226,38 @@ def test_pictures_on_the_way_and_the_curve(folder):
     assert load_picture("out.step-00002.png").pixels.shape == (28, 40, 3)
     assert [name for name in written(folder) if "step" in name] == ["out.step-00002.png"]
     assert load_picture("curve.png").pixels.shape[2] == 3
+
+
+@pytest.mark.parametrize("name", ["way.gif", "way.webp"])
+def test_an_animation(folder, capsys, name):
+    options = ["--size", "48", "--min-size", "24", "--scales", "2", "--steps", "4"]
+    assert run("-o", "out.png", *options, "--animate", name) == 0
+    assert f"wrote {name} (4 frames, " in capsys.readouterr().err
+    with Image.open(name) as animation:
+        assert (animation.n_frames, animation.size) == (4, (48, 34))
+    assert written(folder) == sorted(["out.json", "out.png", "painting.jpg", "photo.png", name])
+    assert "exists" in refused(capsys, "-o", "b.png", *options, "--animate", name)
+    assert "frames" in refused(capsys, "--steps", "9999", "--save-every", "1", "--animate", "b.gif")
+    both = ["-o", "c.webp", "--animate", "c.webp"]
+    assert "picture of this run" in refused(capsys, *both, *options)
+
+
+def test_an_animation_goes_on_after_an_interrupt(folder):
+    animate = ["--animate", "way.gif", "--save-every", "2"]
+    process = start(*LONG[:-3], "--steps", "900", "--json", *ADAM, *animate)
+    wait_for_step(process, 5)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert "--resume=out.png.checkpoint --animate=way.gif --save-every=2" in out
+    kept = sorted(path.name for path in (folder / "way.gif.frames").iterdir())
+    assert kept[:3] == ["000001.png", "000002.png", "000004.png"]
+    steps = _steps_in("out.png.checkpoint") + 3
+    resumed = ["--resume", "out.png.checkpoint", "--steps", str(steps), "--quiet"]
+    assert run(*resumed, *animate) == 0
+    whole = ["photo.png", "-o", "whole.png", "--size", "40", "--steps", str(steps), "--quiet"]
+    assert run(*whole, *ADAM, "--animate", "whole.gif", "--save-every", "2") == 0
+    assert (folder / "way.gif").read_bytes() == (folder / "whole.gif").read_bytes()
+    assert not (folder / "way.gif.frames").exists()
 
 
 def test_from_coarse_to_fine(folder, capsys):
@@ -314,6 +384,8 @@ def test_plain_lines_tell_sizes_weights_memory_and_time(capsys):
         ["--curve", "missing/curve.png"],
         ["--curve", "same.png", "-o", "same.png"],
         ["--save-every", "0"],
+        ["--animate", "way.mp4"],
+        ["--animate", "missing/way.gif"],
         ["--checkpoint-every", "-1"],
         ["--resume", "missing.png.checkpoint"],
         ["--resume", "text.png", "-o", "out.png"],

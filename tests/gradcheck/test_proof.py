@@ -76,6 +76,7 @@ BROKEN = {
     "objective_backward": ("total_variation_backward", lambda right: right * 0.5),
     "power_tv_backward": ("power_variation_backward", lambda right: right * 1.001),
     "smoothed_tv_backward": ("smoothed_variation_backward", lambda right: np.sign(right)),
+    "nine_point_tv_backward": ("nine_point_variation_backward", lambda right: right * 1.001),
     "bures_backward": ("bures_backward", lambda right: right - 1e-3),
     "wasserstein_backward": ("bures_backward", lambda right: right * 2),
     "weighted_gram_backward": ("weighted_gram_backward", lambda right: right + 1e-3),

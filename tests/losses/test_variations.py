@@ -78,6 +78,32 @@ def test_where_nothing_varies_the_gradient_is_zero(beta, dtype, backend):
     assert gradient[0, 0].all() and not gradient[2:].any()
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nine_points_as_means_over_the_continued_picture(shape, backend):
+    x = random_array(1, shape)
+    p = np.pad(x, ((1, 1), (1, 1), (0, 0)), "edge")
+    sides = np.mean((p[2:, 1:-1] - x) ** 2) + np.mean((p[1:-1, 2:] - x) ** 2)
+    corners = np.mean((p[1:, 1:] - p[:-1, :-1]) ** 2) + np.mean((p[1:, :-1] - p[:-1, 1:]) ** 2)
+    loss, cache = losses.nine_point_variation_forward(x, backend=backend)
+    assert loss == pytest.approx(2 * (sides / 3 + corners / 12))
+    if x.size > 1:
+        gradient = losses.nine_point_variation_backward(1.0, cache, backend=backend)
+        check_gradient(
+            lambda x: losses.nine_point_variation_forward(x, backend=backend)[0], gradient, x
+        )
+
+
+def test_inside_nine_points_are_the_stencil(backend):
+    x = np.zeros((7, 7, 1))
+    x[3, 3] = 1.0
+    _, cache = losses.nine_point_variation_forward(x, backend=backend)
+    stencil = losses.nine_point_variation_backward(49.0, cache, backend=backend)[2:5, 2:5, 0]
+    by_corner = -1 / 3 * 49 / 64  # there are 64 windows
+    assert stencil[0, 0] == pytest.approx(by_corner) == pytest.approx(stencil[2, 0])
+    assert stencil[0, 1] == pytest.approx(-4 / 3) == pytest.approx(stencil[1, 2])
+    assert stencil.sum() == pytest.approx(0)
+
+
 def test_what_has_no_slope_is_refused(backend):
     x = random_array(1, (2, 2, 1))
     with pytest.raises(InputError, match="beta is 0.5"):

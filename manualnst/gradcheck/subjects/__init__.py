@@ -28,6 +28,7 @@ from .shifted_style import NORMALISED_SHIFTED_STYLE, SHIFTED_STYLE
 from .subject import Kinks, Mistake, Problem, Subject
 from .total_variation import NORMALISED_TOTAL_VARIATION, TOTAL_VARIATION
 from .variations import (
+    NINE_POINT_VARIATION,
     NORMALISED_POWER_VARIATION,
     NORMALISED_SMOOTHED_VARIATION,
     POWER_VARIATION,
@@ -63,6 +64,7 @@ EXERCISES = COURSE | {
     for subject in (
         POWER_VARIATION,
         SMOOTHED_VARIATION,
+        NINE_POINT_VARIATION,
         SHIFTED_STYLE,
         BURES,
         WASSERSTEIN,
