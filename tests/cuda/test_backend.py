@@ -249,3 +249,12 @@ def test_a_step_of_lbfgs_waits_for_the_card_a_few_times(card_is_there):
     keep = lambda step: waits.append(card_is_there.waits)  # noqa: E731
     LBFGS().minimise(evaluate, State(put(rng.uniform(0, 1, (5, 6, 3)))), 13, keep)
     assert np.median(np.diff(waits)) == 4  # with that for the loss
+
+
+def test_masks_are_refused_in_words(cupy):
+    backend = Backend(Card(cupy))
+    network = Network(small_weights(last="conv3_2", widths=(6, 33, 40)), backend=backend)
+    content, style, _ = pictures()
+    settings = objective(NUMPY)._settings
+    with pytest.raises(InputError, match="masks are not for the cuda backend"):
+        Objective(network, content, style, settings, [np.ones(content.shape[:2])])

@@ -32,8 +32,9 @@ def test_the_memory_of_an_evaluation(size, pool):
     gc.collect()
     before = cupy.peak = cupy.bytes
     objective._evaluate(x, 1.0)
-    taps = settings.content_layers.keys() | settings.style_layers.keys()
-    foretold = preflight.evaluation_bytes(weights, taps, *size, pool, on_card=True)
+    foretold = preflight.evaluation_bytes(
+        weights, settings.losses, size, [size], pool, on_card=True
+    )
     assert foretold == pytest.approx(cupy.peak - before, rel=0.1)
 
 
