@@ -29,6 +29,7 @@ class State:
 class Step(NamedTuple):
     evaluation: Evaluation  # of the picture state.x
     state: State  # where the next step starts
+    average: np.ndarray | None = None  # of the pictures so far, if that is what is wanted
 
 
 # Called after each step; a returned text stops the optimiser and becomes the stop reason.
@@ -56,9 +57,13 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    average: float = 0.0  # see _first_order
     resumes_exactly = True
-    arrays = ("dL_dx", "m", "v")
     more_arrays = ()
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        return "dL_dx", "m", "v", *(("average",) if self.average else ())
 
     def minimise(self, evaluate, state, steps, on_step):
         def update(g, t, arrays):
@@ -70,7 +75,7 @@ class Adam:
             move = self.rate * m_unbiased / (np.sqrt(v_unbiased) + self.epsilon)
             return move, {"m": m, "v": v}
 
-        return _first_order(update, evaluate, state, steps, on_step)
+        return _first_order(update, self.average, evaluate, state, steps, on_step)
 
 
 @dataclass(frozen=True)
@@ -82,20 +87,28 @@ class Momentum:
 
     rate: float = 0.01
     gamma: float = 0.9
+    average: float = 0.0  # see _first_order
     resumes_exactly = True
-    arrays = ("dL_dx", "velocity")
     more_arrays = ()
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        return "dL_dx", "velocity", *(("average",) if self.average else ())
 
     def minimise(self, evaluate, state, steps, on_step):
         def update(g, t, arrays):
             velocity = self.gamma * arrays.get("velocity", 0) + self.rate * g
             return velocity, {"velocity": velocity}
 
-        return _first_order(update, evaluate, state, steps, on_step)
+        return _first_order(update, self.average, evaluate, state, steps, on_step)
 
 
-def _first_order(update, evaluate, state, steps, on_step) -> str:
+def _first_order(update, decay, evaluate, state, steps, on_step) -> str:
     """The loop of Adam and momentum: x ← clip(x − move), then evaluate.
+
+    With a decay d the average of all pictures from the first on is kept, a ← d a + (1 − d) x, from
+    a = 0. After n pictures the weights (1 − d) d^k add up to 1 − dⁿ, by which it is divided. A step
+    back and forth about a valley is then a step along it.
 
     The gradient at x is part of the state, so that going on needs no second evaluation. Nothing
     is changed in place: an interrupt anywhere leaves the last state whole.
@@ -104,7 +117,8 @@ def _first_order(update, evaluate, state, steps, on_step) -> str:
         evaluation = evaluate(state.x)
         if not _is_finite(evaluation):
             return DIVERGED
-        state = State(state.x, 0, 1, {"dL_dx": evaluation.dL_dx})
+        average = {"average": (1 - decay) * state.x} if decay else {}
+        state = State(state.x, 0, 1, average | {"dL_dx": evaluation.dL_dx})
     while state.iterations < steps:
         t = state.iterations + 1
         move, arrays = update(state.arrays["dL_dx"], t, state.arrays)
@@ -112,8 +126,12 @@ def _first_order(update, evaluate, state, steps, on_step) -> str:
         evaluation = evaluate(x)
         if not _is_finite(evaluation):
             return DIVERGED
+        average = None
+        if decay:
+            arrays["average"] = decay * state.arrays["average"] + (1 - decay) * x
+            average = np.clip(arrays["average"] / (1 - decay ** (t + 1)), 0, 1)
         state = State(x, t, state.evaluations + 1, arrays | {"dL_dx": evaluation.dL_dx})
-        stop_reason = on_step(Step(evaluation, state))
+        stop_reason = on_step(Step(evaluation, state, average))
         if stop_reason:
             return stop_reason
     return ALL_STEPS_DONE.format(steps)
@@ -340,6 +358,6 @@ OPTIMIZERS: dict[str, type] = {
 }
 
 
-def make_optimizer(name: str, rate: float | None) -> Optimizer:
-    """`rate` is for Adam and momentum; None takes the optimiser's own."""
-    return OPTIMIZERS[name]() if rate is None else OPTIMIZERS[name](rate=rate)
+def make_optimizer(name: str, rate: float | None, **more: float) -> Optimizer:
+    """`rate` is for Adam and momentum; None takes the optimiser's own. `more`: what else it has."""
+    return OPTIMIZERS[name](**more) if rate is None else OPTIMIZERS[name](rate=rate, **more)

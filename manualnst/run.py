@@ -24,7 +24,7 @@ from .inputs import Input, scaled
 from .masks import mask_names, mixed, union
 from .network import Network
 from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
-from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
+from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step
 from .result import RECORD_FORMAT, Result
 from .scales import Scale, plan, shrunk, work, work_left
 from .settings import Settings
@@ -234,7 +234,7 @@ class Run:
 
     def _optimise(self, on_step: Callable[[Step], str | None]) -> str:
         """Scale after scale; returns why the last one reached has stopped."""
-        optimizer = make_optimizer(self.settings.optimizer, self.settings.rate)
+        optimizer = self.settings.make_optimizer()
         while True:
             if self._objective is None:
                 self._measure()
@@ -350,6 +350,8 @@ class Run:
     def _take(self, step: Step, seconds: float) -> None:
         loss, standing = step.evaluation.unscaled_loss, self.standing
         better = {"best": step.state.x, "best_loss": loss} if loss < standing.best_loss else {}
+        if step.average is not None:
+            better["best"] = step.average
         seconds += self._seconds_before
         self.standing = replace(standing, state=step.state, seconds=seconds, **better)
 
@@ -364,7 +366,7 @@ class Run:
             seconds_left=seconds / (self._left_before - left) * left,
             share=self.share,
             size=(self._scale.width, self._scale.height),
-            picture=self._painted(step.state.x),
+            picture=self._painted(step.state.x if step.average is None else step.average),
         )
 
     def _record(self, stop_reason: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from .colours import COLOURS, KEEP_CONTENT
 from .errors import InputError
 from .losses import NORMALISATIONS
 from .network import POOLINGS
-from .optimizers import OPTIMIZERS
+from .optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from .terms import CHAINED, MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS, LossSettings, chain
 
 # Starts that are not a file's name.
@@ -50,6 +50,9 @@ class Settings:
     seed: int = 0  # of the noise
     optimizer: str = "lbfgs"
     rate: float | None = None  # None: the optimiser's own
+    beta1: float = 0.9  # of adam
+    beta2: float = 0.999  # of adam
+    average: float = 0.0  # of adam and momentum: decay of the average that is the result; 0: none
     weights: str | None = None  # None: vgg19 if it is in the cache, else builtin
     backend: str = "numpy"
 
@@ -93,6 +96,18 @@ class Settings:
                 raise InputError("rate is for adam and momentum; lbfgs finds its own step length")
             if self.rate == 0:
                 raise InputError("rate is 0: nothing would move; give a positive number")
+
+        for name in ("beta1", "beta2", "average"):
+            _check_number(name, getattr(self, name))
+            if getattr(self, name) >= 1:
+                raise InputError(f"{name} must be below 1")
+        if self.average and self.optimizer.startswith("lbfgs"):
+            raise InputError("average is for adam and momentum; lbfgs has no need of it")
+
+    def make_optimizer(self) -> Optimizer:
+        more = {"adam": ("beta1", "beta2", "average"), "momentum": ("average",)}
+        given = {name: getattr(self, name) for name in more.get(self.optimizer, ())}
+        return make_optimizer(self.optimizer, self.rate, **given)
 
     @property
     def in_greys(self) -> bool:

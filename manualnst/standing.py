@@ -11,7 +11,7 @@ import numpy as np
 
 from .errors import InputError
 from .history import History
-from .optimizers import State, make_optimizer
+from .optimizers import State
 from .scales import Scale
 from .settings import Settings
 
@@ -126,7 +126,7 @@ def _of_the_optimizer(
     settings: Settings, arrays: Arrays, shape: tuple[int, ...], begun: bool
 ) -> Arrays:
     """Its arrays; it has none before the first step of a scale."""
-    optimizer = make_optimizer(settings.optimizer, settings.rate)
+    optimizer = settings.make_optimizer()
     there = [name for name in optimizer.more_arrays if f"state.{name}" in arrays]
     names = [*optimizer.arrays, *there] if begun else []
     own = {name: array(arrays, f"state.{name}", shape) for name in names}

@@ -142,6 +142,25 @@ def test_resuming_is_exact(pictures, tmp_path, optimizer):
     assert all(resumed.record[k] == whole.record[k] for k in whole.record if k not in different)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+def test_an_average_is_the_result_and_resumes_exactly(pictures, tmp_path, optimizer):
+    settings = SMALL | dict(optimizer=optimizer, steps=7, average=0.7, min_size=24, init="noise")
+    if optimizer == "adam":
+        settings |= dict(beta1=0.8, beta2=0.9)
+    seen = []
+    whole = manualnst.stylize(*pictures, **settings, callback=lambda p: seen.append(p.picture))
+    assert np.array_equal(whole.image, seen[-1])
+    plain = manualnst.stylize(*pictures, **settings | dict(average=0.0))
+    assert not np.array_equal(whole.image, plain.image)
+    for step in (1, 5):  # at either size
+        path = tmp_path / f"checkpoint {step}"
+        run = prepare(*pictures, Settings(**settings))
+        assert run.finish(stopping_at(step), path, checkpoint_every=1).interrupted
+        resumed = manualnst.resume(path)
+        assert np.array_equal(resumed.image, whole.image)
+        assert resumed.record["history"] == whole.record["history"]
+
+
 def test_resuming_scipys_goes_on_and_says_that_its_memory_is_empty(pictures, tmp_path):
     path = tmp_path / "checkpoint"
     prepare(*pictures, Settings(**SMALL | dict(optimizer="lbfgsb"))).finish(

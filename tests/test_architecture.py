@@ -19,7 +19,7 @@ LAYERS = [
     ["__init__"],
     ["gradcheck", "api"],
     ["run"],
-    ["inputs", "result", "standing"],
+    ["inputs", "presets", "result", "standing"],
     ["settings"],
     ["history", "optimizers"],
     ["objective"],

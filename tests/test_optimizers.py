@@ -155,6 +155,31 @@ def test_adams_first_step_is_the_rate_against_the_gradients_sign():
     assert np.allclose(moved, -0.01 * np.sign(START - TARGET), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["adam", "momentum"])
+def test_the_average_is_that_of_the_pictures_with_their_weights(name):
+    taken, d = [], 0.8
+    optimizer = make_optimizer(name, 0.003, average=d)
+    assert "average" in optimizer.arrays
+    optimizer.minimise(valley, State(START), 6, lambda step: taken.append(step))
+    pictures = np.array([START, *(step.state.x for step in taken)], np.float64)
+    for n, step in enumerate(taken, start=2):
+        weights = d ** np.arange(n)[::-1]
+        expected = np.tensordot(weights / weights.sum(), pictures[:n], axes=1)
+        assert np.allclose(step.average, expected, atol=1e-6)
+    again = []
+    optimizer.minimise(valley, taken[2].state, 6, lambda step: again.append(step))
+    assert np.array_equal(again[-1].average, taken[-1].average)
+
+
+def test_adams_decays_are_its_own():
+    plain = minimise("adam", steps=5, rate=0.01)[1][-1].state.x
+    taken = []
+    make_optimizer("adam", 0.01, beta1=0.5, beta2=0.9).minimise(
+        valley, State(START), 5, lambda step: taken.append(step)
+    )
+    assert not np.array_equal(taken[-1].state.x, plain)
+
+
 def test_lbfgs_two_loops_are_bfgs_unrolled():
     """Against the inverse as a matrix, updated as the formula is written."""
     rng = np.random.default_rng(0)

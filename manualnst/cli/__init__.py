@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from ..errors import InputError
 from ..version import __version__
-from . import bench, check, run, weights
+from . import bench, check, presets, run, weights
 from .console import BAD_INPUT, INTERRUPTED, READER_GONE, complain, flush_output
 
 
@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"manualnst {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND")
     run.add_parser(subparsers)
+    presets.add_parser(subparsers)
     check.add_parser(subparsers)
     weights.add_parser(subparsers)
     bench.add_parser(subparsers)

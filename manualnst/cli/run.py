@@ -15,6 +15,7 @@ from ..images import save_picture
 from ..losses import NORMALISATIONS
 from ..network import POOLINGS
 from ..optimizers import OPTIMIZERS
+from ..presets import PRESETS, with_preset
 from ..result import Result, load_record, masks_in, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
@@ -23,6 +24,7 @@ from ..terms import MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS
 from .interrupts import Interrupts
 from .outputs import Outputs, new_outputs, resumed_outputs
 from .progress import QuietProgress, choose_progress
+from .settings_text import in_words
 
 # With --resume every other setting comes from the checkpoint.
 _ALLOWED_WITH_RESUME = {"steps"}
@@ -80,6 +82,13 @@ def _add_output_options(group) -> None:
     )
     group.add_argument(
         "--resume", metavar="CHECKPOINT", help="go on with a run that was interrupted"
+    )
+    group.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        metavar="NAME",
+        help="settings of a well-known system, as far as no option says otherwise: "
+        f"{', '.join(PRESETS)} (see `manualnst presets`)",
     )
     group.add_argument(
         "--repeat", metavar="RECORD", help="take pictures and settings from an earlier run's .json"
@@ -168,8 +177,8 @@ def _add_look_options(group) -> None:
         group,
         "normalisation",
         str,
-        "constants of the losses: relative (shares, independent of size and network), paper, sum "
-        "or mean",
+        "constants of the losses: relative (shares, independent of size and network), paper, sum, "
+        "mean or mse",
         choices=tuple(NORMALISATIONS),
     )
     _add(group, "init", str, f"start from {', '.join(INITS)} or a picture FILE", metavar="START")
@@ -202,6 +211,16 @@ def _add_optimizer_options(group) -> None:
         ),
     )
 
+    _add(group, "beta1", float, "of adam: how slowly it forgets gradients")
+    _add(group, "beta2", float, "of adam: how slowly it forgets their squares")
+    _add(
+        group,
+        "average",
+        float,
+        "of adam and momentum: the result is an average of the pictures, which forgets this "
+        "slowly, as 0.99; 0: the best of them",
+    )
+
 
 def _add_report_options(group) -> None:
     group.add_argument("--quiet", action="store_true", help="say nothing unless something is wrong")
@@ -212,7 +231,7 @@ def _add_report_options(group) -> None:
 
 def _add(group, field, kind, text, *, default_in_words=None, **options) -> None:
     """An option for a field of Settings; absent from the namespace unless it is given."""
-    default = default_in_words or _in_words(getattr(Settings(), field))
+    default = default_in_words or in_words(getattr(Settings(), field))
     option = "--" + field.replace("_", "-")
     group.add_argument(
         option,
@@ -221,14 +240,6 @@ def _add(group, field, kind, text, *, default_in_words=None, **options) -> None:
         default=argparse.SUPPRESS,
         help=f"{text} (default: {default})".replace("%", "%%"),
         **options,
-    )
-
-
-def _in_words(default: Any) -> str:
-    if not isinstance(default, dict):
-        return f"{default:g}" if isinstance(default, float) else str(default)
-    return ",".join(
-        name if weight == 1 else f"{name}:{weight:g}" for name, weight in default.items()
     )
 
 
@@ -307,8 +318,8 @@ def _check_intervals(args: argparse.Namespace) -> None:
 
 def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
     given = {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
-    if args.resume and args.repeat:
-        raise InputError("give --resume or --repeat, not both")
+    if sum(map(bool, (args.resume, args.repeat, args.preset))) > 1:
+        raise InputError("give one of --resume, --repeat and --preset: each brings all settings")
     if args.resume:
         return _prepare_resumed(args, given)
     content, styles, masks, same = args.content, args.styles, args.masks, []
@@ -319,6 +330,8 @@ def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
         masks = masks or [record[role]["name"] for role in masks_in(record)]
         same = _unchanged(args, given, record)
         given = record["settings"] | given
+    if args.preset:
+        given = with_preset(args.preset, given)
     settings = Settings.from_json(given)
     outputs = new_outputs(args.output, content, styles, args.curve)
     _check_outputs(outputs, args)
