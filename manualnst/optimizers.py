@@ -6,6 +6,7 @@ each step; a step is an iteration, which for L-BFGS may take more than one evalu
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -24,6 +25,7 @@ class State:
     evaluations: int = 0
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     loss: float | None = None  # of x, for those that compare it with the next one
+    earlier: int = 0  # steps at sizes before, from which there are averages in `arrays`
 
 
 class Step(NamedTuple):
@@ -43,6 +45,7 @@ class Optimizer(Protocol):
     resumes_exactly: bool
     arrays: tuple[str, ...]  # names of the arrays in its states
     more_arrays: tuple[str, ...]  # and of those that may be there
+    powers: dict[str, int]  # averages: the power of the gradient that each is an average of
 
     def minimise(self, evaluate: Evaluate, state: State, steps: int, on_step: OnStep) -> str:
         """Go on from `state` until `steps` iterations are done in total; return why it stopped."""
@@ -60,6 +63,7 @@ class Adam:
     average: float = 0.0  # see _first_order
     resumes_exactly = True
     more_arrays = ()
+    powers = MappingProxyType({"m": 1, "v": 2})
 
     @property
     def arrays(self) -> tuple[str, ...]:
@@ -90,6 +94,7 @@ class Momentum:
     average: float = 0.0  # see _first_order
     resumes_exactly = True
     more_arrays = ()
+    powers = MappingProxyType({"velocity": 1})
 
     @property
     def arrays(self) -> tuple[str, ...]:
@@ -118,10 +123,11 @@ def _first_order(update, decay, evaluate, state, steps, on_step) -> str:
         if not _is_finite(evaluation):
             return DIVERGED
         average = {"average": (1 - decay) * state.x} if decay else {}
-        state = State(state.x, 0, 1, average | {"dL_dx": evaluation.dL_dx})
+        arrays = state.arrays | average | {"dL_dx": evaluation.dL_dx}
+        state = State(state.x, 0, 1, arrays, earlier=state.earlier)
     while state.iterations < steps:
         t = state.iterations + 1
-        move, arrays = update(state.arrays["dL_dx"], t, state.arrays)
+        move, arrays = update(state.arrays["dL_dx"], state.earlier + t, state.arrays)
         x = np.clip(state.x - move, 0, 1)
         evaluation = evaluate(x)
         if not _is_finite(evaluation):
@@ -130,7 +136,8 @@ def _first_order(update, decay, evaluate, state, steps, on_step) -> str:
         if decay:
             arrays["average"] = decay * state.arrays["average"] + (1 - decay) * x
             average = np.clip(arrays["average"] / (1 - decay ** (t + 1)), 0, 1)
-        state = State(x, t, state.evaluations + 1, arrays | {"dL_dx": evaluation.dL_dx})
+        arrays |= {"dL_dx": evaluation.dL_dx}
+        state = State(x, t, state.evaluations + 1, arrays, earlier=state.earlier)
         stop_reason = on_step(Step(evaluation, state, average))
         if stop_reason:
             return stop_reason
@@ -169,6 +176,7 @@ class LBFGS:
     history: int = 10
     resumes_exactly = True
     arrays = ("dL_dx",)
+    powers = MappingProxyType({})
     more_arrays = tuple(f"{letter}{n}" for n in range(10) for letter in "sy")
 
     first_move = 0.02  # root mean square of the first step, which has no curvature to go by
@@ -281,6 +289,7 @@ class LBFGSB:
     resumes_exactly = False
     arrays = ()
     more_arrays = ()
+    powers = MappingProxyType({})
 
     # Where the reduction of a step is lost in the rounding of a float32 gradient, and where the
     # projected gradient has fallen this far below its start (in units of the objective's scale).
@@ -348,6 +357,23 @@ class LBFGSB:
 
 def _is_finite(evaluation: Evaluation) -> bool:
     return bool(np.isfinite(evaluation.loss) and np.all(np.isfinite(evaluation.dL_dx)))
+
+
+def enlarged_averages(
+    optimizer: Optimizer, state: State, resize: Callable[[np.ndarray], np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Its averages for a picture of another size, still in the units of this one. `resize` must
+    leave what is positive positive, as a mean of squares is."""
+    return {name: resize(state.arrays[name]) for name in optimizer.powers if name in state.arrays}
+
+
+def in_units(optimizer: Optimizer, state: State, factor: float) -> State:
+    """The averages of gradients that are so many times as large."""
+    arrays = {
+        name: np.float32(factor**power) * state.arrays[name]
+        for name, power in optimizer.powers.items()
+    }
+    return replace(state, arrays=arrays)
 
 
 OPTIMIZERS: dict[str, type] = {

@@ -80,7 +80,7 @@ PRESETS = {
     ),
     "crowsonkb": Preset(
         "style-transfer-pytorch (Crowson): Wasserstein distances, nine-point TV, averaged iterates",
-        "all sizes have 600 steps: its first has 1000, the others 500; Adam begins anew at each; "
+        "all sizes have 600 steps: its first has 1000, the others 500; "
         "covariances get a share of noise for its 1e-4; its first layer continues the border",
         {
             "weights": "vgg19-pytorch",
@@ -97,6 +97,7 @@ PRESETS = {
             "rate": 0.02,
             "beta2": 0.99,
             "average": 0.99,
+            "averages": "kept",
             "steps": 3000,
         },
     ),

@@ -24,7 +24,14 @@ from .inputs import Input, scaled
 from .masks import mask_names, mixed, union
 from .network import Network
 from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
-from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step
+from .optimizers import (
+    ALL_STEPS_DONE,
+    DIVERGED,
+    State,
+    Step,
+    enlarged_averages,
+    in_units,
+)
 from .result import RECORD_FORMAT, Result
 from .scales import Scale, plan, shrunk, work, work_left
 from .settings import Settings
@@ -240,8 +247,9 @@ class Run:
                 self._measure()
             standing, steps = self.standing, self._scale.steps
             evaluate = standing.history.recording(self._evaluate)
+            state = self._in_new_units(standing.state)
             with _for_numbers():
-                stop_reason = optimizer.minimise(evaluate, standing.state, steps, on_step)
+                stop_reason = optimizer.minimise(evaluate, state, steps, on_step)
             if stop_reason in (STOPPED, DIVERGED):
                 return stop_reason
             if self._scale is self.scales[-1]:
@@ -253,19 +261,41 @@ class Run:
         """To the next scale, from the best picture of this one.
 
         The optimiser begins anew: what it has learned of curvature is another objective's, and
-        Adam gets 7 % lower without its old averages.
+        Adam gets 7 % lower without its old averages. They are kept if asked for.
         """
         standing, scale = self.standing, self.scales[self.standing.number + 1]
         x = resize(standing.best, scale.height, scale.width)
         self._objective = None
+        state = State(x)
+        if self.settings.averages == "kept":
+            averages = enlarged_averages(
+                self.settings.make_optimizer(),
+                standing.state,
+                lambda values: resize_linearly(values, scale.height, scale.width),
+            )
+            earlier = standing.state.earlier + standing.state.iterations if averages else 0
+            state = State(x, arrays=averages, earlier=earlier)
         # In one assignment: an interrupt finds the one scale or the other.
         self.standing = Standing(
-            State(x),
+            state,
             best=x,
             history=History(standing.losses()),
             seconds=standing.seconds,
             passed=(*standing.passed, standing.so_far()),
         )
+
+    def _in_new_units(self, state: State) -> State:
+        """Averages from the size before, in the units of this one, until the first step is done.
+
+        A pixel there is f² pixels here, and moving all of them is moving it: so the gradient in
+        each is 1/f² of that in it. And each size has its own unit of loss.
+        """
+        if state.iterations or not state.earlier:
+            return state
+        width, height = self.standing.passed[-1].size
+        units = self.standing.unit / self.standing.passed[-1].unit
+        factor = units * (width * height) / self._scale.pixels
+        return in_units(self.settings.make_optimizer(), state, factor)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write all that is needed to go on from the last whole step, pictures included."""

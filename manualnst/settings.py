@@ -21,6 +21,8 @@ SMALLEST_NUMBER, LARGEST_NUMBER = 1e-12, 1e12
 # Names in style_layers that stand for every layer of the network after its ReLU.
 ALL, GEOMETRIC = "all", "geometric"
 
+AVERAGES = ("anew", "kept")
+
 STYLE_LAYERS = ("pixels", "relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 
 
@@ -53,6 +55,7 @@ class Settings:
     beta1: float = 0.9  # of adam
     beta2: float = 0.999  # of adam
     average: float = 0.0  # of adam and momentum: decay of the average that is the result; 0: none
+    averages: str = "anew"  # of adam and momentum at the next size: one of AVERAGES
     weights: str | None = None  # None: vgg19 if it is in the cache, else builtin
     backend: str = "numpy"
 
@@ -103,6 +106,8 @@ class Settings:
                 raise InputError(f"{name} must be below 1")
         if self.average and self.optimizer.startswith("lbfgs"):
             raise InputError("average is for adam and momentum; lbfgs has no need of it")
+
+        _check_choice("averages", self.averages, AVERAGES)
 
     def make_optimizer(self) -> Optimizer:
         more = {"adam": ("beta1", "beta2", "average"), "momentum": ("average",)}

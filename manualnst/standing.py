@@ -73,6 +73,7 @@ class Standing:
             "iterations": self.state.iterations,
             "evaluations": self.state.evaluations,
             "loss": self.state.loss,
+            "earlier": self.state.earlier,
             "best_loss": self.so_far().best_loss,
             "history": self.losses(),
             "seconds": self.seconds,
@@ -92,8 +93,9 @@ def restored(
         picture(arrays, "x", shape),
         _count(facts, "iterations"),
         _count(facts, "evaluations"),
-        _of_the_optimizer(settings, arrays, shape, begun=bool(facts["iterations"])),
+        _of_the_optimizer(settings, facts, arrays, shape),
         _number_or_none(facts, "loss"),
+        _count(facts, "earlier"),
     )
     best_loss = _number_or_none(facts, "best_loss")
     standing = Standing(
@@ -123,12 +125,14 @@ def _passed(entry: Any, scale: Scale) -> Passed:
 
 
 def _of_the_optimizer(
-    settings: Settings, arrays: Arrays, shape: tuple[int, ...], begun: bool
+    settings: Settings, facts: dict[str, Any], arrays: Arrays, shape: tuple[int, ...]
 ) -> Arrays:
-    """Its arrays; it has none before the first step of a scale."""
+    """Its arrays; before the first step of a scale there are at most averages from the last."""
     optimizer = settings.make_optimizer()
     there = [name for name in optimizer.more_arrays if f"state.{name}" in arrays]
-    names = [*optimizer.arrays, *there] if begun else []
+    names = [*optimizer.arrays, *there]
+    if not facts["iterations"]:
+        names = [*optimizer.powers] if facts["earlier"] else []
     own = {name: array(arrays, f"state.{name}", shape) for name in names}
     if "v" in own and own["v"].min() < 0:
         raise InputError("checkpoint: state.v is a mean of squares, but has negative values")

@@ -52,6 +52,7 @@ def test_settings_survive_json():
         ("beta2", -0.1),
         ("average", 1.0),
         ("average", 0.9),  # lbfgs has none
+        ("averages", "lost"),
         ("mask_form", "none"),
         ("tv", "cubed"),
         ("tv_power", 0.5),

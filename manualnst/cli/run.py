@@ -19,7 +19,7 @@ from ..presets import PRESETS, with_preset
 from ..result import Result, load_record, masks_in, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
-from ..settings import INITS, Settings, parse_layers, parse_numbers
+from ..settings import AVERAGES, INITS, Settings, parse_layers, parse_numbers
 from ..terms import MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS
 from .interrupts import Interrupts
 from .outputs import Outputs, new_outputs, resumed_outputs
@@ -219,6 +219,13 @@ def _add_optimizer_options(group) -> None:
         float,
         "of adam and momentum: the result is an average of the pictures, which forgets this "
         "slowly, as 0.99; 0: the best of them",
+    )
+    _add(
+        group,
+        "averages",
+        str,
+        "of adam's and momentum's gradients: begun anew at each size, or kept and enlarged",
+        choices=AVERAGES,
     )
 
 
