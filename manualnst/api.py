@@ -14,7 +14,8 @@ from .inputs import Input, Source, open_content, open_masks, open_start, open_st
 from .masks import mask_names, one_for_each_style
 from .network import available_layers
 from .objective import for_each_style, style_names
-from .optimizers import State, make_optimizer
+from .optimizers import State
+from .presets import with_preset
 from .result import Result, masks_in, styles_in
 from .run import Callback, Run, plan_scales
 from .scales import Scale
@@ -30,6 +31,7 @@ def stylize(
     style: Source | Sequence[Source] | None = None,
     *,
     masks: Source | Sequence[Source] | None = None,
+    preset: str | None = None,
     callback: Callback | None = None,
     checkpoint: str | os.PathLike | None = None,
     **settings: Any,
@@ -39,11 +41,13 @@ def stylize(
     Several styles (a list of such) are blended; the setting `style_weights` has their shares.
     Without pictures the package's samples are taken. `masks`, of the shape of the content, say
     where it is painted, one for each style or one for all; where they are black, it stays.
-    `settings` are the fields of `manualnst.Settings`. The callback gets a `Progress` after each
-    step; if it returns True the run ends. Ctrl-C ends it too: either way the best picture so far
-    is returned. With `checkpoint`, a file is kept from which `resume` goes on.
+    `settings` are the fields of `manualnst.Settings`, and go before those of a `preset`. The
+    callback gets a `Progress` after each step; if it returns True the run ends. Ctrl-C ends it too:
+    either way the best picture so far is returned. With `checkpoint`, a file is kept from which
+    `resume` goes on.
     """
-    return prepare(content, style, settings_from(settings), masks).finish(callback, checkpoint)
+    given = settings if preset is None else with_preset(preset, settings)
+    return prepare(content, style, settings_from(given), masks).finish(callback, checkpoint)
 
 
 def resume(
@@ -172,7 +176,7 @@ def _restore(
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"checkpoint: the names of its pictures are no texts: {names}")
     notices = [f"resume: {standing.steps} steps are done"]
-    if not make_optimizer(settings.optimizer, settings.rate).resumes_exactly:
+    if not settings.make_optimizer().resumes_exactly:
         notices.append(
             "resume: scipy's L-BFGS-B starts with an empty memory, so its steps differ from those "
             "of an uninterrupted run"

@@ -6,6 +6,7 @@ each step; a step is an iteration, which for L-BFGS may take more than one evalu
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -26,6 +27,7 @@ class State:
     evaluations: int = 0
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     loss: float | None = None  # of x, for those that compare it with the next one
+    earlier: int = 0  # steps at sizes before, from which there are averages in `arrays`
 
     def where(self, put: Callable) -> "State":
         """The same with its arrays where `put` puts them."""
@@ -36,6 +38,7 @@ class State:
 class Step(NamedTuple):
     evaluation: Evaluation  # of the picture state.x
     state: State  # where the next step starts
+    average: np.ndarray | None = None  # of the pictures so far, if that is what is wanted
 
 
 # Called after each step; a returned text stops the optimiser and becomes the stop reason.
@@ -49,6 +52,7 @@ class Optimizer(Protocol):
     resumes_exactly: bool
     arrays: tuple[str, ...]  # names of the arrays in its states
     more_arrays: tuple[str, ...]  # and of those that may be there
+    powers: dict[str, int]  # averages: the power of the gradient that each is an average of
 
     def minimise(self, evaluate: Evaluate, state: State, steps: int, on_step: OnStep) -> str:
         """Go on from `state` until `steps` iterations are done in total; return why it stopped."""
@@ -63,9 +67,14 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    average: float = 0.0  # see _first_order
     resumes_exactly = True
-    arrays = ("dL_dx", "m", "v")
     more_arrays = ()
+    powers = MappingProxyType({"m": 1, "v": 2})
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        return "dL_dx", "m", "v", *(("average",) if self.average else ())
 
     def minimise(self, evaluate, state, steps, on_step):
         def update(g, t, arrays):
@@ -77,7 +86,7 @@ class Adam:
             move = self.rate * m_unbiased / (np.sqrt(v_unbiased) + self.epsilon)
             return move, {"m": m, "v": v}
 
-        return _first_order(update, evaluate, state, steps, on_step)
+        return _first_order(update, self.average, evaluate, state, steps, on_step)
 
 
 @dataclass(frozen=True)
@@ -89,20 +98,29 @@ class Momentum:
 
     rate: float = 0.01
     gamma: float = 0.9
+    average: float = 0.0  # see _first_order
     resumes_exactly = True
-    arrays = ("dL_dx", "velocity")
     more_arrays = ()
+    powers = MappingProxyType({"velocity": 1})
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        return "dL_dx", "velocity", *(("average",) if self.average else ())
 
     def minimise(self, evaluate, state, steps, on_step):
         def update(g, t, arrays):
             velocity = self.gamma * arrays.get("velocity", 0) + self.rate * g
             return velocity, {"velocity": velocity}
 
-        return _first_order(update, evaluate, state, steps, on_step)
+        return _first_order(update, self.average, evaluate, state, steps, on_step)
 
 
-def _first_order(update, evaluate, state, steps, on_step) -> str:
+def _first_order(update, decay, evaluate, state, steps, on_step) -> str:
     """The loop of Adam and momentum: x ← clip(x − move), then evaluate.
+
+    With a decay d the average of all pictures from the first on is kept, a ← d a + (1 − d) x, from
+    a = 0. After n pictures the weights (1 − d) d^k add up to 1 − dⁿ, by which it is divided. A step
+    back and forth about a valley is then a step along it.
 
     The gradient at x is part of the state, so that going on needs no second evaluation. Nothing
     is changed in place: an interrupt anywhere leaves the last state whole.
@@ -111,16 +129,23 @@ def _first_order(update, evaluate, state, steps, on_step) -> str:
         evaluation = evaluate(state.x)
         if not _is_finite(evaluation):
             return DIVERGED
-        state = State(state.x, 0, 1, {"dL_dx": evaluation.dL_dx})
+        average = {"average": (1 - decay) * state.x} if decay else {}
+        arrays = state.arrays | average | {"dL_dx": evaluation.dL_dx}
+        state = State(state.x, 0, 1, arrays, earlier=state.earlier)
     while state.iterations < steps:
         t = state.iterations + 1
-        move, arrays = update(state.arrays["dL_dx"], t, state.arrays)
+        move, arrays = update(state.arrays["dL_dx"], state.earlier + t, state.arrays)
         x = np.clip(state.x - move, 0, 1)
         evaluation = evaluate(x)
         if not _is_finite(evaluation):
             return DIVERGED
-        state = State(x, t, state.evaluations + 1, arrays | {"dL_dx": evaluation.dL_dx})
-        stop_reason = on_step(Step(evaluation, state))
+        average = None
+        if decay:
+            arrays["average"] = decay * state.arrays["average"] + (1 - decay) * x
+            average = np.clip(arrays["average"] / (1 - decay ** (t + 1)), 0, 1)
+        arrays |= {"dL_dx": evaluation.dL_dx}
+        state = State(x, t, state.evaluations + 1, arrays, earlier=state.earlier)
+        stop_reason = on_step(Step(evaluation, state, average))
         if stop_reason:
             return stop_reason
     return ALL_STEPS_DONE.format(steps)
@@ -158,6 +183,7 @@ class LBFGS:
     history = 10
     resumes_exactly = True
     arrays = ("dL_dx",)
+    powers = MappingProxyType({})
     more_arrays = tuple(f"{letter}{n}" for n in range(history) for letter in "sy")
 
     first_move = 0.02  # root mean square of the first step, which has no curvature to go by
@@ -323,6 +349,7 @@ class LBFGSB:
     resumes_exactly = False
     arrays = ()
     more_arrays = ()
+    powers = MappingProxyType({})
 
     # Where the reduction of a step is lost in the rounding of a float32 gradient, and where the
     # projected gradient has fallen this far below its start (in units of the objective's scale).
@@ -401,6 +428,23 @@ def _is_finite(evaluation: Evaluation) -> bool:
     return bool(np.isfinite(evaluation.loss) and np.all(np.isfinite(evaluation.dL_dx)))
 
 
+def enlarged_averages(
+    optimizer: Optimizer, state: State, resize: Callable[[np.ndarray], np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Its averages for a picture of another size, still in the units of this one. `resize` must
+    leave what is positive positive, as a mean of squares is."""
+    return {name: resize(state.arrays[name]) for name in optimizer.powers if name in state.arrays}
+
+
+def in_units(optimizer: Optimizer, state: State, factor: float) -> State:
+    """The averages of gradients that are so many times as large."""
+    arrays = {
+        name: np.float32(factor**power) * state.arrays[name]
+        for name, power in optimizer.powers.items()
+    }
+    return replace(state, arrays=arrays)
+
+
 OPTIMIZERS: dict[str, type] = {
     "lbfgs": LBFGS,
     "lbfgsb": LBFGSB,
@@ -409,6 +453,6 @@ OPTIMIZERS: dict[str, type] = {
 }
 
 
-def make_optimizer(name: str, rate: float | None) -> Optimizer:
-    """`rate` is for Adam and momentum; None takes the optimiser's own."""
-    return OPTIMIZERS[name]() if rate is None else OPTIMIZERS[name](rate=rate)
+def make_optimizer(name: str, rate: float | None, **more: float) -> Optimizer:
+    """`rate` is for Adam and momentum; None takes the optimiser's own. `more`: what else it has."""
+    return OPTIMIZERS[name](**more) if rate is None else OPTIMIZERS[name](rate=rate, **more)

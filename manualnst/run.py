@@ -25,7 +25,14 @@ from .inputs import Input, scaled
 from .masks import mask_names, mixed, union
 from .network import Network, with_margin
 from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
-from .optimizers import ALL_STEPS_DONE, DIVERGED, State, Step, make_optimizer
+from .optimizers import (
+    ALL_STEPS_DONE,
+    DIVERGED,
+    State,
+    Step,
+    enlarged_averages,
+    in_units,
+)
 from .result import RECORD_FORMAT, Result
 from .scales import Scale, plan, shrunk, work, work_left
 from .settings import Settings
@@ -254,13 +261,14 @@ class Run:
 
     def _optimise(self, on_step: Callable[[Step], str | None]) -> str:
         """Scale after scale; returns why the last one reached has stopped."""
-        optimizer = make_optimizer(self.settings.optimizer, self.settings.rate)
+        optimizer = self.settings.make_optimizer()
         while True:
             if self._objective is None:
                 self._measure()
             standing, steps = self.standing, self._scale.steps
             evaluate = standing.history.recording(self._evaluate)
-            state = standing.state.where(partial(from_host, self._network.backend))
+            state = self._in_new_units(standing.state)
+            state = state.where(partial(from_host, self._network.backend))
             with _for_numbers():
                 stop_reason = optimizer.minimise(evaluate, state, steps, on_step)
             if stop_reason in (STOPPED, DIVERGED):
@@ -274,19 +282,41 @@ class Run:
         """To the next scale, from the best picture of this one.
 
         The optimiser begins anew: what it has learned of curvature is another objective's, and
-        Adam gets 7 % lower without its old averages.
+        Adam gets 7 % lower without its old averages. They are kept if asked for.
         """
         standing, scale = self.standing, self.scales[self.standing.number + 1]
         x = resize(to_host(standing.best), scale.height, scale.width)
         self._objective = None
+        state = State(x)
+        if self.settings.averages == "kept":
+            averages = enlarged_averages(
+                self.settings.make_optimizer(),
+                standing.state.where(to_host),
+                lambda values: resize_linearly(values, scale.height, scale.width),
+            )
+            earlier = standing.state.earlier + standing.state.iterations if averages else 0
+            state = State(x, arrays=averages, earlier=earlier)
         # In one assignment: an interrupt finds the one scale or the other.
         self.standing = Standing(
-            State(x),
+            state,
             best=x,
             history=History(standing.losses()),
             seconds=standing.seconds,
             passed=(*standing.passed, standing.so_far()),
         )
+
+    def _in_new_units(self, state: State) -> State:
+        """Averages from the size before, in the units of this one, until the first step is done.
+
+        A pixel there is f² pixels here, and moving all of them is moving it: so the gradient in
+        each is 1/f² of that in it. And each size has its own unit of loss.
+        """
+        if state.iterations or not state.earlier:
+            return state
+        width, height = self.standing.passed[-1].size
+        units = self.standing.unit / self.standing.passed[-1].unit
+        factor = units * (width * height) / self._scale.pixels
+        return in_units(self.settings.make_optimizer(), state, factor)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write all that is needed to go on from the last whole step, pictures included."""
@@ -386,6 +416,8 @@ class Run:
     def _take(self, step: Step, seconds: float) -> None:
         loss, standing = step.evaluation.unscaled_loss, self.standing
         better = {"best": step.state.x, "best_loss": loss} if loss < standing.best_loss else {}
+        if step.average is not None:
+            better["best"] = step.average
         seconds += self._seconds_before
         self.standing = replace(standing, state=step.state, seconds=seconds, **better)
 
@@ -400,7 +432,7 @@ class Run:
             seconds_left=seconds / (self._left_before - left) * left,
             share=self.share,
             size=(self._scale.width, self._scale.height),
-            painted=partial(self._painted, step.state.x),
+            painted=partial(self._painted, step.state.x if step.average is None else step.average),
         )
 
     def _record(self, stop_reason: str) -> dict[str, Any]:

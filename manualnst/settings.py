@@ -9,7 +9,7 @@ from .colours import COLOURS, KEEP_CONTENT
 from .errors import InputError
 from .losses import NORMALISATIONS, RELATIVE
 from .network import POOLINGS
-from .optimizers import OPTIMIZERS
+from .optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from .terms import CHAINED, MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS, LossSettings, chain
 
 # Starts that are not a file's name.
@@ -21,6 +21,8 @@ SMALLEST_NUMBER, LARGEST_NUMBER = 1e-12, 1e12
 
 # Names in style_layers that stand for every layer of the network after its ReLU.
 ALL, GEOMETRIC = "all", "geometric"
+
+AVERAGES = ("anew", "kept")
 
 # Shallow layers count for more: textures come out nearer to the style's then at every scale
 # (measured as weights/README.md tells), and what is painted in them keeps its form.
@@ -62,6 +64,10 @@ class Settings:
     seed: int = 0  # of the noise
     optimizer: str = "lbfgs"
     rate: float | None = None  # None: the optimiser's own
+    beta1: float = 0.9  # of adam
+    beta2: float = 0.999  # of adam
+    average: float = 0.0  # of adam and momentum: decay of the average that is the result; 0: none
+    averages: str = "anew"  # of adam and momentum at the next size: one of AVERAGES
     weights: str | None = None  # None: vgg19 if it is in the cache, else builtin
     backend: str = "numpy"
     precision: str | None = None  # of a card's matrix products; None: the backend's own
@@ -112,6 +118,14 @@ class Settings:
             if self.rate == 0:
                 raise InputError("rate is 0: nothing would move; give a positive number")
 
+        for name in ("beta1", "beta2", "average"):
+            _check_number(name, getattr(self, name))
+            if getattr(self, name) >= 1:
+                raise InputError(f"{name} must be below 1")
+        if self.average and self.optimizer.startswith("lbfgs"):
+            raise InputError("average is for adam and momentum; lbfgs has no need of it")
+        _check_choice("averages", self.averages, AVERAGES)
+
     def _check_precision(self):
         _check_choice("precision", self.precision, PRECISIONS)
         if self.backend in NAMES and self.precision != "float32":
@@ -136,6 +150,11 @@ class Settings:
                 f"normalisation {RELATIVE}; with {self.normalisation} give content_weight and "
                 "style_weight"
             )
+
+    def make_optimizer(self) -> Optimizer:
+        more = {"adam": ("beta1", "beta2", "average"), "momentum": ("average",)}
+        given = {name: getattr(self, name) for name in more.get(self.optimizer, ())}
+        return make_optimizer(self.optimizer, self.rate, **given)
 
     @property
     def in_greys(self) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from .backends import to_host
 from .errors import InputError
 from .history import History
-from .optimizers import State, make_optimizer
+from .optimizers import State
 from .scales import Scale
 from .settings import Settings
 
@@ -74,6 +74,7 @@ class Standing:
             "iterations": self.state.iterations,
             "evaluations": self.state.evaluations,
             "loss": self.state.loss,
+            "earlier": self.state.earlier,
             "best_loss": self.so_far().best_loss,
             "history": self.losses(),
             "seconds": self.seconds,
@@ -94,8 +95,9 @@ def restored(
         picture(arrays, "x", shape),
         _count(facts, "iterations"),
         _count(facts, "evaluations"),
-        _of_the_optimizer(settings, arrays, shape, begun=bool(facts["iterations"])),
+        _of_the_optimizer(settings, facts, arrays, shape),
         _number_or_none(facts, "loss"),
+        _count(facts, "earlier"),
     )
     best_loss = _number_or_none(facts, "best_loss")
     standing = Standing(
@@ -125,12 +127,14 @@ def _passed(entry: Any, scale: Scale) -> Passed:
 
 
 def _of_the_optimizer(
-    settings: Settings, arrays: Arrays, shape: tuple[int, ...], begun: bool
+    settings: Settings, facts: dict[str, Any], arrays: Arrays, shape: tuple[int, ...]
 ) -> Arrays:
-    """Its arrays; it has none before the first step of a scale."""
-    optimizer = make_optimizer(settings.optimizer, settings.rate)
+    """Its arrays; before the first step of a scale there are at most averages from the last."""
+    optimizer = settings.make_optimizer()
     there = [name for name in optimizer.more_arrays if f"state.{name}" in arrays]
-    names = [*optimizer.arrays, *there] if begun else []
+    names = [*optimizer.arrays, *there]
+    if not facts["iterations"]:
+        names = [*optimizer.powers] if facts["earlier"] else []
     own = {name: array(arrays, f"state.{name}", shape) for name in names}
     if "v" in own and own["v"].min() < 0:
         raise InputError("checkpoint: state.v is a mean of squares, but has negative values")

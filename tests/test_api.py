@@ -142,6 +142,55 @@ def test_resuming_is_exact(pictures, tmp_path, optimizer):
     assert all(resumed.record[k] == whole.record[k] for k in whole.record if k not in different)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+def test_averages_are_kept_from_size_to_size_and_resume_exactly(pictures, tmp_path, optimizer):
+    settings = SMALL | dict(optimizer=optimizer, steps=6, scales=3, min_size=24, averages="kept")
+    whole = manualnst.stylize(*pictures, **settings)
+    anew = manualnst.stylize(*pictures, **settings | dict(averages="anew"))
+    first = whole.record["scales"][0]["evaluations"]
+    ours, others = (result.record["history"]["total"] for result in (whole, anew))
+    assert ours[: first + 1] == others[: first + 1] and ours[first + 1] != others[first + 1]
+    for step in (2, 3, 4):  # with the last step of a size, and with the first of one
+        path = tmp_path / f"checkpoint {step}"
+        run = prepare(*pictures, Settings(**settings))
+        assert run.finish(stopping_at(step), path, checkpoint_every=1).interrupted
+        resumed = manualnst.resume(path)
+        assert np.array_equal(resumed.image, whole.image)
+        assert resumed.record["history"] == whole.record["history"]
+
+
+def test_an_interrupt_before_the_first_step_of_a_size_keeps_the_averages(pictures, tmp_path):
+    settings = SMALL | dict(optimizer="adam", scales=2, min_size=24, averages="kept")
+    whole = manualnst.stylize(*pictures, **settings)
+    run = prepare(*pictures, Settings(**settings))
+    run.start()
+    run.finish(lambda progress: progress.step == 2)
+    run._enlarge()
+    run._measure()
+    path = tmp_path / "checkpoint"
+    run.save(path)
+    assert np.array_equal(manualnst.resume(path).image, whole.image)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum"])
+def test_an_average_is_the_result_and_resumes_exactly(pictures, tmp_path, optimizer):
+    settings = SMALL | dict(optimizer=optimizer, steps=7, average=0.7, min_size=24, init="noise")
+    if optimizer == "adam":
+        settings |= dict(beta1=0.8, beta2=0.9)
+    seen = []
+    whole = manualnst.stylize(*pictures, **settings, callback=lambda p: seen.append(p.picture))
+    assert np.array_equal(whole.image, seen[-1])
+    plain = manualnst.stylize(*pictures, **settings | dict(average=0.0))
+    assert not np.array_equal(whole.image, plain.image)
+    for step in (1, 5):  # at either size
+        path = tmp_path / f"checkpoint {step}"
+        run = prepare(*pictures, Settings(**settings))
+        assert run.finish(stopping_at(step), path, checkpoint_every=1).interrupted
+        resumed = manualnst.resume(path)
+        assert np.array_equal(resumed.image, whole.image)
+        assert resumed.record["history"] == whole.record["history"]
+
+
 def test_resuming_scipys_goes_on_and_says_that_its_memory_is_empty(pictures, tmp_path):
     path = tmp_path / "checkpoint"
     prepare(*pictures, Settings(**SMALL | dict(optimizer="lbfgsb"))).finish(

@@ -21,7 +21,7 @@ LAYERS = [
     ["comparison", "gradcheck", "reconstruction"],
     ["api"],
     ["run"],
-    ["inputs", "result", "standing"],
+    ["inputs", "presets", "result", "standing"],
     ["settings"],
     ["history", "optimizers"],
     ["objective"],

@@ -238,6 +238,7 @@ def test_a_style_of_another_size_is_compared_by_position():
         ("paper", 1 / 2, 1 / (4 * N**2 * M**2)),
         ("sum", 1, 1),
         ("mean", 1 / (N * M), 1 / (N * M) ** 3),
+        ("mse", 1 / (N * M), 1 / (N**4 * M**2)),
     ],
 )
 def test_normalisations_are_those_of_the_sources(normalisation, content, style):

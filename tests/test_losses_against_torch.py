@@ -72,6 +72,8 @@ def test_style_of_a_part(kind, shape, normalisation, backend):
                 return total * counts[0] ** 2
             case "mean":
                 return total / (N**3 * counts[0])
+            case "mse":
+                return total / N**4
             case "relative":
                 return total / A.square().sum()
 
@@ -125,7 +127,7 @@ def test_histogram(shape, normalisation, backend):
         below = places.floor().long()
         R = t[:, below].lerp(t[:, (below + 1).clamp(max=count - 1)], places - below)
         energy = t.square().sum() * M / count
-        scale = {"mean": F.numel(), "relative": energy}.get(normalisation, 1)
+        scale = {"mean": F.numel(), "mse": F.numel(), "relative": energy}.get(normalisation, 1)
         return (F - R).square().sum() / scale
 
     compare_style("histogram", torch_loss, shape, normalisation, backend)
@@ -139,7 +141,9 @@ def test_patches(shape, normalisation, backend):
         mine, theirs = (torch.nn.functional.unfold(x, 3)[0].T for x in (F, style))  # (m, 9N)
         nearest = theirs[torch.cosine_similarity(mine[:, None], theirs[None], dim=2).argmax(1)]
         energy = theirs.square().sum(1).mean() * len(mine)
-        scale = {"mean": mine.numel(), "relative": energy}.get(normalisation, 1)
+        scale = {"mean": mine.numel(), "mse": mine.numel(), "relative": energy}.get(
+            normalisation, 1
+        )
         return (mine - nearest).square().sum() / scale
 
     compare_style("patches", torch_loss, shape, normalisation, backend)
@@ -174,7 +178,8 @@ def test_wasserstein(shape, normalisation, backend):
         cross = torch_root(root @ (covariance + noise) @ root)
         distance = (style_covariance + covariance + 2 * noise - 2 * cross).trace()
         total = (mean - style_mean).square().sum() + distance
-        return total / {"mean": len(mean), "relative": energy}.get(normalisation, 1)
+        scale = {"mean": len(mean), "mse": len(mean), "relative": energy}.get(normalisation, 1)
+        return total / scale
 
     compare_style("wasserstein", torch_loss, shape, normalisation, backend)
 

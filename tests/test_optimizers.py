@@ -12,6 +12,8 @@ from manualnst.optimizers import (
     State,
     _Pair,
     _times_inverse,
+    enlarged_averages,
+    in_units,
     make_optimizer,
 )
 
@@ -153,6 +155,55 @@ def test_adams_first_step_is_the_rate_against_the_gradients_sign():
     _, steps = minimise("adam", steps=1, rate=0.01)
     moved = steps[0].state.x - START
     assert np.allclose(moved, -0.01 * np.sign(START - TARGET), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["adam", "momentum"])
+def test_the_average_is_that_of_the_pictures_with_their_weights(name):
+    taken, d = [], 0.8
+    optimizer = make_optimizer(name, 0.003, average=d)
+    assert "average" in optimizer.arrays
+    optimizer.minimise(valley, State(START), 6, lambda step: taken.append(step))
+    pictures = np.array([START, *(step.state.x for step in taken)], np.float64)
+    for n, step in enumerate(taken, start=2):
+        weights = d ** np.arange(n)[::-1]
+        expected = np.tensordot(weights / weights.sum(), pictures[:n], axes=1)
+        assert np.allclose(step.average, expected, atol=1e-6)
+    again = []
+    optimizer.minimise(valley, taken[2].state, 6, lambda step: again.append(step))
+    assert np.array_equal(again[-1].average, taken[-1].average)
+
+
+@pytest.mark.parametrize("name", ["adam", "momentum"])
+def test_averages_go_to_another_size_and_unit(name):
+    """Of a gradient that is the same everywhere, in other units: the next move is the same."""
+    optimizer = make_optimizer(name, 0.001)  # far from the bounds
+
+    def slope(factor):
+        return lambda x: Evaluation(0.0, np.full_like(x, factor), {})
+
+    taken, after = [], []
+    optimizer.minimise(slope(1.0), State(START), 4, taken.append)
+    before = taken[-1].state
+    averages = enlarged_averages(optimizer, before, lambda a: np.repeat(a, 2, axis=0))
+    assert set(averages) == set(optimizer.powers) and "dL_dx" not in averages
+    larger = State(np.repeat(before.x, 2, axis=0), arrays=averages, earlier=4)
+    optimizer.minimise(slope(5.0), in_units(optimizer, larger, 5.0), 2, after.append)
+    optimizer.minimise(slope(1.0), before, 6, taken.append)
+    ratio = 5.0 if name == "momentum" else 1.0  # Adam does not know units
+    for n, step in enumerate(after):
+        moved = larger.x - step.state.x
+        expected = before.x - taken[4 + n].state.x
+        assert np.allclose(moved, ratio * np.repeat(expected, 2, axis=0), atol=1e-6)
+        assert step.state.earlier == 4
+
+
+def test_adams_decays_are_its_own():
+    plain = minimise("adam", steps=5, rate=0.01)[1][-1].state.x
+    taken = []
+    make_optimizer("adam", 0.01, beta1=0.5, beta2=0.9).minimise(
+        valley, State(START), 5, lambda step: taken.append(step)
+    )
+    assert not np.array_equal(taken[-1].state.x, plain)
 
 
 def test_lbfgs_two_loops_are_bfgs_unrolled():

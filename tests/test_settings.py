@@ -48,6 +48,11 @@ def test_settings_survive_json():
         ("style_losses", "gram"),
         ("shift", float("nan")),
         ("shift", -1e13),
+        ("beta1", 1.0),
+        ("beta2", -0.1),
+        ("average", 1.0),
+        ("average", 0.9),  # lbfgs has none
+        ("averages", "lost"),
         ("mask_form", "none"),
         ("tv", "cubed"),
         ("tv_power", 0.5),

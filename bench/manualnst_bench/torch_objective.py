@@ -142,7 +142,7 @@ def content_loss(F: Tensor, P: Tensor, normalisation: str) -> Tensor:
             return total / 2
         case "sum":
             return total
-        case "mean":
+        case "mean" | "mse":
             return total / F.numel()
         case "relative":
             return total / P.square().sum()
@@ -175,6 +175,8 @@ def mean_over_positions_loss(
             return total * M**2
         case "mean":
             return total / (N**3 * M)
+        case "mse":
+            return total / N**4
         case "relative":
             return total / A.square().sum().clamp(min=least_energy)
 

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from ..errors import InputError
 from ..version import __version__
-from . import bench, check, compare, many, reconstruct, run, weights
+from . import bench, check, compare, many, presets, reconstruct, run, weights
 from .console import BAD_INPUT, INTERRUPTED, READER_GONE, complain, flush_output
 
 
@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(metavar="COMMAND")
     run.add_parser(subparsers)
     many.add_parsers(subparsers)
+    presets.add_parser(subparsers)
     reconstruct.add_parser(subparsers)
     compare.add_parser(subparsers)
     check.add_parser(subparsers)

@@ -11,7 +11,7 @@ from ..errors import InputError
 from ..losses import NORMALISATIONS
 from ..network import POOLINGS
 from ..optimizers import OPTIMIZERS
-from ..settings import INITS, Settings, in_words, parse_layers, parse_numbers
+from ..settings import AVERAGES, INITS, Settings, in_words, parse_layers, parse_numbers
 from ..terms import MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS
 
 LAYERS_HELP = (
@@ -145,8 +145,8 @@ def add_look_options(group) -> None:
         group,
         "normalisation",
         str,
-        "constants of the losses: relative (shares, independent of size and network), paper, sum "
-        "or mean",
+        "constants of the losses: relative (shares, independent of size and network), paper, sum, "
+        "mean or mse",
         choices=tuple(NORMALISATIONS),
     )
     _add(group, "init", str, f"start from {', '.join(INITS)} or a picture FILE", metavar="START")
@@ -199,6 +199,22 @@ def _add_optimizer_options(group) -> None:
             for name, kind in OPTIMIZERS.items()
             if hasattr(kind, "rate")
         ),
+    )
+    _add(group, "beta1", float, "of adam: how slowly it forgets gradients")
+    _add(group, "beta2", float, "of adam: how slowly it forgets their squares")
+    _add(
+        group,
+        "average",
+        float,
+        "of adam and momentum: the result is an average of the pictures, which forgets this "
+        "slowly, as 0.99; 0: the best of them",
+    )
+    _add(
+        group,
+        "averages",
+        str,
+        "of adam's and momentum's gradients: begun anew at each size, or kept and enlarged",
+        choices=AVERAGES,
     )
 
 

@@ -11,6 +11,7 @@ from ..api import check_same, prepare, restore
 from ..errors import InputError
 from ..images import save_picture
 from ..machine import format_bytes
+from ..presets import PRESETS, with_preset
 from ..result import Result, load_record, masks_in, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
@@ -79,6 +80,13 @@ def _add_output_options(group) -> None:
     )
     group.add_argument(
         "--resume", metavar="CHECKPOINT", help="go on with a run that was interrupted"
+    )
+    group.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        metavar="NAME",
+        help="settings of a well-known system, as far as no option says otherwise: "
+        f"{', '.join(PRESETS)} (see `manualnst presets`)",
     )
     group.add_argument(
         "--repeat", metavar="RECORD", help="take pictures and settings from an earlier run's .json"
@@ -172,8 +180,8 @@ def _check_intervals(args: argparse.Namespace) -> None:
 
 def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
     given = given_settings(args)
-    if args.resume and args.repeat:
-        raise InputError("give --resume or --repeat, not both")
+    if sum(map(bool, (args.resume, args.repeat, args.preset))) > 1:
+        raise InputError("give one of --resume, --repeat and --preset: each brings all settings")
     if args.resume:
         return _prepare_resumed(args, given)
     content, styles, masks, same = args.content, args.styles, args.masks, []
@@ -184,6 +192,8 @@ def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
         masks = masks or [record[role]["name"] for role in masks_in(record)]
         same = _unchanged(args, given, record)
         given = record["settings"] | given
+    if args.preset:
+        given = with_preset(args.preset, given)
     settings = Settings.from_json(given)
     outputs = new_outputs(args.output, content, styles, args.curve)
     _check_outputs(outputs, args)

@@ -7,20 +7,24 @@ a constant of its own. N channels, M positions; A is the style's Gram matrix for
     paper           [E1] ½ Σ (F − P)²    [E4] /(4 N² M²)       [T1]
     sum      [V1]   Σ (F − P)²           Σ (G − A)²            [T1]
     mean     [V2]   Σ (F − P)² / (N M)   Σ (G − A)² / (N M)³   [T1]
+    mse      [V4]   Σ (F − P)² / (N M)   Σ (G − A)² / (N⁴ M²)  [T1]
     relative [V3]   Σ (F − P)² / Σ P²    Σ (G − A)² / Σ A²     [T1] / (3 H W)
 
 The moments ([D3]) are none of these sources'. M μ and M S are sums over positions as G is, and get
 the constants that G gets; `relative` adds up two shares, Σ (μ − μ̂)² / Σ μ̂² and the same of S.
 
 `sum` is common in Keras tutorials; `mean` divides each Gram matrix by N M and its squared
-distance by N M once more. `relative` measures shares of the target's energy: its values depend
+distance by N M once more. `mse` is the mean squared error of the maps, and that of the Gram
+matrices divided by N M: neural-style's, and the authors' own in their later programs, where
+MSE(G/M)/N² is the same. `relative` measures shares of the target's energy: its values depend
 neither on the size of the picture nor on the network, so that one weight serves all. It is the
 default of a run.
 
-The other total variations, [T3] and [T5], have the factors of [T1]; the other comparisons of Gram
-matrices, [S1], those of [E4]. A style loss that is a squared distance of activations rather than of
-Gram matrices has the factor 1 (paper, sum), one over the number of what is summed (mean), or one
-over the distance of the target from nothing at all, activations that are 0 throughout (relative).
+The other total variations, [T3] and [T5], have the factors of [T1], but [T7] has none; the other
+comparisons of Gram matrices, [S1], those of [E4]. A style loss that is a squared distance of
+activations rather than of Gram matrices has the factor 1 (paper, sum), one over the number of what
+is summed (mean, mse), or one over the distance of the target from nothing at all, activations that
+are 0 throughout (relative).
 """
 
 import math
@@ -91,6 +95,13 @@ NORMALISATIONS = {
         content=lambda P: 2.0 / P.size,
         style=lambda A, M: 1.0 / (math.sqrt(len(A) * A.shape[-1]) * M) ** 3,
         moments=lambda mean, covariance, M: 2 * (1.0 / (float(len(mean)) ** 3 * M),),
+        total_variation=lambda entries: 1.0,
+        distance=lambda energy, entries: 1.0 / entries,
+    ),
+    "mse": Normalisation(
+        content=lambda P: 2.0 / P.size,
+        style=lambda A, M: 1.0 / (float(len(A) * A.shape[-1]) * M) ** 2,
+        moments=lambda mean, covariance, M: 2 * (1.0 / float(len(mean)) ** 4,),
         total_variation=lambda entries: 1.0,
         distance=lambda energy, entries: 1.0 / entries,
     ),

@@ -57,7 +57,8 @@ def _load_cached(name: str) -> Weights:
     path, command = cached_path(name), f"python -m manualnst weights get {name}"
     if not is_cached(name):
         raise InputError(
-            f"the weights {name} are not in the cache ({path}); fetch them with: {command}"
+            f"the weights {name} are not in the cache ({path}); fetch them with: {command}, "
+            "or choose others (--weights)"
         )
     try:
         return load_weights(path)

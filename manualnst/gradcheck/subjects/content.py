@@ -123,5 +123,6 @@ CONTENT = _subject(
 NORMALISED_CONTENT = (
     _subject("sum", "V1", "dL_dF = 2 (F − P)"),
     _subject("mean", "V2", "dL_dF = 2 (F − P)/(NM)"),
+    _subject("mse", "V4", "dL_dF = 2 (F − P)/(NM)"),
     _subject("relative", "V3", "dL_dF = 2 (F − P)/ΣP²"),
 )

@@ -301,5 +301,6 @@ STYLE = _style_subject(
 NORMALISED_STYLE = (
     _style_subject("sum", "V1", "dE_dF = 4 F (G − A)"),
     _style_subject("mean", "V2", "dE_dF = 4 F (G − A)/(NM)³"),
+    _style_subject("mse", "V4", "dE_dF = 4 F (G − A)/(N²M)²"),
     _style_subject("relative", "V3", "dE_dF = 4 F (G − A)/ΣA²"),
 )

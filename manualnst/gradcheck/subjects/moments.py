@@ -383,5 +383,6 @@ MOMENTS = _subject(
 NORMALISED_MOMENTS = (
     _subject("sum", "V1", "dL_dF = M (2 (μ − μ̂) + 4 (F − μ)(S − Ŝ))"),
     _subject("mean", "V2", "dL_dF = (2 (μ − μ̂) + 4 (F − μ)(S − Ŝ))/(N³M²)"),
+    _subject("mse", "V4", "dL_dF = (2 (μ − μ̂) + 4 (F − μ)(S − Ŝ))/(N⁴M)"),
     _subject("relative", "V3", "dL_dF = 2/M (μ − μ̂)/Σμ̂² + 4/M (F − μ)(S − Ŝ)/ΣŜ²"),
 )

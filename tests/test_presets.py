@@ -1,0 +1,88 @@
+"""Presets: every one a run that can be had, changed, and recorded."""
+
+import json
+
+import numpy as np
+import pytest
+
+import manualnst
+from manualnst.cli import main
+from manualnst.errors import InputError
+from manualnst.presets import PRESETS, described, with_preset
+from manualnst.settings import Settings
+
+each_preset = pytest.mark.parametrize("name", PRESETS)
+
+
+@each_preset
+def test_a_preset_is_settings_and_a_line_for_each_of_what_it_is_and_is_not(name):
+    preset = PRESETS[name]
+    settings = Settings(**preset.settings)
+    assert Settings.from_json(json.loads(json.dumps(settings.to_json()))) == settings
+    for line in (preset.system, preset.differs):
+        assert line and "\n" not in line
+    assert "weights" in preset.settings and "normalisation" in preset.settings
+
+
+@each_preset
+def test_a_preset_paints_with_other_weights_and_is_recorded(name, tmp_path):
+    rng = np.random.default_rng(0)
+    pictures = rng.random((33, 40, 3)), rng.random((36, 32, 3))
+    given = dict(weights="builtin", size=40, steps=3)
+    result = manualnst.stylize(*pictures, preset=name, **given)
+    assert result.record["steps"] == 3
+    expected = Settings(**PRESETS[name].settings | given).to_json()
+    spelt = result.record["settings"]["style_layers"]
+    assert result.record["settings"] == expected | {"style_layers": spelt}
+    again = manualnst.stylize(*pictures, **result.record["settings"])
+    assert np.array_equal(again.image, result.image)
+
+
+def test_what_is_given_goes_before_the_preset():
+    fields = with_preset("crowsonkb", {"tv_weight": 7.0})
+    assert fields == PRESETS["crowsonkb"].settings | {"tv_weight": 7.0}
+    other = with_preset("crowsonkb", {"optimizer": "lbfgs"})
+    assert Settings(**other).make_optimizer().resumes_exactly
+    assert not {"rate", "average", "beta2"} & set(other)
+    assert with_preset("crowsonkb", {"optimizer": "adam"})["rate"] == 0.02
+
+
+def test_every_setting_of_a_preset_is_told():
+    told = described("neural-style")
+    assert set(told) == set(Settings().to_json())
+    assert told["content_weight"] == (5.0, True)
+    assert told["colours"] == ("style", False)
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(InputError, match="unknown preset 'gatys'; choose one of paper-2015"):
+        manualnst.stylize(preset="gatys")
+
+
+def test_weights_that_are_not_there_are_told_with_the_command_that_fetches_them():
+    with pytest.raises(
+        InputError, match=r"weights get vgg16-pytorch, or choose others \(--weights"
+    ):
+        manualnst.stylize(preset="vgg16-adam")
+
+
+def test_presets_are_listed_and_shown(capsys):
+    assert main(["presets"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(PRESETS)
+    assert main(["presets", "show", "lbfgs-tv"]) == 0
+    shown = capsys.readouterr().out
+    assert "* --content-layers   relu3_2,relu4_2" in shown
+    assert "  --colours          style" in shown
+    assert PRESETS["lbfgs-tv"].differs in shown
+
+
+def test_a_preset_by_option(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    small = ["--weights", "builtin", "--size", "40", "--steps", "2", "--quiet", "-o", "a.png"]
+    assert main(["run", "--preset", "lbfgs-tv", "--tv-weight", "0.5", *small]) == 0
+    settings = json.loads((tmp_path / "a.json").read_text())["settings"]
+    assert settings["content_layers"] == {"relu3_2": 1.0, "relu4_2": 1.0}
+    assert (settings["tv_weight"], settings["init"]) == (0.5, "noise")
+    assert main(["run", "--repeat", "a.json", "--preset", "lbfgs-tv"]) == 2
+    assert "give one of --resume, --repeat and --preset" in capsys.readouterr().err
