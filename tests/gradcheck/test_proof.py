@@ -88,6 +88,7 @@ BROKEN = {
     "chained_style_backward_below": ("avgpool_backward", lambda right: 4 * right),
     "histogram_backward": ("squared_error_backward", lambda right: right / 2),
     "patches_backward": ("patch_distance_backward", lambda right: right * 1.001),
+    "mirror_backward": ("mirror_backward", lambda right: right * 1.001),
     "shifted_style_backward": ("gram_backward", lambda right: right * (right > 0)),
 }
 
