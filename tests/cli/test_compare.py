@@ -93,7 +93,7 @@ def test_rates_that_make_no_sense(rates):
         ["--rates", "adam=0.1", "adam=0.2"],
         ["--rates", "lbfgs=0.1"],
         ["--evaluations", "1"],
-        ["--size", "8"],
+        ["--size", "5"],
         ["--optimizer", "adam"],
         ["-o", "photo.png"],
         ["-o", "plot.xyz"],
