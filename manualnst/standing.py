@@ -88,6 +88,7 @@ def restored(
     settings: Settings, scales: Sequence[Scale], facts: dict[str, Any], arrays: Arrays
 ) -> Standing:
     """What `stored` gave, checked."""
+    facts = {"earlier": 0} | facts  # checkpoints of before averages could be kept have none
     passed = tuple(map(_passed, facts["passed"], scales))
     here = scales[len(passed)]
     shape = (here.height, here.width, 3)
