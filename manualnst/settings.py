@@ -39,7 +39,7 @@ STYLE_LAYERS = {
 @dataclass(frozen=True)
 class Settings:
     size: int = 512  # long side of the result at most; a smaller content keeps its size
-    steps: int = 300  # of all sizes together
+    steps: int = 250  # of all sizes together
     scales: int | None = None  # sizes from coarse to fine; None: from min_size by about √2
     min_size: int = 128  # long side of the coarsest
     style_strength: float | None = None  # 0 to 1, in the place of the two weights that follow
