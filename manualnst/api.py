@@ -46,8 +46,8 @@ def stylize(
     either way the best picture so far is returned. With `checkpoint`, a file is kept from which
     `resume` goes on.
     """
-    given = settings if preset is None else with_preset(preset, settings)
-    return prepare(content, style, settings_from(given), masks).finish(callback, checkpoint)
+    chosen = settings_from({"preset": preset, **settings})
+    return prepare(content, style, chosen, masks).finish(callback, checkpoint)
 
 
 def resume(
@@ -58,8 +58,13 @@ def resume(
 
 
 def settings_from(given: Mapping[str, Any]) -> Settings:
-    """Settings of what callers give, which may be NumPy's numbers and the like."""
-    return Settings.from_json({name: _plain(value) for name, value in given.items()})
+    """Settings of what callers give, which may be NumPy's numbers and the like.
+
+    A "preset" among them is spelt out.
+    """
+    plain = {name: _plain(value) for name, value in given.items()}
+    preset = plain.pop("preset", None)
+    return Settings.from_json(plain if preset is None else with_preset(preset, plain))
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ step of 1 there is 1/255 here. Feature maps need no conversion: they follow from
 that belongs to a network's weights.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +46,8 @@ PRESETS = {
     ),
     "gatys-notebook": Preset(
         "the authors' later notebooks: MSE of relu4_2 + 1e3/C² · MSE(G/M) at each layer, two sizes",
-        "700 steps are halved between the sizes: theirs are 500, then 200; their filters are "
-        "normalised",
+        "their filters are normalised; `weights normalise` makes the public ones so, and --weights "
+        "takes them",
         {
             "margin": 0,
             "weights": "vgg19",
@@ -60,6 +61,7 @@ PRESETS = {
             "scales": 2,
             "min_size": 512,
             "steps": 700,
+            "first_steps": 500,
         },
     ),
     "neural-style": Preset(
@@ -83,7 +85,7 @@ PRESETS = {
     ),
     "crowsonkb": Preset(
         "style-transfer-pytorch (Crowson): Wasserstein distances, nine-point TV, averaged iterates",
-        "all sizes have 600 steps: its first has 1000, the others 500; "
+        "1000 steps and then 500 a size, as there, are 3000 only at 512 pixels; "
         "covariances get a share of noise for its 1e-4; its first layer continues the border",
         {
             "margin": 0,
@@ -103,6 +105,7 @@ PRESETS = {
             "average": 0.99,
             "averages": "kept",
             "steps": 3000,
+            "first_steps": 1000,
         },
     ),
     "keras-adam": Preset(
@@ -210,14 +213,21 @@ PRESETS = {
 def with_preset(name: str, given: dict[str, Any]) -> dict[str, Any]:
     """The fields of a preset, but what is given goes before.
 
-    With another optimiser than the preset's, its rate and the like are not meant.
+    With another optimiser than the preset's, its rate and the like are not meant, nor with another
+    number of steps how many are the first size's.
     """
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}; choose one of {', '.join(PRESETS)}")
     settings = PRESETS[name].settings
     if given.get("optimizer", settings.get("optimizer")) != settings.get("optimizer"):
-        settings = {k: v for k, v in settings.items() if k not in _OF_THE_OPTIMIZER}
+        settings = _without(settings, _OF_THE_OPTIMIZER)
+    if "steps" in given:
+        settings = _without(settings, ["first_steps"])
     return settings | given
+
+
+def _without(settings: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in names}
 
 
 _OF_THE_OPTIMIZER = ("rate", "beta1", "beta2", "average")

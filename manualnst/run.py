@@ -105,6 +105,7 @@ def plan_scales(
         height,
         width,
         steps=settings.steps,
+        first_steps=settings.first_steps,
         count=settings.scales,
         min_size=settings.min_size,
         works=works,

@@ -37,6 +37,7 @@ def plan(
     width: int,
     *,
     steps: int,
+    first_steps: int | None,
     count: int | None,
     min_size: int,
     works: Callable[[float], bool],
@@ -44,11 +45,12 @@ def plan(
     """From a long side of `min_size` to the picture's own in `count` equal ratios, near √2 if None.
 
     Left out are sizes whose factor does not work, and the smallest where there are fewer steps
-    than sizes. The last is always there.
+    than sizes. The last is always there. `first_steps` is of no matter where it is the only one.
     """
     factors = _factors(max(height, width), count, min_size)
-    factors = [*filter(works, factors[:-1]), 1.0][-steps:]
-    shares = _shares(factors, steps)
+    most = steps if first_steps is None else 1 + steps - first_steps
+    factors = [*filter(works, factors[:-1]), 1.0][-most:]
+    shares = _shares(len(factors), steps, first_steps)
     return [
         Scale(*shrunk(height, width, factor), factor, n)
         for factor, n in zip(factors, shares, strict=True)
@@ -64,10 +66,12 @@ def _factors(longest: int, count: int | None, min_size: int) -> list[float]:
     return [side / longest for side in sorted(sides)]
 
 
-def _shares(factors: Sequence[float], steps: int) -> list[int]:
+def _shares(count: int, steps: int, first: int | None) -> list[int]:
     """As many steps for each; the smaller sizes get those left over, where they cost least."""
-    each, more = divmod(steps, len(factors))
-    return [each + (k < more) for k in range(len(factors))]
+    if first is not None and count > 1:
+        return [first, *_shares(count - 1, steps - first, None)]
+    each, more = divmod(steps, count)
+    return [each + (k < more) for k in range(count)]
 
 
 def work(scales: Sequence[Scale]) -> int:

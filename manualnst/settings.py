@@ -40,6 +40,7 @@ STYLE_LAYERS = {
 class Settings:
     size: int = 512  # long side of the result at most; a smaller content keeps its size
     steps: int = 250  # of all sizes together
+    first_steps: int | None = None  # of these at the first size; None: as many as at the others
     scales: int | None = None  # sizes from coarse to fine; None: from min_size by about √2
     min_size: int = 128  # long side of the coarsest
     style_strength: float | None = None  # 0 to 1, in the place of the two weights that follow
@@ -75,6 +76,13 @@ class Settings:
     def __post_init__(self):
         _check_integer("size", self.size, at_least=1)
         _check_integer("steps", self.steps, at_least=1)
+        if self.first_steps is not None:
+            _check_integer("first_steps", self.first_steps, at_least=1)
+            if self.first_steps >= self.steps:
+                raise InputError(
+                    f"first_steps is {self.first_steps}, of {self.steps} steps at all sizes; give "
+                    "less"
+                )
         if self.scales is not None:
             _check_integer("scales", self.scales, at_least=1)
         _check_integer("min_size", self.min_size, at_least=1)

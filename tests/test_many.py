@@ -6,9 +6,9 @@ from proofs import small_weights
 
 import manualnst
 from manualnst import inputs, machine, shared, targets
-from manualnst.api import prepare
+from manualnst.api import prepare, settings_from
 from manualnst.errors import InputError
-from manualnst.images import load_picture
+from manualnst.images import load_picture, save_picture
 from manualnst.many import Listener, carry_out, sweep_jobs
 from manualnst.many.jobs import batch_jobs
 from manualnst.many.work import _Work
@@ -124,6 +124,48 @@ def test_a_folder_stands_for_its_pictures_in_order(tmp_path):
         (tmp_path / name).touch()
     jobs = batch_jobs([tmp_path], ["sample:waves", "sample:mosaic"], {})
     assert [job.name for job in jobs] == ["a-waves", "b-waves", "a-mosaic", "b-mosaic"]
+
+
+def test_presets_may_be_varied_and_say_what_is_not_given():
+    given = dict(weights="builtin", steps=7)
+    jobs = sweep_jobs(None, None, {"preset": ["crowsonkb", "keras-adam"]}, given)
+    assert [job.name for job in jobs] == ["preset=crowsonkb", "preset=keras-adam"]
+    assert [job.settings for job in jobs] == [
+        settings_from({"preset": name, **given}) for name in ("crowsonkb", "keras-adam")
+    ]
+
+
+def half_masked(path):
+    """A mask of which the lower half is black."""
+    save_picture(path, np.concatenate([np.ones((16, 29, 3)), np.zeros((16, 29, 3))]))
+    return path
+
+
+def test_a_sweep_keeps_to_masks(pictures, tmp_path):
+    mask, folder = half_masked(tmp_path / "mask.png"), tmp_path / "many"
+    call = dict(vary={"seed": [1, 2]}, folder=folder, masks=mask, **SMALL)
+    series = manualnst.sweep(*pictures, **call)
+    alone = manualnst.stylize(*pictures, masks=mask, seed=1, **SMALL)
+    assert np.abs(series.outcomes[0].image - alone.image).max() < 0.51 / 255
+    assert np.abs(series.outcomes[0].image - pictures[0])[16:].max() < 0.51 / 255
+    assert manualnst.sweep(*pictures, **call).finished  # the same call is of the same run
+    with pytest.raises(InputError, match="another number of masks"):
+        manualnst.sweep(*pictures, **call | dict(masks=None))
+
+
+def test_a_batch_takes_a_mask_for_each_content_or_one_for_all(pictures, tmp_path):
+    contents = [pictures[0], np.ascontiguousarray(pictures[0][::-1])]
+    masks = [half_masked(tmp_path / "mask.png"), np.ones((32, 29, 3))]
+    series = manualnst.batch(contents, pictures[1], folder=tmp_path / "many", masks=masks, **SMALL)
+    still = [
+        np.abs(outcome.image - content)[16:].max() < 0.51 / 255
+        for outcome, content in zip(series.outcomes, contents, strict=True)
+    ]
+    assert still == [True, False]
+    jobs = batch_jobs(contents, ["sample:waves"], {}, masks[:1])
+    assert [job.masks for job in jobs] == [masks[:1]] * 2
+    with pytest.raises(InputError, match="2 masks for 1 contents"):
+        batch_jobs(contents[:1], ["sample:waves"], {}, masks)
 
 
 def test_names_of_files_are_safe_short_and_their_own():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import manualnst
+from manualnst.api import prepare, settings_from
 from manualnst.cli import main
 from manualnst.errors import InputError
 from manualnst.presets import PRESETS, described, with_preset
@@ -31,7 +32,7 @@ def test_a_preset_paints_with_other_weights_and_is_recorded(name, tmp_path):
     given = dict(weights="builtin", size=40, steps=3)
     result = manualnst.stylize(*pictures, preset=name, **given)
     assert result.record["steps"] == 3
-    expected = Settings(**PRESETS[name].settings | given).to_json()
+    expected = Settings(**with_preset(name, given)).to_json()
     spelt = result.record["settings"]["style_layers"]
     assert result.record["settings"] == expected | {"style_layers": spelt}
     again = manualnst.stylize(*pictures, **result.record["settings"])
@@ -45,6 +46,19 @@ def test_what_is_given_goes_before_the_preset():
     assert Settings(**other).make_optimizer().resumes_exactly
     assert not {"rate", "average", "beta2"} & set(other)
     assert with_preset("crowsonkb", {"optimizer": "adam"})["rate"] == 0.02
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "steps"),
+    [("gatys-notebook", 1024, [500, 200]), ("crowsonkb", 512, [1000, 500, 500, 500, 500])],
+)
+def test_sizes_have_the_steps_that_the_system_gives_them(name, size, steps):
+    pictures = np.zeros((size, 32, 3)), np.zeros((32, 32, 3))
+    layers = dict(style_layers={"relu1_1": 1.0}, content_layers={"relu1_1": 1.0})
+    chosen = settings_from({"preset": name, "weights": "builtin", **layers})
+    assert [scale.steps for scale in prepare(*pictures, chosen).scales] == steps
+    fewer = settings_from({"preset": name, "weights": "builtin", "steps": 10, **layers})
+    assert sum(scale.steps for scale in prepare(*pictures, fewer).scales) == 10
 
 
 def test_every_setting_of_a_preset_is_told():

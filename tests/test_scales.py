@@ -6,7 +6,7 @@ from manualnst.scales import plan, shrunk, work, work_left
 
 
 def plan_of(height, width, **changes):
-    given = dict(steps=100, count=None, min_size=128, works=lambda factor: True)
+    given = dict(steps=100, first_steps=None, count=None, min_size=128, works=lambda factor: True)
     return plan(height, width, **given | changes)
 
 
@@ -51,6 +51,16 @@ def test_it_starts_where_the_network_can():
 def test_with_few_steps_there_are_few_sizes():
     assert [(s.height, s.steps) for s in plan_of(512, 512, steps=2)] == [(362, 1), (512, 1)]
     assert sum(scale.steps for scale in plan_of(512, 512, steps=7)) == 7
+
+
+def test_the_first_size_may_have_steps_of_its_own():
+    def steps_of(side, **changes):
+        return [scale.steps for scale in plan_of(side, side, **changes)]
+
+    assert steps_of(512, steps=3000, first_steps=1000) == [1000, 500, 500, 500, 500]
+    assert steps_of(512, steps=700, first_steps=500, count=2) == [500, 200]
+    assert steps_of(512, steps=700, first_steps=500, count=1) == [700]
+    assert steps_of(512, steps=10, first_steps=8) == [8, 1, 1]
 
 
 def test_every_picture_shrinks_by_the_same_factor():

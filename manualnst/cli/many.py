@@ -63,6 +63,12 @@ def _add_sweep_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "styles", nargs="*", metavar="STYLE", help="how to paint it; several are blended"
     )
+    parser.add_argument(
+        "--masks",
+        nargs="+",
+        metavar="MASK",
+        help="where it is painted: one for each STYLE in their order, or one for all, as in `run`",
+    )
     group = parser.add_argument_group("what is varied (after the pictures)")
     group.add_argument(
         "--vary",
@@ -99,6 +105,13 @@ def _add_batch_parser(subparsers: argparse._SubParsersAction) -> None:
             metavar=role.upper(),
             help="pictures; a folder stands for those in it, sample:NAME for one of the package's",
         )
+    parser.add_argument(
+        "--masks",
+        nargs="+",
+        metavar="MASK",
+        help="where it is painted, as in `run`: one for each CONTENT in their order, or one for "
+        "all; a folder stands for the pictures in it",
+    )
     _add_output_options(parser, None)
     add_settings_options(parser)
     add_report_options(parser.add_argument_group("what is told"))
@@ -128,13 +141,19 @@ def _add_output_options(parser: argparse.ArgumentParser, default: str | None) ->
 
 
 def _sweep(args: argparse.Namespace) -> int:
-    jobs = sweep_jobs(args.content, args.styles or None, _varied(args.vary), given_settings(args))
+    jobs = sweep_jobs(
+        args.content,
+        args.styles or None,
+        _varied(args.vary),
+        given_settings(args),
+        args.masks,
+    )
     folder = args.output or f"{default_stem(args.content, args.styles)}-sweep"
     return _carry_out(args, jobs, folder, all_or_none=True)
 
 
 def _batch(args: argparse.Namespace) -> int:
-    jobs = batch_jobs(args.contents, args.styles, given_settings(args))
+    jobs = batch_jobs(args.contents, args.styles, given_settings(args), args.masks)
     return _carry_out(args, jobs, args.output, all_or_none=False)
 
 

@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..losses import NORMALISATIONS
 from ..network import POOLINGS
 from ..optimizers import OPTIMIZERS
+from ..presets import PRESETS
 from ..settings import AVERAGES, INITS, Settings, in_words, parse_layers, parse_numbers
 from ..terms import MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS
 
@@ -21,9 +22,20 @@ LAYERS_HELP = (
 )
 
 
+_SETTINGS = ("preset", *(f.name for f in fields(Settings)))
+
+
 def add_settings_options(parser: argparse.ArgumentParser) -> None:
     """Absent from the namespace unless given; `given_settings` collects them."""
     look = parser.add_argument_group("the look")
+    look.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default=argparse.SUPPRESS,
+        metavar="NAME",
+        help="settings of a well-known system, as far as no option says otherwise: "
+        f"{', '.join(PRESETS)} (see `manualnst presets`)",
+    )
     _add_size_options(look)
     add_look_options(look)
     add_network_options(parser.add_argument_group("the network"))
@@ -31,8 +43,8 @@ def add_settings_options(parser: argparse.ArgumentParser) -> None:
 
 
 def given_settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The fields of Settings that were given as options."""
-    return {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
+    """What `settings_from` takes, of the options that were given."""
+    return {name: getattr(args, name) for name in _SETTINGS if hasattr(args, name)}
 
 
 def parse_setting(option: str, text: str) -> tuple[str, Any]:
@@ -41,7 +53,7 @@ def parse_setting(option: str, text: str) -> tuple[str, Any]:
     add_settings_options(parser)
     given, unknown = parser.parse_known_args([f"--{option.replace('_', '-')}={text}"])
     if unknown:
-        known = ", ".join(f.name.replace("_", "-") for f in fields(Settings))
+        known = ", ".join(name.replace("_", "-") for name in _SETTINGS)
         raise InputError(f"there is no option {option}; choose one of {known}")
     [(field, value)] = vars(given).items()
     return field, value
@@ -55,6 +67,13 @@ class _RefusingParser(argparse.ArgumentParser):
 def _add_size_options(group) -> None:
     _add(group, "size", int, "long side of the result; a smaller content keeps its size")
     _add(group, "steps", int, "steps of the optimiser, at all sizes together")
+    _add(
+        group,
+        "first_steps",
+        int,
+        "of these at the first size",
+        default_in_words="as many as at the others",
+    )
     _add(
         group,
         "scales",

@@ -7,15 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ..animation import LONGEST, Animation, check_frames, usual_interval
-from ..api import check_same, prepare, restore
+from ..api import check_same, prepare, restore, settings_from
 from ..errors import InputError
 from ..images import save_picture
 from ..machine import format_bytes
-from ..presets import PRESETS, with_preset
 from ..result import Result, load_record, masks_in, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
-from ..settings import Settings
 from .interrupts import Interrupts
 from .options import LAYERS_HELP, add_report_options, add_settings_options, given_settings
 from .outputs import Outputs, new_outputs, refuse_existing, resumed_outputs
@@ -80,13 +78,6 @@ def _add_output_options(group) -> None:
     )
     group.add_argument(
         "--resume", metavar="CHECKPOINT", help="go on with a run that was interrupted"
-    )
-    group.add_argument(
-        "--preset",
-        choices=tuple(PRESETS),
-        metavar="NAME",
-        help="settings of a well-known system, as far as no option says otherwise: "
-        f"{', '.join(PRESETS)} (see `manualnst presets`)",
     )
     group.add_argument(
         "--repeat", metavar="RECORD", help="take pictures and settings from an earlier run's .json"
@@ -180,7 +171,7 @@ def _check_intervals(args: argparse.Namespace) -> None:
 
 def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
     given = given_settings(args)
-    if sum(map(bool, (args.resume, args.repeat, args.preset))) > 1:
+    if sum(map(bool, (args.resume, args.repeat, "preset" in given))) > 1:
         raise InputError("give one of --resume, --repeat and --preset: each brings all settings")
     if args.resume:
         return _prepare_resumed(args, given)
@@ -192,9 +183,7 @@ def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
         masks = masks or [record[role]["name"] for role in masks_in(record)]
         same = _unchanged(args, given, record)
         given = record["settings"] | given
-    if args.preset:
-        given = with_preset(args.preset, given)
-    settings = Settings.from_json(given)
+    settings = settings_from(given)
     outputs = new_outputs(args.output, content, styles, args.curve)
     _check_outputs(outputs, args)
     run = prepare(content, styles or None, settings, masks or None)

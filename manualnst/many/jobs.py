@@ -30,6 +30,7 @@ class Job(NamedTuple):
     name: str  # of its files
     content: Source | None
     styles: list[Source] | None
+    masks: list[Source] | None
     settings: Settings
     labels: dict[str, str]  # what tells it from the others: of what → which, in words
 
@@ -39,6 +40,7 @@ def sweep_jobs(
     styles: list[Source] | None,
     vary: Mapping[str, Sequence[Any]],
     settings: Mapping[str, Any],
+    masks: list[Source] | None = None,
 ) -> list[Job]:
     """One job for every combination of the values; the last option changes fastest."""
     if not vary:
@@ -52,9 +54,10 @@ def sweep_jobs(
         values = {name: vary[name][k] for name, k in zip(vary, chosen, strict=True)}
         name = _file_name("-".join(f"{option}={text}" for option, text in labels.items()))
         try:
-            jobs.append(Job(name, content, styles, settings_from({**settings, **values}), labels))
+            chosen = settings_from({**settings, **values})
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
+        jobs.append(Job(name, content, styles, masks, chosen, labels))
     return jobs
 
 
@@ -70,27 +73,52 @@ def _distinct(name: str, values: Sequence[Any]) -> list[str]:
 
 
 def batch_jobs(
-    contents: Sequence[Source], styles: Sequence[Source], settings: Mapping[str, Any]
+    contents: Sequence[Source],
+    styles: Sequence[Source],
+    settings: Mapping[str, Any],
+    masks: Sequence[Source] | None = None,
 ) -> list[Job]:
-    """One job for every content in every style; all of one style follow each other."""
+    """One job for every content in every style; all of one style follow each other.
+
+    Of masks, one for all contents or one for each, in their order.
+    """
     made = settings_from(settings)
     by_name = [_by_name(role, each) for role, each in (("content", contents), ("style", styles))]
+    masked = list(zip(by_name[0].items(), _one_each(masks, len(by_name[0])), strict=True))
     return [
         Job(
             _file_name(f"{content_name}-{style_name}"),
             content,
             [style],
+            mask,
             made,
             {"style": style_name, "content": content_name},
         )
         for style_name, style in by_name[1].items()
-        for content_name, content in by_name[0].items()
+        for (content_name, content), mask in masked
     ]
+
+
+def _one_each(masks: Sequence[Source] | None, contents: int) -> list[list[Source] | None]:
+    """The masks of each of so many contents."""
+    if masks is None:
+        return [None] * contents
+    pictures = _all_pictures(masks)
+    if len(pictures) not in (1, contents):
+        raise InputError(
+            f"there are {len(pictures)} masks for {contents} contents; give one for each, in "
+            "their order, or one for all"
+        )
+    return [[mask] for mask in pictures] * (contents // len(pictures))
+
+
+def _all_pictures(sources: Sequence[Source]) -> list[Source]:
+    return [picture for source in sources for picture in _pictures_of(source)]
 
 
 def _by_name(role: str, sources: Sequence[Source]) -> dict[str, Source]:
     """The pictures under short names, no two of which are alike."""
-    pictures = [picture for source in sources for picture in _pictures_of(source)]
+    pictures = _all_pictures(sources)
     if not pictures:
         raise InputError(f"there is no {role} picture; give at least one")
     stems = [_stem(picture, k) for k, picture in enumerate(pictures, 1)]

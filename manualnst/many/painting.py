@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..api import check_same, prepare, restore
 from ..checkpoint import load_checkpoint
 from ..errors import InputError
-from ..result import load_record, styles_in
+from ..result import load_record, masks_in, styles_in
 from ..run import Progress, Run
 from ..scales import work
 from ..settings import Settings
@@ -66,7 +66,7 @@ def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Pla
 
     With it, such files are removed.
     """
-    run = prepare(job.content, job.styles, job.settings, shared=shared)
+    run = prepare(job.content, job.styles, job.settings, job.masks, shared=shared)
     files = Files.of(job, folder)
     plan = Plan(job, None, False, work(run.scales), run.memory, run.notices)
     try:
@@ -96,8 +96,9 @@ def _check_same_run(run: Run, record: dict[str, Any]) -> None:
     for name, value in now.items():
         if before[name] != value:
             raise InputError(f"{name} was {before[name]!r:.80} then, {value!r:.80} now")
-    if styles_in(record) != styles_in(run.facts):
-        raise InputError("it has another number of style pictures")
+    for what, names_in in (("style pictures", styles_in), ("masks", masks_in)):
+        if names_in(record) != names_in(run.facts):
+            raise InputError(f"it has another number of {what}")
     check_same(run, record, run.facts)
 
 
@@ -107,7 +108,7 @@ def paint(job: Job, folder: Path, shared: Shared, tell: Callable[[Step], None]) 
     if files.checkpoint.exists():
         run = restore(files.checkpoint, shared=shared)
     else:
-        run = prepare(job.content, job.styles, job.settings, shared=shared)
+        run = prepare(job.content, job.styles, job.settings, job.masks, shared=shared)
 
     def callback(progress: Progress) -> None:
         tell(Step(progress.step, progress.loss, progress.size, progress.share))

@@ -62,6 +62,7 @@ def sweep(
     *,
     vary: Mapping[str, Sequence[Any]],
     folder: str | os.PathLike,
+    masks: Source | Sequence[Source] | None = None,
     jobs: int = 1,
     overwrite: bool = False,
     callback: Callable[[Moment], bool | None] | None = None,
@@ -69,13 +70,14 @@ def sweep(
 ) -> Series:
     """Paint `content` in the style of `style` with every combination of the varied settings.
 
-    `vary` is {"content_weight": [0.01, 0.1], …}; other settings are for all. Pictures, records, a
-    sheet and tables go into `folder`; what is finished there is not painted again. With `jobs`, so
-    many processes paint at a time, as far as memory suffices (a script that asks for this needs its
-    `if __name__ == "__main__":`). The callback gets a `Moment` after each step; if it returns True,
-    or at Ctrl-C, what is finished stays, and the same call goes on.
+    `vary` is {"content_weight": [0.01, 0.1], …}, and may have a "preset", too; masks and other
+    settings are for all. Pictures, records, a sheet and tables go into `folder`; what is finished
+    there is not painted again. With `jobs`, so many processes paint at a time, as far as memory
+    suffices (a script that asks for this needs its `if __name__ == "__main__":`). The callback gets
+    a `Moment` after each step; if it returns True, or at Ctrl-C, what is finished stays, and the
+    same call goes on.
     """
-    listed = sweep_jobs(content, _listed(style), vary, settings)
+    listed = sweep_jobs(content, _listed(style), vary, settings, _listed(masks))
     return carry_out(listed, folder, jobs, overwrite, _Calling(callback), all_or_none=True)
 
 
@@ -84,6 +86,7 @@ def batch(
     styles: Source | Sequence[Source],
     *,
     folder: str | os.PathLike,
+    masks: Source | Sequence[Source] | None = None,
     jobs: int = 1,
     overwrite: bool = False,
     callback: Callable[[Moment], bool | None] | None = None,
@@ -91,10 +94,11 @@ def batch(
 ) -> Series:
     """Paint every content in every style; a folder stands for the pictures in it.
 
-    What cannot be painted is among the `failures` of the result, and does not keep the others from
-    it. The rest is as for `sweep`.
+    Of `masks`, one is for all contents, or they are as many, in the same order. What cannot be
+    painted is among the `failures` of the result, and does not keep the others from it. The rest is
+    as for `sweep`.
     """
-    listed = batch_jobs(_listed(contents), _listed(styles), settings)
+    listed = batch_jobs(_listed(contents), _listed(styles), settings, _listed(masks))
     return carry_out(listed, folder, jobs, overwrite, _Calling(callback))
 
 
