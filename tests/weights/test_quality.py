@@ -14,7 +14,7 @@ from manualnst.errors import InputError
 from manualnst.images import load_picture, save_picture
 from manualnst.network import Network
 from manualnst.settings import Settings
-from manualnst.weights import save_weights
+from manualnst.weights import load_weights, save_weights
 
 sys.path.append(str(Path(__file__).parents[2]))  # the root, in which `weights` lies
 from weights.quality import __main__ as command
@@ -337,6 +337,36 @@ def test_the_ratio_counts_every_picture_alike():
     assert table["b"]["ratio"] == pytest.approx(1)  # half of one, twice the other
     assert table["b"]["mean"] == pytest.approx(2.05)
     assert table["a"]["ratio"] == 1
+
+
+def test_a_network_is_signed_with_its_measure_and_no_other(tmp_path, capsys):
+    path, result = tmp_path / "small.h5", tmp_path / "quality.json"
+    small = small_weights()
+    save_weights(small, path, dtype=np.float16)
+    fingerprint = load_weights(path).fingerprint()
+    row = dict.fromkeys(distances.STATISTICS, 0.25)
+    found = {"picture": {report.ITSELF: row, "small": row}}
+    known = {
+        "format": "manualnst quality 1",
+        "networks": {"small": {"fingerprint": fingerprint}},
+        "textures": found,
+        "means": report.means(found),
+        "size": 96,
+        "steps": 2,
+    }
+    result.write_text(json.dumps(known))
+    assert command.main(["sign", str(path), str(result)]) == 0
+    signed = load_weights(path)
+    assert signed.fingerprint() == fingerprint
+    assert signed.provenance == small.provenance | {
+        "quality": "texture distance 0.250 (itself 0.250), mean of 1 pictures at 96 pixels, 2 "
+        "steps a size"
+    }
+    known["networks"]["small"]["fingerprint"] = "another"
+    for text in (json.dumps(known), "[]", "{"):
+        result.write_text(text)
+        assert command.main(["sign", str(path), str(result)]) == 2
+    assert load_weights(path).provenance == signed.provenance
 
 
 def test_what_cannot_be_measured_is_refused_in_one_line(measure, pictures, tmp_path, capsys):

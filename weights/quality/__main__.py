@@ -1,10 +1,11 @@
-"""The command line: draw test pictures, measure networks on pictures."""
+"""The command line: draw test pictures, measure networks on pictures, sign a network."""
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,23 @@ import numpy as np
 
 from manualnst import machine
 from manualnst.errors import InputError
-from manualnst.files import make_folder, write_atomically
+from manualnst.files import make_folder, read_bytes, write_atomically
 from manualnst.images import fitted_size, load_picture, resize, save_picture
 from manualnst.sheets import Cell, draw_sheet
 from manualnst.similarity import structural_similarity
+from manualnst.vgg import Weights
+from manualnst.weights import load_weights, save_weights
 
 from . import __doc__ as summary
 from .cells import Cells, Original
 from .distances import SMALLEST, own_distances, texture_distances
 from .drawings import DRAWINGS, draw
 from .networks import NAMES, Named, find_networks
-from .report import ITSELF, means, reconstruction_table, texture_table
+from .report import ITSELF, in_words, means, reconstruction_table, texture_table
 from .synthesis import DEPTHS, TEXTURE
 
+_FORMAT = "manualnst quality 1"
+_LARGEST_RESULT = 10 << 20
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
@@ -47,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         description=summary,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="draw | measure")
+    commands = parser.add_subparsers(required=True, metavar="draw | measure | sign")
     drawing = commands.add_parser("draw", help="write the test pictures into a folder")
     drawing.add_argument("folder", type=Path)
     drawing.set_defaults(run=_draw)
@@ -66,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     measuring.add_argument(
         "--rebuilt", type=int, default=3, metavar="N", help="pictures that content is measured on"
     )
+    signing = commands.add_parser("sign", help="write into a weights file how good it was found")
+    signing.add_argument("weights", type=Path, metavar="WEIGHTS", help="one of those measured")
+    signing.add_argument("result", type=Path, metavar="QUALITY", help="the quality.json")
+    signing.set_defaults(run=_sign)
     return parser
 
 
@@ -172,9 +181,32 @@ def _save_sheet(path: Path, columns: Sequence[str], rows: dict[str, list[Cell]])
     save_picture(path, sheet)
 
 
+def _sign(options: argparse.Namespace) -> None:
+    weights = load_weights(options.weights)
+    quality = in_words(_loaded(options.result), weights.fingerprint())
+    half = all(np.array_equal(a, a.astype(np.float16)) for a in _arrays(weights))
+    signed = replace(weights, provenance=weights.provenance | {"quality": quality})
+    save_weights(signed, options.weights, dtype=np.float16 if half else np.float32)
+    print(f"{options.weights}: quality: {quality}")
+
+
+def _arrays(weights: Weights) -> Iterator[np.ndarray]:
+    return (array for layer in weights.layers.values() for array in layer)
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    try:
+        result = json.loads(read_bytes(path, _LARGEST_RESULT))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is no result of `measure`: {error}") from error
+    if not isinstance(result, dict) or result.get("format") != _FORMAT:
+        raise InputError(f"{path} is no result of `measure` ({_FORMAT!r})")
+    return result
+
+
 def _facts(options: argparse.Namespace, networks: Sequence[Named]) -> dict[str, Any]:
     return {
-        "format": "manualnst quality 1",
+        "format": _FORMAT,
         "versions": machine.versions(),
         "size": options.size,
         "steps": options.steps,

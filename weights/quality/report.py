@@ -1,14 +1,18 @@
 """What was found, in tables."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+
+from manualnst.errors import InputError
 
 from .distances import STATISTICS
 from .synthesis import DEPTHS
 
 ITSELF = "itself"  # the place of a network for a picture's own halves
 _MEAN, _RATIO = "mean", "ratio"
+_COLOUR = STATISTICS[-1]
 _LEAST = 1e-6  # a mean distance that is none
 _NAME, _COLUMN = 28, 12  # characters of a table's first column, and of the others
 
@@ -39,10 +43,27 @@ def _picture_means(found: dict[str, dict[str, dict[str, float]]], network: str) 
     return np.maximum(means, _LEAST)  # a logarithm is taken of them
 
 
+def in_words(result: dict[str, Any], fingerprint: str) -> str:
+    """How far the network of this fingerprint was from the pictures, and how far the others."""
+    names = [n for n, facts in result["networks"].items() if facts["fingerprint"] == fingerprint]
+    if not names:
+        raise InputError(
+            f"the network of fingerprint {fingerprint[:12]}… is not among those measured"
+        )
+    distances = {name: row[_MEAN] for name, row in result["means"].items()}
+    others = (f"{n} {d:.3f}" for n, d in distances.items() if n != names[0])
+    return (
+        f"texture distance {distances[names[0]]:.3f} ({', '.join(others)}), mean of "
+        f"{len(result['textures'])} pictures at {result['size']} pixels, {result['steps']} steps a "
+        "size"
+    )
+
+
 def texture_table(
     found: dict[str, dict[str, dict[str, float]]], copied: dict[str, dict[str, float]]
 ) -> str:
-    """Two tables: each picture's mean distance by network, and each network's by statistic.
+    """Three tables: each picture's mean distance by network, and that of its colours alone; and
+    each network's by statistic.
 
     `copied` {picture: {network: similarity}} tells a texture from a copy: where a layer has more
     channels than positions, its Gram matrix knows the places too.
@@ -53,6 +74,11 @@ def texture_table(
     lines.append(_line("picture", networks))
     by_network = np.transpose([_picture_means(found, network) for network in networks])
     lines += [_line(picture, row) for picture, row in zip(found, by_network, strict=True)]
+    lines += ["", _line("its colours", networks)]
+    lines += [
+        _line(picture, [by_name[network][_COLOUR] for network in networks])
+        for picture, by_name in found.items()
+    ]
     columns = (*STATISTICS, _MEAN, _RATIO)
     lines += ["", _line("mean of all pictures", [*columns, "copied"])]
     for network, row in means(found).items():
