@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +29,11 @@ from .options import (
     add_look_options,
     add_network_options,
     add_report_options,
+    chosen_report,
     given_settings,
 )
 from .outputs import refuse_existing, stem
-from .progress import QuietProgress, choose_progress
+from .progress import QuietProgress
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -80,8 +80,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    stream = sys.stdout if args.json else sys.stderr
-    report = choose_progress(stream, quiet=args.quiet, as_json=args.json)
+    report = chosen_report(args)
     with Interrupts() as interrupts:
         try:
             _compare_all(args, report)

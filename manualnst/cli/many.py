@@ -1,7 +1,6 @@
 """`manualnst sweep` and `manualnst batch`: many pictures by one command."""
 
 import argparse
-import sys
 import textwrap
 from typing import Any
 
@@ -14,11 +13,12 @@ from .options import (
     LAYERS_HELP,
     add_report_options,
     add_settings_options,
+    chosen_report,
     given_settings,
     parse_setting,
 )
 from .outputs import default_stem
-from .progress import QuietProgress, TerminalProgress, choose_progress
+from .progress import QuietProgress, TerminalProgress
 
 _SOME_FAILED = 1
 
@@ -180,8 +180,7 @@ def _added_up(texts: list[str]) -> list[str]:
 
 
 def _carry_out(args: argparse.Namespace, jobs: list[Job], folder: str, all_or_none: bool) -> int:
-    stream = sys.stdout if args.json else sys.stderr
-    report = choose_progress(stream, quiet=args.quiet, as_json=args.json)
+    report = chosen_report(args)
     with Interrupts() as interrupts:
         try:
             series = carry_out(

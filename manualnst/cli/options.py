@@ -1,6 +1,7 @@
 """The options that several commands have: one for each field of Settings, and what is told."""
 
 import argparse
+import sys
 from dataclasses import fields
 from typing import Any, NoReturn
 
@@ -14,6 +15,7 @@ from ..optimizers import OPTIMIZERS
 from ..presets import PRESETS
 from ..settings import AVERAGES, INITS, Settings, in_words, parse_layers, parse_numbers
 from ..terms import MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS
+from .progress import QuietProgress, choose_progress
 
 LAYERS_HELP = (
     "Layers: reluB_I is the I-th map of block B after its ReLU (the paper's convB_I), "
@@ -242,6 +244,12 @@ def add_report_options(group) -> None:
     group.add_argument(
         "--json", action="store_true", help="one JSON object a line on standard output"
     )
+
+
+def chosen_report(args: argparse.Namespace) -> QuietProgress:
+    """Who tells of the work, as these options have it."""
+    stream = sys.stdout if args.json else sys.stderr
+    return choose_progress(stream, quiet=args.quiet, as_json=args.json)
 
 
 def _add(group, field, kind, text, *, default_in_words=None, **options) -> None:

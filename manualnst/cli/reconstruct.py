@@ -5,7 +5,6 @@ What the folder has already, of the same settings and the same picture, is not m
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,9 +34,9 @@ from ..similarity import check_comparable, signal_to_noise, structural_similarit
 from ..vgg import Weights
 from ..weights import default_weights, find_weights
 from .interrupts import Interrupts
-from .options import add_network_options, add_report_options
+from .options import add_network_options, add_report_options, chosen_report
 from .outputs import CHECKPOINT_SUFFIX, Outputs, refuse_existing, stem
-from .progress import QuietProgress, choose_progress
+from .progress import QuietProgress
 
 _BLOCKS = range(1, 6)
 _OTHERWISE = "give another -o, or --overwrite to begin anew"
@@ -132,8 +131,7 @@ class _Job(NamedTuple):
 
 
 def _reconstruct(args: argparse.Namespace) -> int:
-    stream = sys.stdout if args.json else sys.stderr
-    report = choose_progress(stream, quiet=args.quiet, as_json=args.json)
+    report = chosen_report(args)
     with Interrupts() as interrupts:
         try:
             _make_all(args, report)

@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +14,15 @@ from ..result import Result, load_record, masks_in, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
 from .interrupts import Interrupts
-from .options import LAYERS_HELP, add_report_options, add_settings_options, given_settings
+from .options import (
+    LAYERS_HELP,
+    add_report_options,
+    add_settings_options,
+    chosen_report,
+    given_settings,
+)
 from .outputs import Outputs, new_outputs, refuse_existing, resumed_outputs
-from .progress import QuietProgress, choose_progress
+from .progress import QuietProgress
 
 # With --resume every other setting comes from the checkpoint.
 _ALLOWED_WITH_RESUME = {"steps"}
@@ -89,8 +94,7 @@ def _add_output_options(group) -> None:
 
 def run_command(args: argparse.Namespace) -> int:
     _check_intervals(args)
-    stream = sys.stdout if args.json else sys.stderr
-    report = choose_progress(stream, quiet=args.quiet, as_json=args.json)
+    report = chosen_report(args)
     with Interrupts() as interrupts:
         try:
             return _paint(args, report, interrupts)
