@@ -259,12 +259,14 @@ def _from_profile(image: Image.Image, profile_bytes: bytes, notes: list[str]) ->
 
 
 def _unit_floats(values: np.ndarray, name: str) -> np.ndarray:
-    """Any shape, uint8, uint16 or floats in [0, 1] → float32 in [0, 1]."""
+    """Any shape, bool, uint8, uint16 or floats in [0, 1] → float32 in [0, 1]."""
+    if values.dtype == bool:  # as masks are
+        return values.astype(np.float32)
     if values.dtype.name in ("uint8", "uint16"):  # of either byte order
         return np.divide(values, np.iinfo(values.dtype).max, dtype=np.float32)
     if values.dtype.kind != "f":
         raise InputError(
-            f"cannot use {name}: its values are {values.dtype}; expected uint8, uint16, or "
+            f"cannot use {name}: its values are {values.dtype}; expected bool, uint8, uint16, or "
             "floats in [0, 1]"
         )
     low, high = values.min(), values.max()

@@ -107,7 +107,13 @@ def _open_mask(role: str, source: Source, content: Input) -> Input:
             "the style is wanted"
         )
     told = _used_at(role, replace(mask, alpha=None), height, width)
-    return replace(told, pixels=np.clip(values, 0, 1))
+    notices = told.notices
+    if values.max() < 0.5:
+        notices += (
+            f"{role}: it is almost black, {255 * values.max():.3g} of 255 where it is whitest; "
+            "white is where the style is painted",
+        )
+    return replace(told, pixels=np.clip(values, 0, 1), notices=notices)
 
 
 def scaled(size: int, scale: float) -> int:

@@ -96,7 +96,7 @@ class Network:
 
     def mirrored(self, mask: np.ndarray) -> np.ndarray:
         """A mask (H, W) of a picture as the convolutions see that one: with the margin."""
-        return np.pad(mask, margin_of(mask.shape, self._margin), mode="reflect")
+        return mirrored(mask, self._margin)
 
     def _step_forward(self, names: list[str], x):
         if len(names) == 1:
@@ -166,6 +166,11 @@ def steps(names: Iterable[str], taps: Container[str], pool: str) -> Iterator[lis
 def margin_of(shape: tuple[int, ...], margin: int) -> int:
     """As much of the margin as a picture of this (height, width, …) can be mirrored."""
     return min(margin, *(side - 1 for side in shape[:2]))
+
+
+def mirrored(mask: np.ndarray, margin: int) -> np.ndarray:
+    """A mask (H, W) with as much of the margin around it as a picture of its size has."""
+    return np.pad(mask, margin_of(mask.shape, margin), mode="reflect")
 
 
 def with_margin(height: int, width: int, margin: int) -> tuple[int, int]:

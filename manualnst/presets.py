@@ -6,7 +6,6 @@ step of 1 there is 1/255 here. Feature maps need no conversion: they follow from
 that belongs to a network's weights.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -210,27 +209,30 @@ PRESETS = {
 }
 
 
-def with_preset(name: str, given: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a preset, but what is given goes before.
+# What belongs to another setting, and means nothing once that has another value.
+_BELONGS_TO = {
+    "optimizer": ("rate", "beta1", "beta2", "average", "averages"),
+    "steps": ("first_steps",),
+    "style_losses": ("shift",),
+    "tv": ("tv_power", "tv_smoothing"),
+    "style_strength": ("content_weight", "style_weight"),
+    "content_weight": ("style_strength",),
+    "style_weight": ("style_strength",),
+}
 
-    With another optimiser than the preset's, its rate and the like are not meant, nor with another
-    number of steps how many are the first size's.
-    """
+
+def with_preset(name: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a preset, but what is given goes before."""
     if name not in PRESETS:
         raise InputError(f"unknown preset {name!r}; choose one of {', '.join(PRESETS)}")
-    settings = PRESETS[name].settings
-    if given.get("optimizer", settings.get("optimizer")) != settings.get("optimizer"):
-        settings = _without(settings, _OF_THE_OPTIMIZER)
-    if "steps" in given:
-        settings = _without(settings, ["first_steps"])
-    return settings | given
+    return over(PRESETS[name].settings, given)
 
 
-def _without(settings: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if name not in names}
-
-
-_OF_THE_OPTIMIZER = ("rate", "beta1", "beta2", "average")
+def over(settings: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The settings, but what is given goes before, and with it goes what belonged to the old."""
+    changed = [name for name, value in given.items() if value != settings.get(name)]
+    gone = {other for name in changed for other in _BELONGS_TO.get(name, ())}
+    return {name: value for name, value in settings.items() if name not in gone} | given
 
 
 def described(name: str) -> dict[str, tuple[Any, bool]]:

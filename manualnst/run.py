@@ -23,7 +23,7 @@ from .history import History
 from .images import fitted_size, resize, resize_linearly
 from .inputs import Input, scaled
 from .masks import mask_names, mixed, union
-from .network import Network, with_margin
+from .network import Network, mirrored, with_margin
 from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
 from .optimizers import (
     ALL_STEPS_DONE,
@@ -54,12 +54,18 @@ class Progress:
     seconds_left: float  # of all scales
     share: float  # of the whole work that is done, from 0 to 1
     size: tuple[int, int]  # (width, height) of this scale
-    painted: Callable[[], np.ndarray]
+    painted: Callable[[int, int], np.ndarray]  # at any size
+    last_size: tuple[int, int]  # (width, height) of the last scale
 
     @cached_property
     def picture(self) -> np.ndarray:
         """(H, W, 3), this step's, of that size; not to be changed. It may have to be fetched."""
-        return self.painted()
+        return self.painted(*self.size)
+
+    @cached_property
+    def enlarged(self) -> np.ndarray:
+        """The same as the result would be, if the run ended here."""
+        return self.painted(*self.last_size)
 
 
 STOPPED = "stopped by the callback"
@@ -91,7 +97,7 @@ def plan_scales(
             preflight.check_size(weights, losses, with_margin(*size, settings.margin))
         for role, mask in zip(mask_names(len(masks)), masks, strict=True):
             size = shrunk(*mask.pixels.shape, factor)
-            _check_mask(role, resize_linearly(mask.pixels, *size), losses)
+            _check_mask(role, resize_linearly(mask.pixels, *size), losses, settings.margin)
 
     def works(factor: float) -> bool:
         with suppress(InputError):
@@ -112,8 +118,9 @@ def plan_scales(
     )
 
 
-def _check_mask(role: str, mask: np.ndarray, losses: LossSettings) -> None:
+def _check_mask(role: str, mask: np.ndarray, losses: LossSettings, margin: int) -> None:
     """Refuse one of which a layer sees nothing: poolings leave out an odd last row or column."""
+    mask = mirrored(mask, margin)
     for _, _, [layer], _ in style_terms(losses):
         cut = [side >> halvings(layer) << halvings(layer) for side in mask.shape]
         if not mask[: cut[0], : cut[1]].any():
@@ -247,18 +254,24 @@ class Run:
         except KeyboardInterrupt:
             interrupted = True
             stop_reason = f"interrupted after {self.done} of {self.settings.steps} steps"
+        if stop_reason == DIVERGED and self.done == 0:
+            raise InputError(stop_reason)
         if self.standing.number + 1 < len(self.scales):
             here, last = self._scale, self.scales[-1]
             stop_reason += (
                 f", at {here.width} × {here.height}; enlarged to {last.width} × {last.height}"
             )
-        record = self._record(stop_reason)
-        best = self._painted(self.enlarged(self.standing.best))
-        return Result(best, self._content.alpha, record, interrupted)
+        best = self._painted(self.standing.best, *self._last_size)
+        return Result(best, self.alpha, self._record(stop_reason), interrupted)
 
-    def enlarged(self, picture: np.ndarray) -> np.ndarray:
-        """A picture of any scale at the size of the last."""
-        return resize(to_host(picture), self.scales[-1].height, self.scales[-1].width)
+    @property
+    def alpha(self) -> np.ndarray | None:
+        """(H, W), the result's."""
+        return self._content.alpha
+
+    @property
+    def _last_size(self) -> tuple[int, int]:
+        return self.scales[-1].width, self.scales[-1].height
 
     def _optimise(self, on_step: Callable[[Step], str | None]) -> str:
         """Scale after scale; returns why the last one reached has stopped."""
@@ -337,11 +350,11 @@ class Run:
                 arrays[name] = array
         save_checkpoint(path, facts, arrays)
 
-    def _painted(self, x: np.ndarray) -> np.ndarray:
-        """What a person is shown of x, of any size: greys get the content's colours, and the
+    def _painted(self, x: np.ndarray, width: int, height: int) -> np.ndarray:
+        """What a person is shown of x, at any size: greys get the content's colours, and the
         content stays where it is masked."""
-        x = to_host(x)
-        size = x.shape[:2]
+        size = height, width
+        x = resize(to_host(x), *size)
         if self._masks:
             u = union([resize_linearly(mask.pixels, *size) for mask in self._masks])
             x = np.clip(mixed(x, resize(self._content.pixels, *size), u), 0, 1)
@@ -434,10 +447,29 @@ class Run:
             share=self.share,
             size=(self._scale.width, self._scale.height),
             painted=partial(self._painted, step.state.x if step.average is None else step.average),
+            last_size=self._last_size,
+        )
+
+    def _with_average_evaluated(self) -> Standing:
+        """Where the result is an average its own loss is not known yet: one more evaluation."""
+        standing = self.standing
+        if not self.settings.average or not standing.state.iterations:
+            return standing
+        with _for_numbers():
+            evaluation = self._objective(from_host(self._network.backend, standing.best))
+        if not np.isfinite(evaluation.loss):
+            return standing
+        history = History(standing.losses())
+        history.append(evaluation)
+        return replace(
+            standing,
+            state=replace(standing.state, evaluations=standing.state.evaluations + 1),
+            best_loss=evaluation.unscaled_loss,
+            history=history,
         )
 
     def _record(self, stop_reason: str) -> dict[str, Any]:
-        standing = self.standing
+        standing = self._with_average_evaluated()
         scales = [*standing.passed, standing.so_far()]
         return {
             "format": RECORD_FORMAT,

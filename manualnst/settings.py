@@ -10,7 +10,15 @@ from .errors import InputError
 from .losses import NORMALISATIONS, RELATIVE
 from .network import POOLINGS
 from .optimizers import OPTIMIZERS, Optimizer, make_optimizer
-from .terms import CHAINED, MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS, LossSettings, chain
+from .terms import (
+    CHAINED,
+    MASK_FORMS,
+    STYLE_LOSSES,
+    TOTAL_VARIATIONS,
+    WITH_SHIFT,
+    LossSettings,
+    chain,
+)
 
 # Starts that are not a file's name.
 INITS = ("content", "style", "noise")
@@ -133,6 +141,26 @@ class Settings:
         if self.average and self.optimizer.startswith("lbfgs"):
             raise InputError("average is for adam and momentum; lbfgs has no need of it")
         _check_choice("averages", self.averages, AVERAGES)
+        self._check_that_all_count()
+
+    def _check_that_all_count(self):
+        """Refuse what would have no effect: who gives it expects one."""
+        losses = [name for name, weight in self.style_losses.items() if weight]
+        counts = {
+            "shift": (set(losses) & set(WITH_SHIFT), f"style losses {' and '.join(WITH_SHIFT)}"),
+            "tv_power": (self.tv == "power", "tv power"),
+            "tv_smoothing": (self.tv == "smoothed", "tv smoothed"),
+            "beta1": (self.optimizer == "adam", "optimizer adam"),
+            "beta2": (self.optimizer == "adam", "optimizer adam"),
+            "averages": (self.optimizer in ("adam", "momentum"), "optimizer adam and momentum"),
+        }
+        for name, (counts_here, what_for) in counts.items():
+            if not counts_here and getattr(self, name) != getattr(Settings, name):
+                raise InputError(f"{name} is for {what_for}, and has no effect here; leave it out")
+        if {ALL, GEOMETRIC} <= set(self.style_layers):
+            raise InputError(
+                f"style_layers: {ALL} and {GEOMETRIC} both stand for all layers; give one of them"
+            )
 
     def _check_precision(self):
         _check_choice("precision", self.precision, PRECISIONS)
@@ -184,11 +212,11 @@ class Settings:
     @classmethod
     def from_json(cls, data: Any) -> "Settings":
         """Settings from a record or checkpoint: a stranger's file, so nothing is taken on trust."""
-        known = {f.name for f in fields(cls)}
-        if not isinstance(data, dict) or set(data) - known:
-            raise InputError(
-                f"settings: expected an object with keys among {', '.join(sorted(known))}"
-            )
+        known = dict.fromkeys(f.name for f in fields(cls))
+        if not isinstance(data, dict):
+            raise InputError(f"settings: expected an object, not {data!r:.40}")
+        if unknown := sorted(set(map(str, data)) - set(known)):
+            raise InputError(f"unknown setting {unknown[0]!r:.40}; choose among {', '.join(known)}")
         return cls(**data)
 
 

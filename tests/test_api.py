@@ -159,6 +159,19 @@ def test_averages_are_kept_from_size_to_size_and_resume_exactly(pictures, tmp_pa
         assert resumed.record["history"] == whole.record["history"]
 
 
+def test_kept_averages_are_in_the_units_of_the_next_size():
+    """With β₁ = 0 Adam's average is the last gradient: enlarged it must be about as large as the
+    gradient there."""
+    settings = dict(optimizer="adam", beta1=0.0, averages="kept", scales=2, min_size=80, steps=2)
+    run = prepare("sample:harbour", "sample:waves", Settings(size=160, margin=0, **settings))
+    run.finish(lambda progress: True)
+    run._enlarge()
+    run._measure()
+    m = run._in_new_units(run.standing.state).arrays["m"]
+    ratio = np.sqrt(np.mean(m**2) / np.mean(run._evaluate(run.standing.state.x).dL_dx ** 2))
+    assert 0.3 < ratio < 1.2  # four times as much without the number of pixels
+
+
 def test_an_interrupt_before_the_first_step_of_a_size_keeps_the_averages(pictures, tmp_path):
     settings = SMALL | dict(optimizer="adam", scales=2, min_size=24, averages="kept")
     whole = manualnst.stylize(*pictures, **settings)
@@ -180,6 +193,11 @@ def test_an_average_is_the_result_and_resumes_exactly(pictures, tmp_path, optimi
     seen = []
     whole = manualnst.stylize(*pictures, **settings, callback=lambda p: seen.append(p.picture))
     assert np.array_equal(whole.image, seen[-1])
+    of_the_average = prepare(*pictures, Settings(**settings | dict(scales=1)))
+    of_the_average.start()
+    own_loss = of_the_average._objective(whole.image).unscaled_loss
+    assert whole.record["best_loss"] == own_loss == whole.record["history"]["total"][-1]
+    assert whole.record["evaluations"] == len(whole.record["history"]["total"])
     plain = manualnst.stylize(*pictures, **settings | dict(average=0.0))
     assert not np.array_equal(whole.image, plain.image)
     for step in (1, 5):  # at either size
@@ -303,6 +321,48 @@ def test_masks_keep_the_colours_too():
     assert not np.array_equal(result.image, content)
 
 
+def test_masks_may_be_truth_values_and_transparent(pictures, tmp_path):
+    white = half_masks()[1] > 0
+    numbers = manualnst.stylize(*pictures, masks=half_masks()[1], **SMALL)
+    truths = manualnst.stylize(*pictures, masks=white, **SMALL)
+    assert np.array_equal(numbers.image, truths.image)
+    seen_through = np.dstack([np.ones((40, 33, 3)), white])  # white, where it is there at all
+    transparent = manualnst.stylize(*pictures, masks=seen_through, **SMALL)
+    assert np.array_equal(numbers.image, transparent.image)
+
+
+def test_a_mask_of_labels_is_told_of(pictures):
+    labels = (half_masks()[1] > 0).astype(np.uint8)
+    run = prepare(*pictures, Settings(**SMALL), [labels])
+    assert any("almost black, 1 of 255" in notice for notice in run.notices)
+    run = prepare(*pictures, Settings(**SMALL), half_masks()[:1])
+    assert not any("almost black" in notice for notice in run.notices)
+
+
+def test_a_mask_at_the_border_is_seen_in_the_mirror(pictures):
+    corner = np.pad([[1.0]], ((39, 0), (32, 0)))
+    before = prepare(*pictures, Settings(**SMALL), [corner]).finish()
+    assert before.record["history"]["style guided relu5_1"][0] > 0
+
+
+def test_an_alpha_counts_in_the_matching_of_colours(pictures):
+    hidden = np.zeros((40, 33, 1))
+    hidden[:, :10] = 1
+    content = np.concatenate([pictures[0] * [1, 0.5, 0.2], hidden], axis=2)
+    content[:, :10, :3] = 0.1
+    pixels = [
+        prepare(picture, pictures[1], Settings(**SMALL, colours="match-symmetric"))._styles[0]
+        for picture in (content, content[:, :, :3])
+    ]
+    assert np.abs(pixels[0].pixels - pixels[1].pixels).max() > 0.1
+
+
+def test_a_start_that_is_the_minimum_is_the_result(pictures):
+    result = manualnst.stylize(*pictures, **SMALL, style_strength=0.0, tv_weight=0.0)
+    assert np.array_equal(result.image, pictures[0].astype(np.float32))
+    assert result.stop_reason.startswith("converged")
+
+
 def test_a_mask_of_the_contents_shape_is_brought_to_its_size():
     content = np.random.default_rng(0).random((80, 60, 3))
     mask = np.zeros((240, 180, 3))
@@ -323,7 +383,7 @@ def test_a_mask_of_the_contents_shape_is_brought_to_its_size():
         ([np.zeros((40, 33))], {}, "black throughout"),
         (np.ones((40, 33)), {"style_losses": {"histogram": 1.0}}, "not for histogram"),
         (["missing.png"], {}, "missing.png"),
-        ([np.pad([[1.0]], ((39, 0), (32, 0)))], {}, "nothing of its white reaches"),
+        ([np.pad([[1.0]], ((39, 0), (32, 0)))], {"margin": 0}, "nothing of its white reaches"),
     ],
 )
 def test_masks_that_do_not_fit_are_refused_before_the_start(pictures, masks, settings, message):

@@ -389,7 +389,6 @@ def test_a_grey_array():
         (np.array([[0.5, np.nan]]), "NaN"),
         (np.zeros((4, 4), np.int64), "int64"),
         (np.zeros((4, 4), complex), "complex"),
-        (np.zeros((4, 4), bool), "bool"),
         (np.array([["a", "b"]]), "<U1"),
     ],
 )

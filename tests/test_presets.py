@@ -9,7 +9,7 @@ import manualnst
 from manualnst.api import prepare, settings_from
 from manualnst.cli import main
 from manualnst.errors import InputError
-from manualnst.presets import PRESETS, described, with_preset
+from manualnst.presets import PRESETS, described, over, with_preset
 from manualnst.settings import Settings
 
 each_preset = pytest.mark.parametrize("name", PRESETS)
@@ -59,6 +59,33 @@ def test_sizes_have_the_steps_that_the_system_gives_them(name, size, steps):
     assert [scale.steps for scale in prepare(*pictures, chosen).scales] == steps
     fewer = settings_from({"preset": name, "weights": "builtin", "steps": 10, **layers})
     assert sum(scale.steps for scale in prepare(*pictures, fewer).scales) == 10
+
+
+def test_what_is_given_takes_with_it_what_belonged_to_the_old():
+    strong = Settings(style_strength=0.7).to_json()
+    assert over(strong, {"content_weight": 1.0})["content_weight"] == 1.0
+    assert "style_strength" not in over(strong, {"content_weight": 1.0})
+    weighted = Settings(content_weight=3.0, tv="power", tv_power=2.0).to_json()
+    settings = Settings(**over(weighted, {"style_strength": 0.3, "tv": "squared"}))
+    assert (settings.style_strength, settings.content_weight) == (0.3, Settings.content_weight)
+    adam = Settings(optimizer="adam", rate=0.03, averages="kept").to_json()
+    assert Settings(**over(adam, {"optimizer": "momentum"})).rate is None
+    assert Settings(**over(adam, {"optimizer": "adam"})).rate == 0.03
+
+
+def test_presets_have_the_optimisers_numbers_of_their_systems():
+    """In pixels from 0 to 1; Adam's own β₂ is 0.999."""
+    numbers = {
+        name: (made.rate, getattr(made, "beta2", None), made.average)
+        for name, preset in PRESETS.items()
+        if hasattr(made := Settings(**preset.settings).make_optimizer(), "rate")
+    }
+    assert numbers == {
+        "crowsonkb": (0.02, 0.99, 0.99),
+        "keras-adam": (0.02, 0.999, 0.0),
+        "vgg16-adam": (0.002, 0.999, 0.0),
+        "momentum-grid": (0.01, None, 0.0),
+    }
 
 
 def test_every_setting_of_a_preset_is_told():

@@ -6,6 +6,30 @@ from manualnst.errors import InputError
 from manualnst.settings import Settings, named_layers, parse_layers, parse_numbers
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"shift": -2.0}, "shift is for style losses shifted and chained"),
+        ({"style_losses": {"gram": 1.0, "shifted": 0.0}, "shift": -2.0}, "shift is for"),
+        ({"tv_power": 2.0}, "tv_power is for tv power"),
+        ({"tv": "power", "tv_smoothing": 0.1}, "tv_smoothing is for tv smoothed"),
+        ({"beta1": 0.5}, "beta1 is for optimizer adam"),
+        ({"optimizer": "momentum", "beta2": 0.5}, "beta2 is for optimizer adam"),
+        ({"averages": "kept"}, "averages is for optimizer adam and momentum"),
+        ({"style_layers": {"all": 2.0, "geometric": 1.0}}, "both stand for all layers"),
+        ({"first_steps": 250}, "first_steps is 250, of 250 steps"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        Settings(**given)
+
+
+def test_an_unknown_setting_is_named():
+    with pytest.raises(InputError, match="unknown setting 'poll'; choose among size, steps"):
+        Settings.from_json({"poll": "max"})
+
+
 def test_settings_survive_json():
     settings = Settings(
         size=100,

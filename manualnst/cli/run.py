@@ -10,6 +10,7 @@ from ..api import check_same, prepare, restore, settings_from
 from ..errors import InputError
 from ..images import save_picture
 from ..machine import format_bytes
+from ..presets import over
 from ..result import Result, load_record, masks_in, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
@@ -116,7 +117,7 @@ def _paint(args: argparse.Namespace, report: QuietProgress, interrupts: Interrup
         report.step(progress)
         tell()
         if args.save_every and progress.step % args.save_every == 0:
-            save_picture(outputs.at_step(progress.step), run.enlarged(progress.picture))
+            save_picture(outputs.at_step(progress.step), progress.enlarged, run.alpha)
         if animation:
             animation(progress)
 
@@ -127,8 +128,6 @@ def _paint(args: argparse.Namespace, report: QuietProgress, interrupts: Interrup
         report.end()
     if result.interrupted:
         return _save_interrupted(run, result, args, outputs, report, interrupts)
-    if run.done == 0:
-        raise InputError(result.stop_reason)
     _save_finished(result, outputs if args.overwrite else outputs.free(), report)
     if animation:
         count = animation.save(result.image)
@@ -186,7 +185,7 @@ def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
         styles = styles or [record[role]["name"] for role in styles_in(record)]
         masks = masks or [record[role]["name"] for role in masks_in(record)]
         same = _unchanged(args, given, record)
-        given = record["settings"] | given
+        given = over(record["settings"], given)
     settings = settings_from(given)
     outputs = new_outputs(args.output, content, styles, args.curve)
     _check_outputs(outputs, args)

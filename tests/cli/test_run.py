@@ -140,6 +140,28 @@ def test_masks_by_option_repeat(folder, capsys):
     )
 
 
+def test_pictures_on_the_way_keep_what_is_masked(folder):
+    mask = np.zeros((40, 33, 3), np.float32)
+    mask[:20] = 1
+    save_picture(folder / "top.png", mask)
+    more = ["--masks", "top.png", "--min-size", "24", "--save-every", "1", *TINY]
+    assert run("photo.png", "painting.jpg", "-o", "a.png", *more) == 0
+    content = load_picture(folder / "photo.png").pixels
+    steps = sorted(folder.glob("a.step-*.png"))
+    assert steps and len(json.loads((folder / "a.json").read_text())["scales"]) > 1
+    for path in steps:
+        assert np.array_equal(load_picture(path).pixels[20:], content[20:])
+
+
+def test_a_repeated_run_takes_another_optimiser_or_strength(folder):
+    adam = ["--optimizer", "adam", "--rate", "0.03", "--style-strength", "0.7"]
+    assert run("photo.png", "painting.jpg", "-o", "a.png", *adam, *TINY) == 0
+    changed = ["--optimizer", "lbfgs", "--content-weight", "1"]
+    assert run("--repeat", "a.json", "-o", "b.png", *changed) == 0
+    settings = json.loads((folder / "b.json").read_text())["settings"]
+    assert settings["rate"] is None and settings["style_strength"] is None
+
+
 def test_nonsense_of_styles_is_refused(capsys):
     chained = ["--style-losses", "chained", "--style-layers", "relu1_1"]
     assert "at least two layers" in refused(capsys, "photo.png", *chained)
