@@ -11,6 +11,7 @@ from .backends import chosen
 from .checkpoint import load_checkpoint
 from .errors import InputError
 from .inputs import Input, Source, open_content, open_masks, open_start, open_styles
+from .losses import RELATIVE
 from .masks import mask_names, one_for_each_style
 from .network import available_layers
 from .objective import for_each_style, style_names
@@ -23,7 +24,7 @@ from .settings import Settings, named_layers
 from .shared import Shared
 from .standing import Standing, array, mask, picture, restored
 from .vgg import Weights
-from .weights import default_weights
+from .weights import BUILTIN_NAME, default_weights
 
 
 def stylize(
@@ -108,6 +109,12 @@ def prepare(
     named_masks = dict(zip(mask_names(len(mask_inputs)), mask_inputs, strict=True))
     inputs = {"content": content_input, **named_styles, **named_masks, "start": start}
     notices = [line for each in inputs.values() for line in each.notices]
+    if settings.normalisation != RELATIVE and settings.weights == BUILTIN_NAME:
+        weights_notices.append(
+            f"normalisation: with {settings.normalisation} the weights of the losses depend on the "
+            "network, and those made for VGG seldom suit the built-in one, whose maps are smaller; "
+            f"{RELATIVE} does not depend on it"
+        )
     return Run(
         settings,
         weights,

@@ -32,5 +32,6 @@ def show_command(args: argparse.Namespace) -> int:
     print(f"differs: {preset.differs}")
     print("* the preset's own; the others are as in any run")
     for field, (value, own) in described(args.name).items():
-        print(f"{'*' if own else ' '} --{field.replace('_', '-'):16} {in_words(value)}")
+        words = "(by itself)" if value is None else in_words(value)
+        print(f"{'*' if own else ' '} --{field.replace('_', '-'):16} {words}")
     return 0

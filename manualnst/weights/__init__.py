@@ -12,6 +12,7 @@ from .store import load_weights, save_weights
 
 __all__ = [
     "BUILTIN",
+    "BUILTIN_NAME",
     "DEFAULT",
     "convert",
     "default_weights",
@@ -22,6 +23,7 @@ __all__ = [
 
 # The small network that comes with the package, and the public one that is preferred to it.
 BUILTIN = Path(__file__).with_name("builtin.h5")
+BUILTIN_NAME = "builtin"
 DEFAULT = "vgg19"
 
 
@@ -33,7 +35,7 @@ def default_weights() -> tuple[str, str]:
             "weights: VGG-19 from the cache; --weights builtin takes the built-in network",
         )
     size = format_bytes(CATALOGUE[DEFAULT].size)
-    return "builtin", (
+    return BUILTIN_NAME, (
         "weights: VGG-19 is not in the cache, so the built-in network is used; "
         f"`python -m manualnst weights get {DEFAULT}` fetches it ({size})"
     )
@@ -41,7 +43,7 @@ def default_weights() -> tuple[str, str]:
 
 def find_weights(name_or_path: str) -> Weights:
     """Weights by name ("builtin" or one of the catalogue) or path."""
-    if name_or_path == "builtin":
+    if name_or_path == BUILTIN_NAME:
         return load_weights(BUILTIN)
     if name_or_path in CATALOGUE:
         return _load_cached(name_or_path)
