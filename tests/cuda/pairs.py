@@ -132,8 +132,8 @@ def histogram(shape, count, backend, draw):
 def gaussian(N, backend, draw):
     """The distance of a covariance from another one, of fewer positions than channels."""
     one, other = (backend.gram_forward(draw(seed, (1 + N // 2, 1, N)))[0] for seed in (1, 2))
-    root = backend.matrix_root(one, 0.3)
-    distance, cache = backend.bures_forward(other, root, 0.3)
+    root = backend.matrix_root(one, 10.0)
+    distance, cache = backend.bures_forward(other, root, 10.0)
     gradient = backend.bures_backward(0.7, cache)
     return {"root": root, "distance": from_host(backend, np.array(distance)), "gradient": gradient}
 
@@ -214,7 +214,11 @@ PRODUCTS = {
     **{f"filters' gradient {s}": partial(filters_gradient, s) for s in CONVOLUTIONS[1:4]},
 }
 OTHERS = {
-    **{f"power variation {s} {b}": partial(variation("power", b), s) for b in (1, 2.5) for s in MAPS},
+    **{
+        f"power variation {s} {b}": partial(variation("power", b), s)
+        for b in (1, 2.5)
+        for s in MAPS
+    },
     **{f"smoothed variation {s}": partial(variation("smoothed", 0.1), s) for s in MAPS},
     **{f"nine-point variation {s}": partial(variation("nine_point"), s) for s in MAPS},
     **{f"weighted gram {s}": partial(weighted_gram, s) for s in GRAMS[1:]},

@@ -1,11 +1,11 @@
 """The memory of L-BFGS on a card: see optimizers.py for what it is.
 
 The two loops are made of scalar products of g, of the s and of the y, and the result is a sum of
-multiples of these (Chen, Wang and Zhou 2014). So a step takes two launches, and the host waits once:
-the first adds up all products that are new, and its last block runs the loops over the factors
-alone; the second makes the sum, and the next picture with it. All of that is done before the host
-knows whether the step lowers the loss enough, as it nearly always does; where it does not, the next
-attempt takes the same places.
+multiples of these (Chen, Wang and Zhou 2014). So a step takes two launches, and the host waits
+once: the first adds up all products that are new, and its last block runs the loops over the
+factors alone; the second makes the sum, and the next picture with it. All of that is done before
+the host knows whether the step lowers the loss enough, as it nearly always does; where it does not,
+the next attempt takes the same places.
 """
 
 from collections.abc import Callable
