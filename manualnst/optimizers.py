@@ -203,6 +203,8 @@ class LBFGS:
                 state, evaluations=state.evaluations + 1, arrays=arrays, loss=evaluation.loss
             )
         memory = _memory_for(state.x, self.history, state.arrays)
+        # On a card it has copied them, and those that it was given can go.
+        state = replace(state, arrays=state.arrays | memory.arrays())
         while state.iterations < steps:
             g = state.arrays["dL_dx"]
             d, largest = memory.direction(state.x, g)

@@ -142,6 +142,7 @@ class FurtherLosses:
                     products, norms, likeness[some], nearest[some], W, W_s, rows_s,
                     top_s * (W_s - 2),
                 )  # fmt: skip
+                del products  # before the next are there
         return nearest
 
     def patch_distance_forward(self, F, S, nearest):

@@ -209,7 +209,7 @@ PRODUCTS = {
     **{f"gram {s}": partial(gram, s) for s in GRAMS},
     **{
         f"cross gram {s} {K}": partial(cross_gram, s, K)
-        for *s, K in [(1, 1, 1, 2), (5, 3, 3, 66), (13, 41, 66, 5), (3, 5, 20, 132)]
+        for s, K in [((1, 1, 1), 2), ((5, 3, 3), 66), ((13, 41, 66), 5), ((3, 5, 20), 132)]
     },
     **{f"filters' gradient {s}": partial(filters_gradient, s) for s in CONVOLUTIONS[1:4]},
 }
@@ -224,7 +224,7 @@ OTHERS = {
     **{f"weighted gram {s}": partial(weighted_gram, s) for s in GRAMS[1:]},
     **{
         f"histogram {s} {count}": partial(histogram, s, count)
-        for *s, count in [(2, 1, 1, 1), (5, 7, 3, 35), (4, 6, 33, 11), (1, 3, 5, 90)]
+        for s, count in [((2, 1, 1), 1), ((5, 7, 3), 35), ((4, 6, 33), 11), ((1, 3, 5), 90)]
     },
     **{f"gaussian {N}": partial(gaussian, N) for N in (1, 3, 40)},
     **{

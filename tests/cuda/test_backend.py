@@ -19,7 +19,7 @@ from manualnst.backends import (
     naive_backend,
     to_host,
 )
-from manualnst.backends.cuda.card import Card
+from manualnst.backends.cuda.card import Card, open_card
 from manualnst.backends.cuda_backend import Backend
 from manualnst.errors import InputError
 from manualnst.network import Network
@@ -305,25 +305,20 @@ def test_where_all_masks_are_black_nothing_moves(cupy):
     assert to_host(found.dL_dx)[:, :12].any()
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        dict(style_losses={"chained": 1.0, "histogram": 0.2}, tv="smoothed", tv_weight=0.02),
-        dict(masks=np.linspace(0, 1, 448 * 640, dtype=np.float32).reshape(448, 640)),
-    ],
-)
-def test_a_run_with_further_losses_is_that_of_numpy(options, card_is_there):
+def test_a_run_with_masks_is_that_of_numpy(card_is_there):
+    mask = np.linspace(0, 1, 448 * 640, dtype=np.float32).reshape(448, 640)
+    options = dict(size=24, steps=2, min_size=24, masks=mask, tv="smoothed", tv_weight=0.02)
     runs = [
-        manualnst.stylize(**SMALL, **options, backend=backend, precision=precision)
+        manualnst.stylize(**options, backend=backend, precision=precision)
         for backend, precision in (("numpy", None), ("cuda", "float32"))
     ]
     expected, found = (run.record["history"]["total"] for run in runs)
     assert found == pytest.approx(expected, rel=1e-3)
-    assert_close(runs[1].image, runs[0].image, 3e-2)
+    assert_close(runs[1].image, runs[0].image, 2e-2)
 
 
 def test_a_step_takes_few_launches_outside_the_recording(card_is_there):
-    backend = Backend(Card(card_is_there))
+    backend = Backend(open_card())
     evaluate, x = objective(backend), from_host(backend, pictures()[2])
     evaluate.scale = 1 / float(np.linalg.norm(to_host(evaluate(x).dL_dx)))
     launches, graphs = [], []
@@ -332,11 +327,10 @@ def test_a_step_takes_few_launches_outside_the_recording(card_is_there):
         launches.append(card_is_there.launches)
         graphs.append((step.state.evaluations, card_is_there.cuda.launches))
 
-    LBFGS().minimise(evaluate, State(x), 16, keep)
+    LBFGS().minimise(evaluate, State(x), 9, keep)
     steps = np.diff(launches)[np.diff(graphs, axis=0)[:, 0] == 1]
-    assert len(steps) > 5
     # What follows from the last picture, in two; and the gradient, brought out of the graph.
-    assert steps[3:].tolist() == [3] * len(steps[3:])
+    assert steps[2:].tolist() == [3] * 6
 
 
 def test_what_the_last_state_holds_is_never_written_to(card_is_there):

@@ -56,7 +56,7 @@ def test_the_memory_of_further_losses(changes):
 
 def test_the_memory_of_masks():
     mask = np.ones((512, 512), np.float32)
-    compared(Settings(), (512, 512), [mask])
+    compared(Settings(mask_form="product"), (512, 512), [mask])
 
 
 def test_a_picture_too_large_for_the_card_is_refused(cupy, monkeypatch):

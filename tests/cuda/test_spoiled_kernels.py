@@ -56,7 +56,7 @@ MISTAKES = {
     ),
     "a pixel's copy beyond the border is forgotten": (
         ("variations.cu", "(j == W - 1 ? W : j)", "j"),
-        ("nine-point variation (1, 7, 3)", False, "fast", "float32"),
+        ("nine-point variation (9, 11, 4)", False, "fast", "float32"),
     ),
     "a channel's weight for a position's": (
         ("weighted.cu", "w[i / N]", "w[i % N]"),

@@ -35,7 +35,7 @@ class Replayed:
             self._recordable = self._card.times_of_libraries == before
             return result
         if not self._recordable:
-            return self._function(x, *numbers)
+            return self._apart(lambda: self._function(x, *numbers))
         if self._graph is None:
             self._apart(lambda: self._record(x, numbers))
         self._card.put_in(x, self._x)
