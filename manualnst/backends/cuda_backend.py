@@ -1,7 +1,8 @@
 """The same functions as the numpy backend, by kernels of our own on an NVIDIA card (cuda/*.cu).
 
 Arrays are CuPy's and stay on the card; so do the losses, as arrays without dimensions, until
-somebody makes numbers of them. Nothing here waits for the card.
+somebody makes numbers of them. Nothing here waits for the card, but for what CuPy's libraries do
+(cuda_losses.py).
 
 All that is kept is float32. The precision is that of the matrix products: numbers are rounded on
 their way into them, and sums are float32 again.
@@ -13,7 +14,8 @@ their way into them, and sums are float32 again.
                them, which a gradient does not heed: the way back is bfloat16's
     bfloat16   7 bits, and the exponents of float32
 
-The Gram matrices' own products are in float32, or in TF32 where the others have no more bits.
+The products of channels (Gram matrices) and of patches are in float32, or in TF32 where the others
+have no more bits: of two patches that are alike within that, either may be the nearest.
 Double precision, for gradient checks, is computed by the tiled kernels.
 """
 

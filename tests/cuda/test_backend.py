@@ -248,6 +248,32 @@ def test_the_memory_of_lbfgs_on_the_card_is_that_of_numpy(card_is_there):
     assert np.abs(paths[1][-1] - best).mean() < 0.05 * np.abs(start - best).mean()
 
 
+@pytest.mark.parametrize("stop", [1, 7, 13, 16])
+def test_lbfgs_goes_on_with_the_same_bits(stop, card_is_there):
+    """Wherever in its ring the pairs lay before."""
+    rng, put = np.random.default_rng(3), card_is_there.asarray
+    curvatures, lowest, start = (
+        put(rng.uniform(low, high, (9, 11, 3)).astype(np.float32))
+        for low, high in ((0.1, 10), (-0.3, 1.3), (0, 1))
+    )
+    evaluate, states = quadratic(curvatures, lowest), []
+    LBFGS().minimise(evaluate, State(start), 20, lambda step: states.append(copied(step.state)))
+    resumed = []
+    middle = states[stop - 1].where(put)
+    LBFGS().minimise(evaluate, middle, 20, lambda step: resumed.append(copied(step.state)))
+    assert len(states) == stop + len(resumed) == 20
+    for expected, found in zip(states[stop:], resumed, strict=True):
+        assert found.loss == expected.loss
+        assert found.x.tobytes() == expected.x.tobytes()
+        assert found.arrays.keys() == expected.arrays.keys()
+        for name, array in expected.arrays.items():
+            assert found.arrays[name].tobytes() == array.tobytes(), name
+
+
+def copied(state):
+    return state.where(to_host)
+
+
 def test_a_step_of_lbfgs_waits_for_the_card_a_few_times(card_is_there):
     rng = np.random.default_rng(3)
     put = card_is_there.asarray
