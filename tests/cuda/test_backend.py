@@ -342,8 +342,9 @@ def test_a_run_with_masks_is_that_of_numpy(card_is_there):
 
 
 def test_a_step_takes_few_launches_outside_the_recording(card_is_there):
-    backend = Backend(open_card())
-    evaluate, x = objective(backend), from_host(backend, pictures()[2])
+    backend = Backend(open_card(), "float32")
+    few = dict(content_layers={"relu2_1": 1.0}, style_layers={"relu1_1": 1.0})
+    evaluate, x = objective(backend, **few), from_host(backend, pictures()[2])
     evaluate.scale = 1 / float(np.linalg.norm(to_host(evaluate(x).dL_dx)))
     launches, graphs = [], []
 
@@ -373,12 +374,12 @@ def test_what_the_last_state_holds_is_never_written_to(card_is_there):
                 assert to_host(array).tobytes() == copies[name], name
         evaluation = smooth(x)
         # At times no step helps: attempts, and then all that was learned is forgotten.
-        return evaluation._replace(loss=np.inf) if 60 < calls % 100 < 85 else evaluation
+        return evaluation._replace(loss=np.inf) if 30 < calls < 55 else evaluation
 
     def keep(step):
         copies = {name: to_host(array).tobytes() for name, array in step.state.arrays.items()}
         latest.append((step.state, copies))
 
-    LBFGS().minimise(evaluate, State(put(rng.uniform(0, 1, (5, 6, 3)))), 90, keep)
-    assert calls > 110
+    LBFGS().minimise(evaluate, State(put(rng.uniform(0, 1, (5, 6, 3)))), 40, keep)
+    assert calls > 60
     assert len(latest[-1][0].arrays) > 4
