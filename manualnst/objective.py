@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import losses
-from .backends import fetched, replayed, together
+from .backends import fetched, from_host, replayed, together
 from .colours import mean_of_channels
 from .errors import InputError
 from .images import resize_linearly
@@ -139,9 +139,11 @@ def _pooled_masks(mask, picture, layer: str, loss: str, network: Network):
     if loss == "masked":
         own = resize_linearly(mask.real, *picture.shape[:2]).astype(mask.dtype)
     seen = [each if layer == PIXELS else network.mirrored(each) for each in (mask, own)]
-    n = halvings(layer)
+    n, backend = halvings(layer), network.backend
     return tuple(
-        losses.pooled_mask(each, tuple(side >> n for side in each.shape), backend=network.backend)
+        losses.pooled_mask(
+            from_host(backend, each), tuple(side >> n for side in each.shape), backend=backend
+        )
         for each in seen
     )
 
@@ -171,8 +173,6 @@ class Objective:
             )
         if not (settings.content_weight or settings.style_weight or settings.tv_weight):
             raise InputError("all weights are zero: there is nothing to optimise; raise one")
-        if masks and hasattr(network.backend, "from_host"):
-            raise InputError("masks are not for the cuda backend; use --backend numpy")
         self.scale = 1.0
         self._network = network
         self._settings = settings
@@ -183,7 +183,10 @@ class Objective:
         weights = for_each_style("style_weights", settings.style_weights, len(styles))
         masks = [mask.astype(network.dtype) for mask in masks or ()]
         own_masks = one_for_each_style(masks or [None], len(styles))
-        self._content, self._union = content, union(masks) if masks else None
+        self._content = self._union = None
+        if masks:
+            self._content = from_host(network.backend, content)
+            self._union = from_host(network.backend, union(masks))
         for title, picture, weight, mask in zip(
             style_names(len(styles)), styles, weights, own_masks, strict=True
         ):

@@ -203,6 +203,8 @@ class LBFGS:
                 state, evaluations=state.evaluations + 1, arrays=arrays, loss=evaluation.loss
             )
         memory = _memory_for(state.x, self.history, state.arrays)
+        # On a card it has copied them, and those that it was given can go.
+        state = replace(state, arrays=state.arrays | memory.arrays())
         while state.iterations < steps:
             g = state.arrays["dL_dx"]
             d, largest = memory.direction(state.x, g)
@@ -218,7 +220,7 @@ class LBFGS:
             x, evaluation, way = found
             if not way.is_finite:
                 return DIVERGED
-            memory.learn(way.s, way.y)
+            memory.learn(way)
             arrays = {"dL_dx": evaluation.dL_dx} | memory.arrays()
             reduction = state.loss - evaluation.loss
             state = State(x, state.iterations + 1, evaluations, arrays, evaluation.loss)
@@ -265,7 +267,7 @@ def _memory_for(x, size: int, arrays: dict[str, np.ndarray]):
     from .backends.cuda.card import open_card
     from .backends.cuda.lbfgs import Memory
 
-    return Memory(open_card(), size, arrays, Way)
+    return Memory(open_card(), size, x, arrays, Way)
 
 
 class _Memory:
@@ -304,8 +306,9 @@ class _Memory:
         s = x_new - x
         return Way(s, g_new - g, float(np.vdot(g, s)), bool(np.all(np.isfinite(g_new))))
 
-    def learn(self, s, y) -> None:
+    def learn(self, way: Way) -> None:
         """Not from pairs that met no curvature: they would make H indefinite."""
+        s, y = way.s, way.y
         s_y = float(np.vdot(s, y))
         if s_y > 1e-6 * float(np.linalg.norm(s.ravel()) * np.linalg.norm(y.ravel())):
             self._pairs = [*self._pairs, _Pair(s, y, s_y)][-self._size :]

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from .backends import convolution, fused, numpy_losses, winograd
+from .backends import convolution, cuda_losses, fused, numpy_losses, winograd
 from .errors import InputError
 from .network import map_shapes, steps
 from .terms import LossSettings, shares, style_terms
@@ -110,6 +110,13 @@ _NEEDS = {
     "histogram": _Need(1, 3, 1),  # F − R; R and the order, or R and the squares
     "patches": _Need(1, 4, 1),  # the differences; a place in all patches, like ones, their squares
 }
+_NEEDS_ON_CARD = _NEEDS | {
+    "guided": _Need(0, 1, 1, keeps_map=True),  # √w F
+    "masked": _Need(0, 1, 1, keeps_map=True),
+    # A copy by channels; CuPy's of that, places and channels of 8 bytes, and as much to sort them.
+    "histogram": _Need(1, 11, 1),
+    "patches": _Need(1, 1, 1),
+}
 _TARGETS = ("histogram", "patches")  # those of which the target is as large as the map
 
 
@@ -122,21 +129,23 @@ def _target_bytes(weights: Weights, losses: LossSettings, size: Size) -> int:
 
 
 def _needs(
-    weights: Weights, losses: LossSettings, size: Size, styles: Sequence[Size]
+    weights: Weights, losses: LossSettings, size: Size, styles: Sequence[Size], on_card: bool
 ) -> dict[str, list[_Need]]:
     """Of all losses at every layer, in bytes."""
+    table = _NEEDS_ON_CARD if on_card else _NEEDS
+    search_bytes = (cuda_losses if on_card else numpy_losses).nearest_patches_bytes
     shapes = _shapes(weights, losses, size)
     needs = {layer: [] for layer in shapes}
     for layer in shares(losses.content_layers, losses.content_weight):
-        needs[layer].append(_in_bytes("content", shapes[layer]))
+        needs[layer].append(_in_bytes(table["content"], shapes[layer]))
     for style in styles:
         style_shapes = _shapes(weights, losses, style)
         for _, loss, (layer, *before), _ in style_terms(losses):
-            need = _in_bytes(loss, shapes[layer])
+            need = _in_bytes(table[loss], shapes[layer])
             if loss == "wasserstein":
                 need = need.more(*_root_bytes(shapes[layer][2]))
             if loss == "patches":
-                search = numpy_losses.nearest_patches_bytes(shapes[layer], style_shapes[layer])
+                search = search_bytes(shapes[layer], style_shapes[layer])
                 need = need._replace(forward=max(need.forward, search))
             for other in before:  # brought to the size of this one; its gradient has its own again
                 resampled = _bytes((*shapes[layer][:2], shapes[other][2]))
@@ -147,8 +156,8 @@ def _needs(
     return needs
 
 
-def _in_bytes(loss: str, shape: tuple[int, int, int]) -> _Need:
-    need, size = _NEEDS[loss], _bytes(shape)
+def _in_bytes(need: _Need, shape: tuple[int, int, int]) -> _Need:
+    size = _bytes(shape)
     return need._replace(
         kept=need.kept * size, forward=need.forward * size, backward=need.backward * size
     )
@@ -214,7 +223,7 @@ def evaluation_bytes(
         peak = max(peak, held + passing + stored + step.working)
         held += step.mask + stored * step.tapped
         passing = stored * (not step.tapped)
-    needs = _needs(weights, losses, size, styles)
+    needs = _needs(weights, losses, size, styles, on_card)
     kept = {}  # at every layer, by its losses
     for step in walk:
         here, kept[step.name] = needs.get(step.name, []), 0

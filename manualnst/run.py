@@ -282,9 +282,9 @@ class Run:
             standing, steps = self.standing, self._scale.steps
             evaluate = standing.history.recording(self._evaluate)
             state = self._in_new_units(standing.state)
-            state = state.where(partial(from_host, self._network.backend))
+            put = partial(from_host, self._network.backend)
             with _for_numbers():
-                stop_reason = optimizer.minimise(evaluate, state, steps, on_step)
+                stop_reason = optimizer.minimise(evaluate, state.where(put), steps, on_step)
             if stop_reason in (STOPPED, DIVERGED):
                 return stop_reason
             if self._scale is self.scales[-1]:

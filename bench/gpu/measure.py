@@ -2,11 +2,11 @@
 
     python bench/gpu/measure.py result.json
 
-First that every kernel, and a whole evaluation, agree with NumPy in float64; only then times: of an
-evaluation against PyTorch's autograd on the same card in the same process, of convolutions alone,
-of the optimiser, and of a run from the command line. Needs CuPy; without PyTorch there is nothing
-to compare with. The result is written after every part, so that a run that is cut off keeps the
-others. Parts are left out, and told of, once SECONDS are over.
+First that every kernel, and whole evaluations with every loss, agree with NumPy in float64; only
+then times: of an evaluation against PyTorch's autograd on the same card in the same process, of
+convolutions alone, of the other losses, of the optimiser, and of a run from the command line. Needs
+CuPy; without PyTorch there is nothing to compare with. The result is written after every part, so
+that a run that is cut off keeps the others. Parts are left out, and told of, once SECONDS are over.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,16 @@ ROUNDS, EVALUATIONS = 7, 10
 SIZES = (512, 1024)
 # Of an evaluation's gradient, in the Euclidean norm: what rounding may do to ReLUs near zero.
 LIMITS = {"float32": 5e-3, "tf32x3": 5e-3, "tf32": 5e-2, "float16": 1e-1, "bfloat16": 3e-1}
+# What a default run leaves out: as settings, and whether half of the picture is masked.
+LOSSES: dict[str, tuple[dict[str, Any], bool]] = {
+    **{
+        name: ({"style_losses": {name: 1.0}}, False)
+        for name in ("shifted", "chained", "moments", "wasserstein", "histogram", "patches")
+    },
+    **{tv: ({"tv": tv, "tv_weight": 1.0}, False) for tv in ("power", "smoothed", "nine-point")},
+    **{form: ({"mask_form": form}, True) for form in ("guided", "product")},
+}
+LOSSES_LIMIT = 1e-8  # in double precision
 # (side, channels, filters) of VGG-19 at 512 × 512
 CONVOLUTIONS = [(512, 3, 64), (512, 64, 64), (256, 128, 128), (128, 256, 256), (64, 512, 512)]
 
@@ -119,12 +130,48 @@ def evaluation_is_right(card) -> dict[str, Any]:
     return found
 
 
-def ours(card, problem, precision: str):
+def losses_are_right(card, problem) -> dict[str, Any]:
+    """Each with its gradient, of one small problem in double precision."""
+    found = {}
+    for name in LOSSES:
+        changed, masks = with_loss(name, problem.to("float64"))
+        expected, x = on(get_backend("numpy"), changed, masks)
+        expected = expected(x)
+        evaluate, x = on(Backend(card), changed, masks)
+        try:
+            for _ in range(3):  # plain, recorded, played
+                evaluation = evaluate(x)
+            away = np.linalg.norm(to_host(evaluation.dL_dx) - expected.dL_dx)
+            error = float(away / np.linalg.norm(expected.dL_dx))
+            loss = abs(evaluation.loss / expected.loss - 1)
+            right = bool(max(loss, error) <= LOSSES_LIMIT)
+            found[name] = {"loss": loss, "gradient": error, "right": right}
+        except Exception as failure:  # the others still count
+            found[name] = {"right": False, "failed": f"{failure!r:.300}"}
+    return found
+
+
+def with_loss(name: str, problem):
+    """The problem with one of LOSSES, deep enough for it to be affordable, and its masks."""
+    changes, masked = LOSSES[name]
+    layers = problem.losses.style_layers
+    if name == "patches":
+        layers = dict(list(layers.items())[-2:])
+    losses = replace(problem.losses, normalisation="relative", style_layers=layers, **changes)
+    mask = np.zeros(problem.x.shape[:2], problem.x.dtype)
+    mask[:, : mask.shape[1] // 2] = 1
+    return problem._replace(losses=losses), [mask] if masked else None
+
+
+def on(backend, problem, masks=None):
     """An objective, and where it is to be evaluated."""
-    backend = Backend(card, precision)
-    network = Network(problem.weights, backend=backend)
-    objective = Objective(network, problem.content, problem.style, problem.losses)
+    network = Network(problem.weights, backend=backend, dtype=problem.x.dtype)
+    objective = Objective(network, problem.content, problem.style, problem.losses, masks)
     return objective, from_host(backend, problem.x)
+
+
+def ours(card, problem, precision: str):
+    return on(Backend(card, precision), problem)
 
 
 # How long it takes
@@ -266,6 +313,17 @@ def evaluations(card, cupy, size: int, precision: str) -> dict[str, Any]:
     }
 
 
+def further_losses(card, cupy) -> dict[str, dict]:
+    """Seconds of an evaluation of the full VGG-19 with each, at 512 x 512."""
+    problem, found = make_problem(512, "vgg19"), {}
+    for name in LOSSES:
+        evaluate, x = on(Backend(card), *with_loss(name, problem))
+        calls = {name: lambda _, evaluate=evaluate, x=x: evaluate(x)}
+        found |= in_turns(cupy, calls, 2)
+        card.give_back()
+    return found
+
+
 def convolutions(card, cupy) -> list[dict]:
     """Each rung's and precision's convolution with its ReLU, alone: operations per second."""
     found = []
@@ -343,10 +401,12 @@ def main() -> int:
     parts: dict[str, Callable] = {
         "kernels": lambda: kernels_are_right(card),
         "evaluation": lambda: evaluation_is_right(card),
+        "losses": lambda: losses_are_right(card, make_problem(64, "vgg19")),
         "run": run_from_the_command_line,
         "rates": lambda: rates(cupy),
         "convolutions": lambda: convolutions(card, cupy),
         "optimiser": lambda: optimiser(card, cupy),
+        "further losses": lambda: further_losses(card, cupy),
     }
     for size in SIZES:
         for precision in ("tf32", "tf32x3", "float32", "bfloat16", "float16"):

@@ -1,7 +1,8 @@
 """The same functions as the numpy backend, by kernels of our own on an NVIDIA card (cuda/*.cu).
 
 Arrays are CuPy's and stay on the card; so do the losses, as arrays without dimensions, until
-somebody makes numbers of them. Nothing here waits for the card.
+somebody makes numbers of them. Nothing here waits for the card, but for what CuPy's libraries do
+(cuda_losses.py).
 
 All that is kept is float32. The precision is that of the matrix products: numbers are rounded on
 their way into them, and sums are float32 again.
@@ -13,7 +14,8 @@ their way into them, and sums are float32 again.
                them, which a gradient does not heed: the way back is bfloat16's
     bfloat16   7 bits, and the exponents of float32
 
-The Gram matrices' own products are in float32, or in TF32 where the others have no more bits.
+The products of channels (Gram matrices) and of patches are in float32, or in TF32 where the others
+have no more bits: of two patches that are alike within that, either may be the nearest.
 Double precision, for gradient checks, is computed by the tiled kernels.
 """
 
@@ -24,9 +26,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from . import PRECISIONS, naive_backend
+from . import PRECISIONS
 from .cuda.card import Card
 from .cuda.replay import Replayed
+from .cuda_losses import FurtherLosses
 
 RUNGS = ("naive", "tiled", "fast")  # of the ladder, see cuda/__init__.py
 
@@ -38,7 +41,7 @@ _GRAM_SIDE = 64  # of a tile, see cuda/gram.cu
 _GRAM_POSITIONS = 256  # at least these are worth a block
 
 
-class Backend:
+class Backend(FurtherLosses):
     """A backend is usually a module; this one needs to know its card and the precision."""
 
     def __init__(self, card: Card, precision: str | None = None, rung: str = "fast"):
@@ -59,11 +62,6 @@ class Backend:
                 "precision float32"
             )
 
-    def __getattr__(self, name: str):
-        if hasattr(naive_backend, name) and not name.startswith("_"):
-            raise InputError(f"the cuda backend has no {name}; use --backend numpy for this")
-        raise AttributeError(name)
-
     @property
     def words(self) -> str:
         return f"cuda, {self.card.name}, matrix products in {self.precision}"
@@ -78,7 +76,7 @@ class Backend:
         """A NumPy array on the card. What is made of one that cannot be changed is remembered."""
         if isinstance(array, self.card.cupy.ndarray):
             return array
-        on_card = self.card.cupy.asarray(array)
+        on_card = self.card.cupy.asarray(array, order="C")
         if not array.flags.writeable:
             self._constants[id(on_card)] = on_card
         return on_card
@@ -339,22 +337,28 @@ class Backend:
 
     def gram_forward(self, F):
         N = F.shape[-1]
-        M, G = F.size // N, self._empty((N, N), F.dtype)
-        if self._rung == "naive":
-            self._one_each("gram_naive", F.dtype, N * N, F, G, np.int64(M), N)
-        elif self._rung == "tiled":
-            blocks = (-(-N // 16)) ** 2
-            self.card.launch("gram_tiled", F.dtype, blocks, _THREADS, F, G, np.int64(M), N)
-        elif N <= _FEW:
+        M = F.size // N
+        if self._rung == "fast" and N <= _FEW:
             sums = self._summed("gram_few", F.dtype, M, (F,), (np.int64(M), N), columns=N * N)
-            G = sums.reshape(N, N).astype(F.dtype)
-        else:
-            self._gram_by_tiles(F, G, M, N)
-        return G, F
+            return sums.reshape(N, N).astype(F.dtype), F
+        return self._products_over_positions(F, F), F
 
-    def _gram_by_tiles(self, F, G, M: int, N: int) -> None:
-        side = -(-N // _GRAM_SIDE)
-        tiles = side * (side + 1) // 2
+    def _products_over_positions(self, F, R):
+        """Fᵀ R of maps (…, N) and (…, K) → (N, K); if R is F, only half of it is computed."""
+        N, K = F.shape[-1], R.shape[-1]
+        M, G = F.size // N, self._empty((N, K), F.dtype)
+        if self._rung == "naive":
+            self._one_each("gram_naive", F.dtype, N * K, F, R, G, np.int64(M), N, K)
+        elif self._rung == "tiled":
+            blocks = -(-N // 16) * -(-K // 16)
+            self.card.launch("gram_tiled", F.dtype, blocks, _THREADS, F, R, G, np.int64(M), N, K)
+        else:
+            self._products_by_tiles(F, R, G, M, N, K)
+        return G
+
+    def _products_by_tiles(self, F, R, G, M: int, N: int, K: int) -> None:
+        down, across, symmetric = -(-N // _GRAM_SIDE), -(-K // _GRAM_SIDE), F is R
+        tiles = down * (down + 1) // 2 if symmetric else down * across
         parts = min(-(-M // _GRAM_POSITIONS), -(-4 * self.card.multiprocessors // tiles))
         positions = _padded(-(-M // parts), 32)
         parts = -(-M // positions)
@@ -362,9 +366,11 @@ class Backend:
         kernel = "gram_registers" if self._gram_arithmetic(F) == "float32" else "gram_tf32"
         self.card.launch(
             kernel, F.dtype, parts * tiles, _THREADS,
-            F, partial, np.int64(M), N, tiles, np.int64(positions),
+            F, R, partial, np.int64(M), N, K, symmetric, tiles, np.int64(positions),
         )  # fmt: skip
-        self.card.launch("gram_of_parts", F.dtype, tiles, _THREADS, partial, G, N, tiles, parts)
+        self.card.launch(
+            "gram_of_parts", F.dtype, tiles, _THREADS, partial, G, N, K, symmetric, tiles, parts
+        )
 
     def _gram_arithmetic(self, F) -> str:
         exact = self.precision in ("float32", "tf32x3") or F.shape[-1] <= _FEW  # the picture
@@ -379,17 +385,24 @@ class Backend:
         filters = self._filters(S, _SYMMETRIC, self._gram_arithmetic(F), taps=1, factor=factor)
         return self._convolve(F, (*F.shape, F.shape[2]), filters, b, onto=onto)[0]
 
+    def _times_matrix(self, F, S, turned: bool = False):
+        """F (H, W, C) times S (C, K), or times the transpose of S (K, C), for every position."""
+        layout = _TURNED if turned else _PLAIN
+        filters = self._filters(S, layout, self._gram_arithmetic(F), taps=1)
+        return self._convolve(F, (*F.shape, S.shape[0] if turned else S.shape[1]), filters, None)[0]
+
     def mean_and_covariance_forward(self, F):
         N = F.shape[2]
         M = F.size // N
-        mean = self._mean(F, M, N)
+        mean = self._sum_of_channels(F, 1 / M)
         centred, count = self._empty(F.shape, F.dtype), np.int64(F.size)
         self._for_each("centred", F.dtype, F.size, F, mean, centred, count, N)
         covariance = self.gram_forward(centred)[0] / M
         return mean.astype(F.dtype), covariance, centred
 
-    def _mean(self, F, M: int, N: int):
-        groups, blocks = -(-N // 32), 1
+    def _sum_of_channels(self, F, factor: float = 1.0):
+        N = F.shape[2]
+        M, groups = F.size // N, -(-N // 32)
         if self._rung == "naive":
             partial = self._empty((1, N), np.float64)
             self._one_each("sum_of_channels_naive", F.dtype, N, F, partial, np.int64(M), N)
@@ -400,7 +413,7 @@ class Backend:
                 "sum_of_channels_fast", F.dtype, blocks * groups, _THREADS,
                 F, partial, np.int64(M), N,
             )  # fmt: skip
-        return self._sum_of_rows(partial, F.dtype, 1 / M)
+        return self._sum_of_rows(partial, F.dtype, factor)
 
     def mean_and_covariance_backward(self, dL_dmean, dL_dcovariance, cache):
         centred = cache

@@ -42,14 +42,14 @@ def smoothed_variation_backward(dL_dloss, cache):
 
 
 def nine_point_variation_forward(x):
-    sides, corners = _nine_point_factors(x.shape)
+    sides, corners = nine_point_factors(x.shape)
     loss = sides * sum(_sum(d**2) for d in _differences(x))
     return loss + corners * sum(_sum(d**2) for d in _diagonals(x)), x
 
 
 def nine_point_variation_backward(dL_dloss, cache):
     x = cache
-    sides, corners = (2 * dL_dloss * factor for factor in _nine_point_factors(x.shape))
+    sides, corners = (2 * dL_dloss * factor for factor in nine_point_factors(x.shape))
     dL_dx = _to_both_ends(*(sides * d for d in _differences(x)))
     e, f = (corners * d for d in _diagonals(x))
     dL_dp = np.zeros_like(x, shape=(x.shape[0] + 2, x.shape[1] + 2, x.shape[2]))
@@ -63,7 +63,7 @@ def nine_point_variation_backward(dL_dloss, cache):
     return dL_dx + dL_dp[1:-1, 1:-1]
 
 
-def _nine_point_factors(shape) -> tuple[float, float]:
+def nine_point_factors(shape) -> tuple[float, float]:
     """Of the squares of the differences by side, and of those by corner."""
     H, W, C = shape
     return 2 / (3 * H * W * C), 1 / (6 * (H + 1) * (W + 1) * C)
@@ -110,20 +110,27 @@ def bures_forward(covariance, root, noise):
 
 def bures_backward(dL_ddistance, cache):
     root, inverse, dtype = cache
-    return (dL_ddistance * (np.eye(len(root)) - root @ inverse @ root)).astype(dtype)
+    return (dL_ddistance * (_identity_like(root) - root @ inverse @ root)).astype(dtype)
 
 
 def _with_noise(A, noise):
     """In double precision: roots of small eigenvalues would lose half of the digits."""
-    return A + noise * np.eye(len(A))
+    return A + noise * _identity_like(A)
+
+
+def _identity_like(A):
+    """Where A is, be that on a card (np.eye's `like` gives CuPy what its own does not take)."""
+    identity = np.zeros_like(A, dtype=np.float64)
+    np.fill_diagonal(identity, 1)
+    return identity
 
 
 def _root_and_inverse(A):
     """√A and its inverse, of a symmetric A."""
-    if np.iscomplexobj(A):  # of the complex step: not Hermitian, so that eigh knows nothing of it
+    if A.dtype.kind == "c":  # of the complex step: not Hermitian, so that eigh knows nothing of it
         return _root_by_iteration(A)
     if not np.all(np.isfinite(A)):  # of a run that diverges: to be told by its loss
-        return np.full((2, *A.shape), np.nan)
+        return np.full_like(A, np.nan, shape=(2, *A.shape))
     values, vectors = np.linalg.eigh((A + A.T) / 2)
     values = np.maximum(values, values[-1] * np.finfo(np.float64).eps)  # below is but rounding
     roots = np.sqrt(values)

@@ -40,7 +40,14 @@ class Guided(NamedTuple):
 
 def guided_style_target(F, weights, style_weights, *, backend) -> Guided:
     """[K1] of a style picture's map F (h, w, N) with its weights (h, w), for a picture's (H, W)."""
-    sums = [float(np.sum(array.real, dtype=np.float64)) for array in (weights, style_weights)]
+    given = (weights, style_weights)
+    least = [float(np.min(array.real)) for array in given]
+    if not all(value >= 0 for value in least):
+        raise InputError(
+            f"guided_style_target: expected weights of 0 or more, the least are {least[0]:g} and "
+            f"{least[1]:g}; use pooled_mask"
+        )
+    sums = [float(np.sum(array.real, dtype=np.float64)) for array in given]
     if not min(sums) > 0:
         raise InputError(
             "guided_style_target: a mask is black throughout, so there is nothing to compare; "
@@ -84,9 +91,8 @@ def pooled_mask(mask, shape: tuple[int, int], *, backend):
 def _check(function: str, F, weights) -> None:
     check.is_map(function, "F", F)
     check.same_dtype(function, F=F, weights=weights)
-    if weights.shape != F.shape[:2] or not np.all(weights.real >= 0):
+    if weights.shape != F.shape[:2]:
         raise InputError(
-            f"{function}: expected a weight of 0 or more for each position {F.shape[:2]} of F, got "
-            f"an array {weights.shape} with the least entry {np.min(weights.real, initial=0):g}; "
-            "use pooled_mask"
+            f"{function}: expected a weight for each position {F.shape[:2]} of F, got an array "
+            f"{weights.shape}; use pooled_mask"
         )

@@ -266,6 +266,13 @@ inline unsigned atomicOr(unsigned* where, unsigned bits) {
     *where |= bits;
     return old;
 }
+inline unsigned atomicAdd(unsigned* where, unsigned number) {
+    const unsigned old = *where;
+    *where += number;
+    return old;
+}
+inline void __threadfence() {}
+inline void __syncwarp() { card::of_all_lanes(0, 4); }
 inline unsigned __ballot_sync(unsigned, bool yes) {
     const int* answers = card::of_all_lanes<int>(yes, 1);
     unsigned bits = 0;

@@ -172,7 +172,7 @@ class HostArray(NDArrayOperatorsMixin):
         return self._cupy._computed(np.mean, (self,), {"axis": axis, "keepdims": keepdims})
 
     def copy(self):
-        return self._cupy._computed(np.copy, (self,), {})
+        return self._cupy._computed(np.copy, (self,), {"order": "C"})
 
     def get(self):
         self._cupy._wait()
@@ -204,11 +204,22 @@ _FUNCTIONS = {
     np.empty_like: {"dtype", "shape"},
     np.where: set(),
     np.copyto: set(),
+    np.min: {"axis", "out", "keepdims"},
+    np.diagonal: set(),
+    np.trace: set(),
+    np.fill_diagonal: set(),
+    np.full_like: {"shape"},
+    np.sort: {"axis"},
+    np.argsort: {"axis", "kind"},
+    np.linalg.eigh: set(),
     np.broadcast_to: set(),
     np.repeat: {"axis"},
     np.concatenate: {"axis"},
     np.ravel: set(),
 }
+
+# Of CuPy's own libraries, which wait, or take memory, where a recording cannot.
+_LIBRARIES = {np.sort, np.argsort, np.linalg.eigh, np.matmul}
 
 
 def _set_item(array, index, value):
@@ -236,6 +247,7 @@ class HostCupy:
         self._libraries = libraries
         self.descending = False
         self.waits = 0  # how often the host has asked for numbers
+        self.launches = 0  # of kernels, CuPy's own included, one by one
         self.ndarray = HostArray
         self.cuda = _Cuda(self, capability)
 
@@ -255,11 +267,11 @@ class HostCupy:
     def get_default_memory_pool(self):
         return SimpleNamespace(free_all_blocks=lambda: None)
 
-    def asarray(self, values):
+    def asarray(self, values, order="K"):
         if isinstance(values, HostArray):
             return values
         assert self.cuda.capturing is None, "a copy from the host cannot be captured"
-        return HostArray(np.array(values, order="C"), self)
+        return HostArray(np.array(values, order=order), self)
 
     def _wait(self):
         assert self.cuda.capturing is None, "a wait for the card cannot be captured"
@@ -269,8 +281,10 @@ class HostCupy:
         """A function of NumPy; while recording, an array of nonsense for the result, and the
         function written down."""
         if self.cuda.capturing is None:
+            self.launches += 1
             return self._call(function, arguments, options)
         assert function is not np.concatenate, "CuPy's sends addresses to the card"
+        assert function not in _LIBRARIES, f"{function.__name__} cannot be captured"
         written_to = options.get("out", (arguments[0],) if function is _set_item else None)
         if written_to is not None:
             self.cuda.capturing.append(lambda: self._call(function, arguments, options))
@@ -289,6 +303,8 @@ class HostCupy:
             )
         if "out" in options:
             return options["out"][0]
+        if isinstance(values, tuple):
+            return tuple(HostArray(each, self) for each in values)
         return None if values is None else HostArray(values, self)
 
 
@@ -316,6 +332,7 @@ class _Function:
             )
 
         if self._cupy.cuda.capturing is None:
+            self._cupy.launches += 1
             launch()
         else:  # only written down, as on a card
             self._cupy.cuda.capturing.append(launch)

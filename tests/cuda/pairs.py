@@ -87,6 +87,69 @@ def total_variation(shape, backend, draw):
     return {"loss": loss, "dL_dx": backend.total_variation_backward(0.7, cache)}
 
 
+def variation(kind, *parameters):
+    def case(shape, backend, draw):
+        x = draw(1, shape)
+        x[:, ::2] = x[:, :1]  # some slopes are zero
+        loss, cache = getattr(backend, f"{kind}_variation_forward")(x, *parameters)
+        dL_dx = getattr(backend, f"{kind}_variation_backward")(0.7, cache)
+        return {"loss": loss, "dL_dx": dL_dx}
+
+    return case
+
+
+def weighted_gram(shape, backend, draw):
+    H, W, N = shape
+    F, dL_dG, weights = (draw(seed, each) for seed, each in enumerate([shape, (N, N), (H, W)]))
+    weights = weights**2  # none is negative
+    weights[:1] = 0
+    G, cache = backend.weighted_gram_forward(F, weights)
+    return {"G": G, "dL_dF": backend.weighted_gram_backward(dL_dG, cache)}
+
+
+def cross_gram(shape, K, backend, draw):
+    H, W, N = shape
+    F, R, dL_dC = (draw(seed, each) for seed, each in enumerate([shape, (H, W, K), (N, K)]))
+    C, cache = backend.cross_gram_forward(F, R)
+    dL_dF, dL_dR = backend.cross_gram_backward(dL_dC, cache)
+    return {"C": C, "dL_dF": dL_dF, "dL_dR": dL_dR}
+
+
+def filters_gradient(shape, backend, draw):
+    H, W, C, K = shape
+    x, dL_dy = draw(1, (H, W, C)), draw(2, (H, W, K))
+    dL_dw, dL_db = backend.conv3x3_backward_params(dL_dy, x)
+    return {"dL_dw": dL_dw, "dL_db": dL_db}
+
+
+def histogram(shape, count, backend, draw):
+    F, S = draw(1, shape), draw(2, (count, 1, shape[2]))
+    F[0] = F[-1]  # some are equal
+    order, values = backend.channel_order(F), backend.sorted_channels(S)
+    return {"order": order, "values": values, "R": backend.matched_channels(order, values)}
+
+
+def gaussian(N, backend, draw):
+    """The distance of a covariance from another one, of fewer positions than channels."""
+    one, other = (backend.gram_forward(draw(seed, (1 + N // 2, 1, N)))[0] for seed in (1, 2))
+    root = backend.matrix_root(one, 10.0)
+    distance, cache = backend.bures_forward(other, root, 10.0)
+    gradient = backend.bures_backward(0.7, cache)
+    return {"root": root, "distance": from_host(backend, np.array(distance)), "gradient": gradient}
+
+
+def patches(shape, style_shape, backend, draw):
+    F, S = draw(1, shape), draw(2, style_shape)
+    S[-3:, -3:] = 0  # a patch without any length
+    S[:3, :3] = S[-3:, :3]  # two that are alike
+    F[:3, :3] = S[:3, :3]
+    F[-3:, -3:] = 0
+    nearest = backend.nearest_patches(F, S)
+    distance, cache = backend.patch_distance_forward(F, S, nearest)
+    dL_dF = backend.patch_distance_backward(0.7, cache)
+    return {"nearest": nearest, "distance": distance, "dL_dF": dL_dF}
+
+
 def gram(shape, backend, draw):
     N = shape[2]
     F, dL_dG, onto = (draw(seed, each) for seed, each in enumerate([shape, (N, N), shape]))
@@ -113,14 +176,13 @@ def lbfgs(shape, backend, draw):
     if backend is NUMPY:
         d, slope = _dense_direction(x, g, steps, changes), np.sum(x * (g - x))
         return {"d": d, "x": np.clip(x + 0.5 * g, 0, 1), "s": g - x, "y": g - x, "slope": slope}
-    memory = Memory(backend.card, 2, {}, Way)
+    memory = Memory(backend.card, 2, x, {}, Way)
     for s, y in zip(steps, changes, strict=True):
-        memory.learn(s, y)
+        memory.learn(memory.way(0 * s, s, 0 * y, y))
+    assert not memory.way(x, g, x, g / 0).is_finite
     way = memory.way(x, g, x, g)
-    assert way.is_finite and not memory.way(x, g, x, g / 0).is_finite
-    slope = from_host(backend, np.array(way.slope))
-    found = {"d": memory.direction(x, g)[0], "x": memory.moved(x, 0.5, g)}
-    return found | {"s": way.s, "y": way.y, "slope": slope}
+    found = {"s": way.s.copy(), "y": way.y.copy(), "slope": from_host(backend, np.array(way.slope))}
+    return found | {"d": memory.direction(x, g)[0], "x": memory.moved(x, 0.5, g)}
 
 
 def _dense_direction(x, g, steps, changes):
@@ -145,8 +207,34 @@ PRODUCTS = {
     **{f"fused {s}": partial(fused, s, False) for s in CONVOLUTIONS},
     **{f"fused and pooled {s}": partial(fused, s, True) for s in CONVOLUTIONS if min(s[:2]) > 1},
     **{f"gram {s}": partial(gram, s) for s in GRAMS},
+    **{
+        f"cross gram {s} {K}": partial(cross_gram, s, K)
+        for s, K in [((1, 1, 1), 2), ((5, 3, 3), 66), ((13, 41, 66), 5), ((3, 5, 20), 132)]
+    },
+    **{f"filters' gradient {s}": partial(filters_gradient, s) for s in CONVOLUTIONS[1:4]},
 }
 OTHERS = {
+    **{
+        f"power variation {s} {b}": partial(variation("power", b), s)
+        for b in (1, 2.5)
+        for s in MAPS
+    },
+    **{f"smoothed variation {s}": partial(variation("smoothed", 0.1), s) for s in MAPS},
+    **{f"nine-point variation {s}": partial(variation("nine_point"), s) for s in MAPS},
+    **{f"weighted gram {s}": partial(weighted_gram, s) for s in GRAMS[1:]},
+    **{
+        f"histogram {s} {count}": partial(histogram, s, count)
+        for s, count in [((2, 1, 1), 1), ((5, 7, 3), 35), ((4, 6, 33), 11), ((1, 3, 5), 90)]
+    },
+    **{f"gaussian {N}": partial(gaussian, N) for N in (1, 3, 40)},
+    **{
+        f"patches {s} {t}": partial(patches, s, t)
+        for s, t in [
+            ((3, 3, 1), (6, 3, 1)),
+            ((5, 9, 3), (7, 6, 3)),
+            ((11, 6, 36), (6, 13, 36)),
+        ]
+    },
     **{f"mean and covariance {s}": partial(mean_and_covariance, s) for s in GRAMS[1:4]},
     **{f"relu {s}": partial(relu, s) for s in MAPS},
     **{f"avgpool {s}": partial(pooling, "avgpool", s) for s in POOLABLE},

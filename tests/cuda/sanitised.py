@@ -27,6 +27,7 @@ SHAPES = (
     "(3, 5, 132)",
 )
 SMALLEST = SHAPES[0]
+WITH_TILES = (*{case.partition(" (")[0] for case in PRODUCTS}, "squared error")
 SMALL = [case for case in CASES if case not in PRODUCTS or case.endswith(SHAPES)]
 
 
@@ -35,6 +36,8 @@ def main(folder: str) -> None:
     card = Card(HostCupy({"float32": library}))
     for rung in RUNGS:
         for case in SMALL:
+            if rung == "tiled" and not case.startswith(WITH_TILES):
+                continue  # the same kernels as on another rung
             check(case, Backend(card, "float32", rung), TOLERANCES["float32"])
     for precision in PRECISIONS[1:]:
         for case in filter(PRODUCTS.__contains__, SMALL):

@@ -4,11 +4,15 @@ import importlib.util
 import sys
 from pathlib import Path
 
+import numpy as np
 import pairs
 import pytest
+from proofs import small_weights
 
 from manualnst.backends.cuda.card import Card
 from manualnst.backends.cuda_backend import Backend
+from manualnst.objective import LossSettings
+from manualnst_bench.sides import Problem
 
 PATH = Path(__file__).parents[2] / "bench/gpu/measure.py"
 
@@ -39,6 +43,25 @@ def test_a_kernel_that_is_wrong_or_fails_is_told(measure, cupy, monkeypatch):
     monkeypatch.setattr(Backend, "gram_backward", lambda self, *a: 1 / 0)
     wrong = measure.kernels_are_right(Card(cupy))["wrong"]
     assert "ZeroDivisionError" in wrong[0]
+
+
+LAYERS = dict.fromkeys(("relu1_1", "relu2_1", "relu3_1"), 1.0)
+
+
+def test_losses_that_are_wrong_or_fail_are_told(measure, cupy, monkeypatch):
+    settings = LossSettings({"relu3_2": 1.0}, LAYERS, 1.0, 1.0, 0.0, "relative")
+    pictures = np.random.default_rng(5).random((3, 14, 18, 3)).astype(np.float32)
+    problem = Problem(small_weights(last="conv3_2", widths=(6, 9, 8)), *pictures, settings)
+    few = {name: measure.LOSSES[name] for name in ("chained", "histogram", "nine-point", "product")}
+    monkeypatch.setattr(measure, "LOSSES", few)
+    found = measure.losses_are_right(Card(cupy), problem)
+    assert found.keys() == few.keys()
+    assert all(each["right"] for each in found.values()), found
+    right = Backend.weighted_gram_backward
+    monkeypatch.setattr(Backend, "weighted_gram_backward", lambda self, *a: 2 * right(self, *a))
+    monkeypatch.setattr(Backend, "channel_order", lambda self, F: 1 / 0)
+    found = measure.losses_are_right(Card(cupy), problem)
+    assert [name for name in few if not found[name]["right"]] == ["histogram", "product"]
 
 
 def test_the_facts_need_no_card(measure):

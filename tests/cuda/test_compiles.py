@@ -32,6 +32,8 @@ def test_every_kernel_compiles(real, architecture, libraries):
 
 
 def test_a_mistake_in_a_source_is_told_with_its_place():
-    broken = sources.text().replace("G[j * N + i] = real(sum);", "G[j * N + i] = sun;")
+    broken = sources.text().replace(
+        "G[(long long)j * N + i] = real(sum);", "G[(long long)j * N + i] = sun;"
+    )
     with pytest.raises(AssertionError, match=r'gram\.cu\(\d+\).*"sun" is undefined'):
         compile_for(NVRTC, broken, (*sources.options("float"), "--gpu-architecture=sm_90"))

@@ -7,7 +7,7 @@ import pytest
 from pairs import CASES, PRODUCTS, TOLERANCES, errors, whole_numbers
 from proofs import random_array
 
-from manualnst.backends import PRECISIONS, to_host
+from manualnst.backends import PRECISIONS, cuda_losses, to_host
 from manualnst.backends.cuda.card import Card
 from manualnst.backends.cuda_backend import RUNGS, Backend
 
@@ -50,6 +50,12 @@ def test_threads_in_the_other_order_give_the_same_bits(case, precision, cupy):
         found = CASES[case](Backend(Card(cupy), precision), draw)
         results.append({name: to_host(value).tobytes() for name, value in found.items()})
     assert results[0] == results[1]
+
+
+def test_patches_are_searched_some_rows_at_a_time(cupy, monkeypatch):
+    monkeypatch.setattr(cuda_losses, "_PRODUCTS_BYTES", 4 * 6 * 13 * 4**2)  # two of either map
+    case = "patches (11, 6, 36) (6, 13, 36)"
+    check(errors(case, Backend(Card(cupy), "float32"), np.float32), TOLERANCES["float32"])
 
 
 def test_no_kernel_is_left_out(libraries, cupy):

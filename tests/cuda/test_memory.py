@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,20 +23,40 @@ from manualnst.vgg import WIDTHS
 @pytest.mark.parametrize("pool", ["average", "max"])
 @pytest.mark.parametrize("size", [(512, 512), (1023, 700)])
 def test_the_memory_of_an_evaluation(size, pool):
-    cupy, settings = Weightless(), Settings(pool=pool)
+    compared(Settings(pool=pool), size)
+
+
+def compared(settings, size, masks=None):
+    cupy, pool = Weightless(), settings.pool
+    losses = replace(settings.losses, mask_form=settings.mask_form if masks else None)
     weights = small_weights(widths=WIDTHS)
     network = Network(weights, backend=Backend(Card(cupy)), pool=pool)
     x = np.zeros((*size, 3), np.float32)
-    objective = Objective(network, x, x, settings.losses)
+    objective = Objective(network, x, x, losses, masks)
     x = cupy.asarray(x)
     objective._evaluate(x, 1.0)  # filters are laid out
     gc.collect()
     before = cupy.peak = cupy.bytes
     objective._evaluate(x, 1.0)
-    foretold = preflight.evaluation_bytes(
-        weights, settings.losses, size, [size], pool, on_card=True
-    )
+    foretold = preflight.evaluation_bytes(weights, losses, size, [size], pool, on_card=True)
     assert foretold == pytest.approx(cupy.peak - before, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        dict(style_losses={"shifted": 1.0, "chained": 1.0}),
+        dict(style_losses={"patches": 1.0}, style_layers={"relu3_1": 1.0, "relu4_1": 1.0}),
+        dict(tv="nine-point", tv_weight=1.0),
+    ],
+)
+def test_the_memory_of_further_losses(changes):
+    compared(Settings(**changes), (512, 512))
+
+
+def test_the_memory_of_masks():
+    mask = np.ones((512, 512), np.float32)
+    compared(Settings(mask_form="product"), (512, 512), [mask])
 
 
 def test_a_picture_too_large_for_the_card_is_refused(cupy, monkeypatch):

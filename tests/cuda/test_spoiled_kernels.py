@@ -42,6 +42,42 @@ MISTAKES = {
         ("pooling.cu", "return i < H / 2 && j < W / 2 ?", "return i < H / 2 && j <= W / 2 ?"),
         ("avgpool (5, 7, 2)", False, "fast", "float32"),
     ),
+    "a channel of one map for that of another": (
+        (
+            "gram.cu",
+            "channels_at(R, first + row, j0 + 4 * column, end, K)",
+            "channels_at(F, first + row, j0 + 4 * column, end, N)",
+        ),
+        ("cross gram (5, 3, 3) 66", False, "fast", "float32"),
+    ),
+    "the pair at the left pulls upwards": (
+        ("variations.cu", "q - 1, H, W, C)).right;", "q - 1, H, W, C)).down;"),
+        ("smoothed variation (9, 11, 4)", False, "fast", "float32"),
+    ),
+    "a pixel's copy beyond the border is forgotten": (
+        ("variations.cu", "(j == W - 1 ? W : j)", "j"),
+        ("nine-point variation (9, 11, 4)", False, "fast", "float32"),
+    ),
+    "a channel's weight for a position's": (
+        ("weighted.cu", "w[i / N]", "w[i % N]"),
+        ("weighted gram (7, 9, 5)", False, "fast", "float32"),
+    ),
+    "the wrong way round a tap": (
+        ("shifted.cu", "i = int(n / row) + down", "i = int(n / row) - down"),
+        ("filters' gradient (9, 18, 5, 7)", False, "fast", "float32"),
+    ),
+    "half a place too far": (
+        ("histogram.cu", "(2 * p + 1) * count - M", "(2 * p + 1) * count"),
+        ("histogram (5, 7, 3) 35", False, "fast", "float32"),
+    ),
+    "of equals not the first": (
+        ("patches.cu", "other_place < place[threadIdx.x]", "other_place > place[threadIdx.x]"),
+        ("patches (5, 9, 3) (7, 6, 3)", False, "fast", "float32"),
+    ),
+    "the way forth of the two loops is not that of the way back": (
+        ("lbfgs.cu", "of_s = alpha - y_q", "of_s = alpha + y_q"),
+        ("lbfgs (9, 11, 3)", False, "fast", "float32"),
+    ),
 }
 
 

@@ -5,11 +5,12 @@ Every file with a kernel tells what it does differently from the one before, as 
     convolution   naive → tiled → registers (float32) → matrix_unit (TF32, 16 bits)
                   few (for the step back to the pixels)
     gram          naive → tiled → registers, tf32
-    relu, pooling, squared_error, total_variation, mean
+    patches       naive → fast, by the convolutions' kernels
+    relu, pooling, squared_error, total_variation, variations, mean
                   naive → (tiled →) fast, where there is anything to gain
-    pixels, mirror, filters, sums, lbfgs
+    pixels, mirror, filters, weighted, shifted, histogram, sums, lbfgs
                   one rung
 
-`cuda_backend.py` chooses among them. The tests compile all of them for several generations of
-cards, and run them on a processor.
+`cuda_backend.py`, with `cuda_losses.py`, chooses among them. The tests compile all of them for
+several generations of cards, and run them on a processor.
 """

@@ -1,5 +1,7 @@
 """The card: CuPy, which is only imported when somebody asks for it, and the compiled kernels."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, cached_property
 from importlib import import_module
 from types import ModuleType
@@ -25,6 +27,9 @@ class Card:
         self.cupy = cupy
         self._functions: dict[tuple[str, str], Any] = {}
         self._modules: dict[str, Any] = {}
+        self.times_of_libraries = 0
+        self._input: Any = None  # see next_input
+        self._in_input: Any = None
 
     @cached_property
     def capability(self) -> int:
@@ -51,6 +56,27 @@ class Card:
     def give_back(self) -> None:
         """What CuPy keeps for arrays to come."""
         self.cupy.get_default_memory_pool().free_all_blocks()
+
+    @contextmanager
+    def libraries(self) -> Iterator[None]:
+        """For what CuPy's own libraries do: it is counted, as it cannot be recorded (replay.py)."""
+        self.times_of_libraries += 1
+        yield
+
+    def next_input(self, x):
+        """Where else the numbers of x, which is about to be made, should be written: to the place
+        that a recorded evaluation takes its picture from, if it has this shape; or None."""
+        if self._input is None or (x.shape, x.dtype) != (self._input.shape, self._input.dtype):
+            return None
+        self._in_input = x
+        return self._input
+
+    def put_in(self, x, place) -> None:
+        """The numbers of x in the place that an evaluation takes them from, if they are not there
+        already."""
+        if self._in_input is not x or self._input is not place:
+            place[...] = x
+        self._input, self._in_input = place, x
 
     def launch(self, name: str, real, blocks: int, threads: int, *arguments, shared_bytes=0):
         """Start a kernel in its version for `real`, a dtype.

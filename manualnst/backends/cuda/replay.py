@@ -14,21 +14,31 @@ class Replayed:
     With every new shape of x, or new numbers, it is called twice as it is: to have all kernels
     compiled, and to be recorded. What it uses meanwhile comes from a pool of memory of its own,
     which nobody else gets: a graph goes on writing to the places that it was recorded with.
+
+    What libraries of CuPy have a part in, sorting and eigenvalues, waits for the card and cannot be
+    recorded. Then nothing is, and the function is called as it is every time: its launches, some
+    hundreds, cost the host milliseconds, and the sorting costs the card more than that.
     """
 
     def __init__(self, card, function: Callable):
         self._card, self._function = card, function
         self._key: tuple | None = None
         self._graph: Any = None
+        self._recordable = True
 
     def __call__(self, x, *numbers):
         key = (x.shape, x.dtype, numbers)
         if key != self._key:
             self._begin(key)
+            before = self._card.times_of_libraries
+            result = self._apart(lambda: self._function(x, *numbers))
+            self._recordable = self._card.times_of_libraries == before
+            return result
+        if not self._recordable:
             return self._apart(lambda: self._function(x, *numbers))
         if self._graph is None:
             self._apart(lambda: self._record(x, numbers))
-        self._x[...] = x
+        self._card.put_in(x, self._x)
         self._graph.launch()
         values, array = self._output
         return values, array.copy()  # the next evaluation writes here
