@@ -180,6 +180,30 @@ def test_names_of_files_are_safe_short_and_their_own():
     assert few[0].name == names[1]  # also among others
 
 
+def test_every_pair_has_its_own_name_whatever_joins(tmp_path):
+    names = ["a", "a-b", "a-", "a--b", "b", "b-c", "-c", "c", "c--c"]
+    paths = {name: tmp_path / f"{name}.png" for name in names}
+    jobs = batch_jobs(list(paths.values()), list(paths.values()), {})
+    of_pairs = {tuple(job.labels.values()): job.name for job in jobs}
+    assert len(set(of_pairs.values())) == len(of_pairs) == len(names) ** 2
+    assert of_pairs["c", "a-b"] == "a-b-c" and of_pairs["b-c", "a"] == "a--b-c"
+    for pair, name in of_pairs.items():  # also alone
+        [job] = batch_jobs([paths[pair[1]]], [paths[pair[0]]], {})
+        assert job.name == name
+
+
+def test_names_that_look_alike_cost_no_picture(pictures, tmp_path):
+    paths = [tmp_path / name for name in ("a.png", "a-b.png", "c.png", "b-c.png")]
+    for path, picture in zip(paths, pictures * 2, strict=True):
+        save_picture(path, picture)
+    folder = tmp_path / "many"
+    series = manualnst.batch(paths[:2], paths[2:], folder=folder, **SMALL)
+    assert len(series.finished) == len({outcome.path for outcome in series.outcomes}) == 4
+    job = series.outcomes[0].job
+    with pytest.raises(AssertionError, match="one name"):
+        carry_out([job, job], folder, 1, False, Listener())
+
+
 @pytest.mark.parametrize(("available", "processes"), [(10**12, 3), (10**3, 1), (None, 3)])
 def test_memory_limits_the_processes(pictures, tmp_path, monkeypatch, available, processes):
     jobs = sweep_jobs(*pictures[:1], [pictures[1]], {"seed": [1, 2, 3, 4]}, SMALL)

@@ -87,7 +87,7 @@ def batch_jobs(
     masked = list(zip(by_name[0].items(), _one_each(masks, len(by_name[0])), strict=True))
     return [
         Job(
-            _file_name(f"{content_name}-{style_name}"),
+            _file_name(_pair_name(content_name, style_name)),
             content,
             [style],
             mask,
@@ -151,10 +151,23 @@ def _stem(picture: Source, number: int) -> str:
     return Path(os.fspath(picture).removeprefix(SAMPLE_PREFIX)).stem
 
 
+def _pair_name(content: str, style: str) -> str:
+    """Of these two names, one that no other pair has: a-b of a in b-c is not that of a-b in c.
+
+    The last dash parts them if the style has none, else the only double one.
+    """
+    if "--" in f"{content}-" or "--" in f"-{style}":
+        return f"{content}-{style}-{_digest(f'{content}/{style}')}"
+    return f"{content}{'--' if '-' in style else '-'}{style}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
 def _file_name(text: str) -> str:
     """The text as the name of a file; where that takes changes, a digest keeps it its own."""
     name = text.translate(_FORBIDDEN).strip(". ")
     if name == text and len(name) <= _LONGEST_NAME:
         return name
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{name[: _LONGEST_NAME - 9]}-{digest}"
+    return f"{name[: _LONGEST_NAME - 9]}-{_digest(text)}"

@@ -124,6 +124,7 @@ def carry_out(
     """`count` processes paint; with `all_or_none` a job that cannot begin is refused for all."""
     if count < 1:
         raise InputError(f"jobs is {count}; it must be at least 1")
+    assert len({job.name for job in jobs}) == len(jobs), "jobs of one name would be one"
     folder = Path(folder)
     check_folder(folder, overwrite=overwrite)
     return _Work(jobs, folder, count, overwrite, listener, all_or_none).done()
