@@ -117,17 +117,18 @@ def _all_pictures(sources: Sequence[Source]) -> list[Source]:
 
 
 def _by_name(role: str, sources: Sequence[Source]) -> dict[str, Source]:
-    """The pictures under short names, no two of which are alike."""
+    """The pictures under short names. The first of a name keeps it, whatever is added after it:
+    what is painted already goes on being found."""
     pictures = _all_pictures(sources)
     if not pictures:
         raise InputError(f"there is no {role} picture; give at least one")
-    stems = [_stem(picture, k) for k, picture in enumerate(pictures, 1)]
-    named = {}
-    for picture, stem in zip(pictures, stems, strict=True):
-        name = stem if stems.count(stem) == 1 else str(picture)
-        if name in named:
-            raise InputError(f"{role} {name} is given twice; once is enough")
-        named[name] = picture
+    named, seen = {}, set()
+    for number, picture in enumerate(pictures, 1):
+        stem, path = _stem_and_path(picture, number)
+        if os.path.abspath(path) in seen:
+            raise InputError(f"{role} {path} is given twice; once is enough")
+        seen.add(os.path.abspath(path))
+        named[f"{stem}_{_digest(path)}" if stem in named else stem] = picture
     return named
 
 
@@ -145,10 +146,11 @@ def _pictures_of(source: Source) -> list[Source]:
     return found
 
 
-def _stem(picture: Source, number: int) -> str:
+def _stem_and_path(picture: Source, number: int) -> tuple[str, str]:
     if isinstance(picture, np.ndarray):
-        return f"array {number}"
-    return Path(os.fspath(picture).removeprefix(SAMPLE_PREFIX)).stem
+        return f"array {number}", f"array {number}"
+    path = os.fspath(picture)
+    return Path(path.removeprefix(SAMPLE_PREFIX)).stem, path
 
 
 def _pair_name(content: str, style: str) -> str:

@@ -316,29 +316,37 @@ def test_a_batch_of_other_settings_is_refused_as_a_whole(folder, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("contents", "styles", "more", "told"),
     [
-        ["--contents", "photo.png"],
-        ["--contents", "missing.png", "--styles", "painting.jpg"],
-        ["--contents", "photo.png", "photo.png", "--styles", "painting.jpg"],
-        ["--contents", "photo.png", "--styles", "empty"],
-        ["--contents", "photo.png", "--styles", "painting.jpg", "--weights", "missing.h5"],
-        ["--contents", "photo.png", "--styles", "painting.jpg", "--style-weight", "-1"],
+        (["missing.png"], ["painting.jpg"], [], "missing.png: No such file"),
+        (["photo.png", "photo.png"], ["painting.jpg"], [], "photo.png is given twice"),
+        (["photo.png", "./photo.png"], ["painting.jpg"], [], "photo.png is given twice"),
+        (["photo.png"], ["empty"], [], "in the folder empty there are no pictures"),
+        (["photo.png"], ["painting.jpg"], ["--weights", "missing.h5"], "missing.h5"),
+        (["photo.png"], ["painting.jpg"], ["--style-weight", "-1"], "style_weight must be"),
     ],
 )
-def test_a_batch_without_anything_to_paint_is_refused(folder, capsys, arguments):
+def test_a_batch_without_anything_to_paint_is_refused(folder, capsys, contents, styles, more, told):
     Path("empty").mkdir()
-    os.rename("painting.jpg", "empty/painting.txt")
-    refused(capsys, "batch", *arguments, "-o", "many", "--size", "32")
+    Path("empty/notes.txt").touch()
+    pictures = ["--contents", *contents, "--styles", *styles]
+    assert told in refused(capsys, "batch", *pictures, *more, "-o", "many", "--size", "32")
+    assert "required: --styles" in refused(capsys, "batch", *pictures[:2], "-o", "many")
 
 
-def test_pictures_of_one_name_are_told_apart(folder):
+def test_pictures_of_one_name_are_told_apart_and_the_first_keeps_it(folder, capsys):
     Path("other").mkdir()
     save_picture("other/photo.png", np.zeros((32, 32, 3), np.float32))
-    pictures = ["--contents", "photo.png", "other/photo.png", "--styles", "painting.jpg"]
-    assert main(["batch", *pictures, "-o", "many", *TINY, *QUIET]) == 0
-    assert [row["content"] for row in table("many")] == ["photo.png", "other/photo.png"]
-    assert len({row["picture"] for row in table("many")}) == 2
+    batch = ["batch", "--styles", "painting.jpg", "-o", "many", *TINY]
+    assert main([*batch, "--contents", "photo.png", *QUIET]) == 0
+    before = Path("many/photo-painting.png").stat().st_mtime_ns
+    assert main([*batch, "--contents", "photo.png", "other/photo.png"]) == 0
+    assert "pictures: 2, finished already: 1" in capsys.readouterr().err
+    assert Path("many/photo-painting.png").stat().st_mtime_ns == before
+    first, second = table("many")
+    assert (first["content"], first["picture"]) == ("photo", "photo-painting.png")
+    record = json.loads(Path("many", second["picture"]).with_suffix(".json").read_text())
+    assert record["content"]["name"] == "other/photo.png"
 
 
 # Networks
