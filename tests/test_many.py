@@ -1,5 +1,7 @@
 """Sweeps and batches from the Python side: what is shared, what is told, how many processes."""
 
+import os
+
 import numpy as np
 import pytest
 from proofs import small_weights
@@ -202,6 +204,18 @@ def test_names_that_look_alike_cost_no_picture(pictures, tmp_path):
     job = series.outcomes[0].job
     with pytest.raises(AssertionError, match="one name"):
         carry_out([job, job], folder, 1, False, Listener())
+
+
+def test_names_are_short_in_bytes_and_of_any_letters(pictures, tmp_path):
+    names = ["画" * 60, "画" * 61, os.fsdecode(b"\xff")]
+    contents = [tmp_path / f"{name}.png" for name in names]
+    for path in contents:
+        save_picture(path, pictures[0])
+    style = tmp_path / ("風" * 60 + ".png")
+    save_picture(style, pictures[1])
+    series = manualnst.batch(contents, style, folder=tmp_path / "many", **SMALL)
+    assert len({outcome.path for outcome in series.finished}) == 3
+    assert max(len(os.fsencode(f"{o.job.name}.png.checkpoint")) for o in series.outcomes) <= 143
 
 
 @pytest.mark.parametrize(("available", "processes"), [(10**12, 3), (10**3, 1), (None, 3)])

@@ -16,7 +16,8 @@ from ..images import READABLE_SUFFIXES
 from ..inputs import SAMPLE_PREFIX, Source
 from ..settings import Settings, in_words
 
-_LONGEST_NAME = 120  # without the suffix of a file
+# In bytes, without the suffix of a file. Most systems take 255, and some that encrypt 143.
+_LONGEST_NAME = 120
 _FORBIDDEN = str.maketrans(dict.fromkeys('<>:"/\\|?*', "_"))  # in names of files, somewhere
 
 
@@ -164,12 +165,17 @@ def _pair_name(content: str, style: str) -> str:
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return hashlib.sha256(_encoded(text)).hexdigest()[:8]
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # names of files may hold what no encoding has
 
 
 def _file_name(text: str) -> str:
     """The text as the name of a file; where that takes changes, a digest keeps it its own."""
     name = text.translate(_FORBIDDEN).strip(". ")
-    if name == text and len(name) <= _LONGEST_NAME:
+    if name == text and len(_encoded(name)) <= _LONGEST_NAME:
         return name
-    return f"{name[: _LONGEST_NAME - 9]}-{_digest(text)}"
+    cut = _encoded(name)[: _LONGEST_NAME - 9].decode("utf-8", "ignore")
+    return f"{cut}-{_digest(text)}"

@@ -177,7 +177,8 @@ def _as_csv(rows: list[dict[str, Any]]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    data = text.encode("utf-8", "backslashreplace")  # names of files may hold what no encoding has
+    write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
 # The sheet
