@@ -137,6 +137,36 @@ def test_presets_may_be_varied_and_say_what_is_not_given():
     ]
 
 
+@pytest.mark.parametrize(
+    ("vary", "told"),
+    [
+        ({"steps": 5}, r"steps is varied by 5; give a list"),
+        ({"pool": "max"}, r"pool is varied by 'max'; give a list"),
+        ({"content_layers": {"relu1_1": 1.0}}, r"content_layers is varied by \{.*; give a list"),
+        ([1, 2], r"vary is \[1, 2\]; give options with values"),
+    ],
+)
+def test_what_is_varied_must_be_lists(vary, told, tmp_path):
+    with pytest.raises(InputError, match=told):
+        manualnst.sweep(vary=vary, folder=tmp_path / "many")
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [
+        (None, "no content picture"),
+        ([], "no content picture"),
+        ([None], "a content is None; give a path"),
+        (3, "a content is 3; give a path"),
+    ],
+)
+def test_pictures_of_a_batch_must_be_pictures(sources, told, tmp_path):
+    with pytest.raises(InputError, match=told):
+        manualnst.batch(sources, "sample:waves", folder=tmp_path / "many")
+    with pytest.raises(InputError, match=told.replace("content", "style")):
+        manualnst.batch("sample:waves", sources, folder=tmp_path / "many")
+
+
 def half_masked(path):
     """A mask of which the lower half is black."""
     save_picture(path, np.concatenate([np.ones((16, 29, 3)), np.zeros((16, 29, 3))]))

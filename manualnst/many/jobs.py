@@ -44,6 +44,8 @@ def sweep_jobs(
     masks: list[Source] | None = None,
 ) -> list[Job]:
     """One job for every combination of the values; the last option changes fastest."""
+    if not isinstance(vary, Mapping):
+        raise InputError(f'vary is {vary!r:.40}; give options with values, as {{"seed": [1, 2]}}')
     if not vary:
         raise InputError("nothing is varied; name an option and the values that it is to have")
     words = {name: _distinct(name, values) for name, values in vary.items()}
@@ -64,6 +66,8 @@ def sweep_jobs(
 
 def _distinct(name: str, values: Sequence[Any]) -> list[str]:
     """The values in words."""
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray):
+        raise InputError(f"{name} is varied by {values!r:.40}; give a list of values")
     words = [in_words(value) for value in values]
     if not words:
         raise InputError(f"{name} has no values; give those that it is to have")
@@ -74,8 +78,8 @@ def _distinct(name: str, values: Sequence[Any]) -> list[str]:
 
 
 def batch_jobs(
-    contents: Sequence[Source],
-    styles: Sequence[Source],
+    contents: Sequence[Source] | None,
+    styles: Sequence[Source] | None,
     settings: Mapping[str, Any],
     masks: Sequence[Source] | None = None,
 ) -> list[Job]:
@@ -104,7 +108,7 @@ def _one_each(masks: Sequence[Source] | None, contents: int) -> list[list[Source
     """The masks of each of so many contents."""
     if masks is None:
         return [None] * contents
-    pictures = _all_pictures(masks)
+    pictures = _all_pictures("mask", masks)
     if len(pictures) not in (1, contents):
         raise InputError(
             f"there are {len(pictures)} masks for {contents} contents; give one for each, in "
@@ -113,14 +117,19 @@ def _one_each(masks: Sequence[Source] | None, contents: int) -> list[list[Source
     return [[mask] for mask in pictures] * (contents // len(pictures))
 
 
-def _all_pictures(sources: Sequence[Source]) -> list[Source]:
+def _all_pictures(role: str, sources: Sequence[Source]) -> list[Source]:
+    for source in sources:
+        if not isinstance(source, Source):
+            raise InputError(
+                f"a {role} is {source!r:.40}; give a path, an array or a folder of pictures"
+            )
     return [picture for source in sources for picture in _pictures_of(source)]
 
 
-def _by_name(role: str, sources: Sequence[Source]) -> dict[str, Source]:
+def _by_name(role: str, sources: Sequence[Source] | None) -> dict[str, Source]:
     """The pictures under short names. The first of a name keeps it, whatever is added after it:
     what is painted already goes on being found."""
-    pictures = _all_pictures(sources)
+    pictures = _all_pictures(role, sources or [])
     if not pictures:
         raise InputError(f"there is no {role} picture; give at least one")
     named, seen = {}, set()
