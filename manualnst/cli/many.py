@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..machine import format_duration
-from ..many import Job, Listener, Moment, Outcome, batch_jobs, carry_out, sweep_jobs
+from ..many import Job, Listener, Moment, Outcome, batch_jobs, carry_out, check_apart, sweep_jobs
 from .console import complain
 from .interrupts import Interrupts
 from .options import (
@@ -154,6 +154,7 @@ def _sweep(args: argparse.Namespace) -> int:
 
 def _batch(args: argparse.Namespace) -> int:
     jobs = batch_jobs(args.contents, args.styles, given_settings(args), args.masks)
+    check_apart(args.output, [*args.contents, *args.styles, *(args.masks or [])])
     return _carry_out(args, jobs, args.output, all_or_none=False)
 
 

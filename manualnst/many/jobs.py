@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,6 +102,18 @@ def batch_jobs(
         for style_name, style in by_name[1].items()
         for (content_name, content), mask in masked
     ]
+
+
+def check_apart(folder: str | os.PathLike, sources: Iterable[Source]) -> None:
+    """Refuse to paint into a folder that stands for the pictures in it: it would eat its own."""
+    for source in sources:
+        if isinstance(source, np.ndarray) or not os.path.isdir(source):
+            continue
+        if os.path.isdir(folder) and os.path.samefile(source, folder):
+            raise InputError(
+                f"{folder} is where pictures come from and where they would go; give another "
+                "output folder"
+            )
 
 
 def _one_each(masks: Sequence[Source] | None, contents: int) -> list[list[Source] | None]:

@@ -12,7 +12,7 @@ from ..inputs import Source
 from ..result import load_record
 from ..settings import Settings
 from ..shared import Shared
-from .jobs import Job, batch_jobs, sweep_jobs
+from .jobs import Job, batch_jobs, check_apart, sweep_jobs
 from .painting import FAILURES, AnotherRun, Files, Happening, Plan, Step, look_over, paint, why
 from .processes import paint_in_processes
 from .series import Outcome, Series, check_folder
@@ -98,7 +98,9 @@ def batch(
     painted is among the `failures` of the result, and does not keep the others from it. The rest is
     as for `sweep`.
     """
-    listed = batch_jobs(_listed(contents), _listed(styles), settings, _listed(masks))
+    contents, styles, masks = _listed(contents), _listed(styles), _listed(masks)
+    listed = batch_jobs(contents, styles, settings, masks)
+    check_apart(folder, [*contents, *styles, *(masks or [])])
     return carry_out(listed, folder, jobs, overwrite, _Calling(callback))
 
 

@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from proofs import small_weights
 
+import manualnst
+from manualnst import InputError
 from manualnst.checkpoint import load_checkpoint
 from manualnst.cli import main
 from manualnst.images import load_picture, save_picture
@@ -332,6 +334,18 @@ def test_a_batch_without_anything_to_paint_is_refused(folder, capsys, contents, 
     pictures = ["--contents", *contents, "--styles", *styles]
     assert told in refused(capsys, "batch", *pictures, *more, "-o", "many", "--size", "32")
     assert "required: --styles" in refused(capsys, "batch", *pictures[:2], "-o", "many")
+
+
+@pytest.mark.parametrize("role", ["contents", "styles", "masks"])
+def test_a_batch_does_not_paint_among_its_own_pictures(folder, capsys, role):
+    Path("many").mkdir()
+    save_picture("many/photo.png", np.ones((32, 29, 3), np.float32))
+    pictures = {"contents": "photo.png", "styles": "painting.jpg"} | {role: "many"}
+    arguments = [text for name, path in pictures.items() for text in (f"--{name}", path)]
+    told = refused(capsys, "batch", *arguments, *TINY, "-o", "./many/")
+    assert "where pictures come from" in told
+    with pytest.raises(InputError, match="where pictures come from"):
+        manualnst.batch(**pictures, folder="many")
 
 
 def test_pictures_of_one_name_are_told_apart_and_the_first_keeps_it(folder, capsys):
