@@ -123,6 +123,31 @@ def test_what_is_of_another_run_is_refused_or_replaced(folder, capsys):
     assert all(old[name] != stamp for name, stamp in stamps("many").items())
 
 
+@pytest.mark.parametrize("name", ["history", "scales", "stop_reason", "best_loss"])
+def test_a_damaged_record_is_refused_or_replaced(folder, capsys, name):
+    again = ["sweep", "photo.png", "painting.jpg", *WEIGHTS, *TINY, "-o", "many"]
+    assert main([*again, *QUIET]) == 0
+    path = Path("many/content_weight=1.json")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {name: {}}))
+    assert f"its {name} is missing, or not what" in refused(capsys, *again)
+    assert main([*again, *QUIET, "--overwrite"]) == 0
+    assert json.loads(path.read_text())["history"] == record["history"]
+
+
+def test_a_record_from_before_there_were_scales_is_of_a_finished_picture(folder, capsys):
+    again = ["sweep", "photo.png", "painting.jpg", *WEIGHTS, *TINY, "--scales", "1", "-o", "many"]
+    assert main([*again, *QUIET]) == 0
+    rows = table("many")
+    path = Path("many/content_weight=1.json")
+    record = json.loads(path.read_text()) | {"format": "manualnst record 1"}
+    del record["settings"]["scales"], record["scales"]
+    path.write_text(json.dumps(record))
+    assert main(again) == 0
+    assert "finished already: 2" in capsys.readouterr().err
+    assert table("many") == rows
+
+
 @pytest.mark.parametrize("name", ["sheet.png", "table.json", "content_weight=1.png"])
 def test_no_file_of_somebody_else_is_replaced(folder, capsys, name):
     Path("many").mkdir()
