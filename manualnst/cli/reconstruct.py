@@ -39,6 +39,10 @@ from .outputs import CHECKPOINT_SUFFIX, Outputs, refuse_existing, stem
 from .progress import QuietProgress
 
 _BLOCKS = range(1, 6)
+_LIKENESS = {
+    "structural_similarity": structural_similarity,
+    "signal_to_noise": signal_to_noise,
+}
 _OTHERWISE = "give another -o, or --overwrite to begin anew"
 
 
@@ -276,7 +280,9 @@ class _Maker:
         """New or from a checkpoint; None if it is done. Refuses files that are not this job's."""
         run, outputs = self._new(job), job.outputs
         if outputs.record.exists():
-            _check_own(outputs.record, load_record(outputs.record), run)
+            record = load_record(outputs.record)
+            _check_own(outputs.record, record, run)
+            _check_likeness(outputs.record, record)
             if outputs.picture.exists():
                 return None
         elif outputs.checkpoint.exists():
@@ -300,8 +306,7 @@ class _Maker:
         """The record first: with the picture, the reconstruction is complete."""
         record, outputs = result.record, job.outputs
         record["likeness"] = {
-            "structural_similarity": structural_similarity(result.image, self._original),
-            "signal_to_noise": signal_to_noise(result.image, self._original),
+            name: measure(result.image, self._original) for name, measure in _LIKENESS.items()
         }
         result.save_record(outputs.record)
         save_picture(outputs.picture, result.image, result.alpha, description=job.heading)
@@ -322,6 +327,15 @@ def _check_own(path: Path, facts: dict[str, Any], run: Run) -> None:
     )
     if not same or Settings.from_json(facts["settings"]) != run.settings:
         raise InputError(f"{path} is of another picture, network or settings; {_OTHERWISE}")
+
+
+def _check_likeness(path: Path, record: dict[str, Any]) -> None:
+    """Refuse the record of a run with the same settings, which is no reconstruction."""
+    likeness = record.get("likeness")
+    if not isinstance(likeness, dict) or not all(
+        isinstance(likeness.get(name), float) for name in _LIKENESS
+    ):
+        raise InputError(f"{path} is not of a reconstruction; {_OTHERWISE}")
 
 
 def _likeness(record: dict[str, Any]) -> str:

@@ -108,6 +108,18 @@ def test_other_settings_do_not_go_into_the_same_folder(folder, capsys, option):
     assert "--overwrite" in refused(capsys, content, *TINY, *option)
 
 
+@pytest.mark.parametrize("likeness", [None, 3, {"structural_similarity": 0.5}])
+def test_nor_does_a_run_that_is_no_reconstruction(folder, capsys, likeness):
+    assert content(*TINY) == 0
+    path = folder / "photo-content" / "relu1_1.json"
+    path.write_text(json.dumps(record(path) | {"likeness": likeness}))
+    assert "is not of a reconstruction" in refused(capsys, content, *TINY)
+    repeated = ["run", "--repeat", "photo-content/relu2_1.json", "--quiet", "-o", "out/relu2_1.png"]
+    (folder / "out").mkdir()
+    assert main(repeated) == 0
+    assert "is not of a reconstruction" in refused(capsys, content, *TINY, "-o", "out")
+
+
 def test_nor_does_another_picture(folder, capsys):
     assert content(*TINY) == 0
     save_picture(folder / "photo.png", np.zeros((40, 33, 3)))
