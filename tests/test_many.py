@@ -121,6 +121,14 @@ def test_a_batch_keeps_its_failures(pictures, tmp_path):
     assert series.sheet().shape[2] == 3
 
 
+def test_a_picture_that_is_damaged_by_now_does_not_cost_the_sheet(pictures, tmp_path):
+    vary = {"seed": [1, 2]}
+    series = manualnst.sweep(*pictures, vary=vary, folder=tmp_path / "many", **SMALL)
+    whole = series.sheet()
+    series.outcomes[0].path.write_bytes(b"no picture")
+    assert series.sheet().shape[2] == 3 and not np.array_equal(series.sheet(), whole)
+
+
 def test_a_folder_stands_for_its_pictures_in_order(tmp_path):
     for name in ("b.JPG", "a.png", ".hidden.png", "notes.txt"):
         (tmp_path / name).touch()

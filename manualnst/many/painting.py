@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ..api import check_same, prepare, restore
 from ..checkpoint import load_checkpoint
 from ..errors import InputError
+from ..images import load_picture
 from ..result import load_record, masks_in, styles_in
 from ..run import Progress, Run
 from ..scales import work
@@ -73,7 +74,7 @@ def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Pla
         if files.record.exists():
             record = load_record(files.record)
             _check_same_run(run, record)
-            if files.picture.exists():
+            if _opens(files.picture, run):
                 return plan._replace(record=record)
         elif files.picture.exists():
             raise InputError("it has no record")
@@ -81,7 +82,7 @@ def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Pla
             facts, _ = load_checkpoint(files.checkpoint)
             _check_same_run(run, {"settings": facts["settings"], **facts["facts"]})
             return plan._replace(begun=True)
-    except (InputError, LookupError, TypeError) as error:
+    except (InputError, LookupError, TypeError, AttributeError) as error:
         if not overwrite:
             raise AnotherRun(
                 f"{files.picture} is of another run: {error}; give another folder, or --overwrite "
@@ -89,6 +90,15 @@ def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Pla
             ) from error
         files.remove()
     return plan
+
+
+def _opens(picture: Path, run: Run) -> bool:
+    """Whether it is there, whole and of the run's size; if not, it is painted anew."""
+    try:
+        height, width = load_picture(picture).pixels.shape[:2]
+    except InputError:
+        return False
+    return (width, height) == (run.scales[-1].width, run.scales[-1].height)
 
 
 def _check_same_run(run: Run, record: dict[str, Any]) -> None:

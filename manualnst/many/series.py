@@ -229,15 +229,19 @@ def _words(name: str, value: str) -> str:
 
 def _cell(outcome: Outcome) -> Cell:
     if outcome.record is not None:
-        return Cell(_small(outcome.image))
+        return _picture(outcome.path, "", otherwise="cannot be read")
     return Cell(None, f"failed: {outcome.failure}" if outcome.failure else "not finished")
 
 
 def _head(source: Source, name: str) -> Cell:
+    return _picture(source, name, otherwise=name)
+
+
+def _picture(source: Source, caption: str, *, otherwise: str) -> Cell:
     try:
-        return Cell(_small(load_source(source).pixels), name)
+        return Cell(_small(load_source(source).pixels), caption)
     except InputError:
-        return Cell(None, name)
+        return Cell(None, otherwise)
 
 
 def _small(picture: np.ndarray) -> np.ndarray:

@@ -15,9 +15,11 @@ from proofs import small_weights
 
 import manualnst
 from manualnst import InputError
-from manualnst.checkpoint import load_checkpoint
+from manualnst.api import prepare
+from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.cli import main
 from manualnst.images import load_picture, save_picture
+from manualnst.settings import Settings
 from manualnst.weights import save_weights
 
 SMALL = ["--size", "32", "--style-layers", "relu1_1", "--content-layers", "relu1_1"]
@@ -121,6 +123,19 @@ def test_what_is_of_another_run_is_refused_or_replaced(folder, capsys):
     old = stamps("many")
     assert main([*again, *QUIET, "--overwrite"]) == 0
     assert all(old[name] != stamp for name, stamp in stamps("many").items())
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_damaged_picture_is_painted_anew(folder, capsys, jobs):
+    again = ["sweep", "photo.png", "painting.jpg", *WEIGHTS, "0.1", *TINY, "-o", "many"]
+    assert main([*again, *QUIET]) == 0
+    cut, small = Path("many/content_weight=1.png"), Path("many/content_weight=0.1.png")
+    whole = [path.read_bytes() for path in (cut, small)]
+    cut.write_bytes(whole[0][:300])
+    save_picture(small, np.ones((31, 29, 3), np.float32))
+    assert main([*again, "--jobs", jobs]) == 0
+    assert "finished already: 1" in capsys.readouterr().err
+    assert [path.read_bytes() for path in (cut, small)] == whole
 
 
 @pytest.mark.parametrize("name", ["history", "scales", "stop_reason", "best_loss"])
@@ -334,6 +349,19 @@ def test_what_fails_is_told_at_the_end_and_stops_nothing(folder, capsys, jobs):
     assert main([*batch, *QUIET]) == 1
     assert Path("many/broken-painting.png").exists()
     assert Path("many/photo-painting.png").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("facts", [{"settings": {}}, {"facts": [1]}, {"facts": {"content": 3}}])
+def test_a_strange_checkpoint_is_refused(folder, capsys, facts):
+    command = ["sweep", "photo.png", "painting.jpg", *WEIGHTS, *TINY, "-o", "many"]
+    Path("many").mkdir()
+    path = Path("many/content_weight=1.png.checkpoint")
+    layers = {"style_layers": {"relu1_1": 1.0}, "content_layers": {"relu1_1": 1.0}}
+    settings = Settings(size=32, steps=2, content_weight=1.0, **layers)
+    prepare("photo.png", "painting.jpg", settings).save(path)
+    stored, arrays = load_checkpoint(path)
+    save_checkpoint(path, stored | facts, arrays)
+    assert "is of another run" in refused(capsys, *command)
 
 
 def test_a_batch_of_other_settings_is_refused_as_a_whole(folder, capsys):
