@@ -286,7 +286,7 @@ def test_a_job_without_memory_is_a_failure_of_its_own(pictures, tmp_path, monkey
 
 def test_the_folder_must_be_one(pictures, tmp_path):
     (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "missing" / "folder"):
+    for folder in (tmp_path / "file", tmp_path / "file" / "folder"):
         with pytest.raises(InputError, match="folder"):
             carry_out(batch_jobs(*([p] for p in pictures), SMALL), folder, 1, False, Listener())
 

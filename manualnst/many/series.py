@@ -47,6 +47,7 @@ class Series:
 
     def __init__(self, folder: Path, outcomes: list[Outcome]):
         self.folder = folder
+        self.begun = True  # unless all its jobs are refused; then nothing is written
         self.interrupted = False
         self._outcomes = {outcome.job.name: outcome for outcome in outcomes}
 
@@ -91,7 +92,7 @@ class Series:
     @property
     def written(self) -> list[Path]:
         """Beside the pictures and their records."""
-        return [path for path in _written_in(self.folder) if path.exists()]
+        return [path for path in _written_in(self.folder) if self.begun and path.exists()]
 
     def _repr_png_(self) -> bytes:
         return encode_png(self.sheet(), None)
@@ -106,10 +107,11 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     """Refuse a folder where sheet and tables would replace what is not of a series."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give the name of a folder")
-    if not folder.exists() and not folder.absolute().parent.is_dir():
-        raise InputError(f"cannot make the folder {folder}: {folder.absolute().parent} is missing")
-    if not os.access(folder if folder.exists() else folder.absolute().parent, os.W_OK | os.X_OK):
-        raise InputError(f"cannot write in {folder}: no permission")
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir():
+        raise InputError(f"cannot make the folder {folder}: {above} is a file; give another name")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write in {above}: no permission; give another folder")
     there = [path for path in _written_in(folder) if path.exists()]
     if there and not overwrite and not _is_a_table(folder / _JSON):
         raise InputError(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from .. import machine
 from ..errors import InputError
+from ..files import make_folder
 from ..inputs import Source
 from ..result import load_record
 from ..settings import Settings
@@ -95,8 +96,8 @@ def batch(
     """Paint every content in every style; a folder stands for the pictures in it.
 
     Of `masks`, one is for all contents, or they are as many, in the same order. What cannot be
-    painted is among the `failures` of the result, and does not keep the others from it. The rest is
-    as for `sweep`.
+    painted is among the `failures` of the result, and does not keep the others from it; if nothing
+    can be, nothing is written. The rest is as for `sweep`.
     """
     contents, styles, masks = _listed(contents), _listed(styles), _listed(masks)
     listed = batch_jobs(contents, styles, settings, masks)
@@ -152,8 +153,9 @@ class _Work:
         for job in jobs:
             self._look_over(job)
         if not self._plans:
-            raise InputError(self._series.failures[0].failure)
-        self._folder.mkdir(exist_ok=True)
+            self._series.begun = False
+            return self._series
+        make_folder(self._folder)
         waiting = [job for job in jobs if job.name in self._plans and job.name not in self._shares]
         self._tell_what_there_is(waiting)
         self._began, self._share_before = time.perf_counter(), self._share

@@ -188,13 +188,19 @@ def test_no_file_of_somebody_else_is_replaced(folder, capsys, name):
         ["--vary", "content-weight", "1", "2", "--content-weight", "1"],
         ["--vary", "seed", "1", "2", "--vary", "seed", "3"],
         ["--vary", "seed", "1", "2", "--jobs", "0"],
-        ["--vary", "seed", "1", "2", "-o", "missing/folder"],
+        ["--vary", "seed", "1", "2", "-o", "missing/folder", "--vary", "size", "32", "3"],
+        ["--vary", "seed", "1", "2", "-o", "photo.png/folder"],
         ["--vary", "seed", "1", "2", "-o", "photo.png"],
         ["--vary", "init", "noise", "missing.png"],
     ],
 )
 def test_nonsense_is_refused_before_anything_begins(folder, capsys, arguments):
     refused(capsys, "sweep", "photo.png", "painting.jpg", "--size", "32", *arguments)
+
+
+def test_folders_are_made(folder):
+    assert sweep(*WEIGHTS, *TINY, *QUIET, "-o", "new/deeper") == 0
+    assert len(table("new/deeper")) == 2
 
 
 def test_layers_that_grow_are_typed_with_a_plus(folder):
@@ -349,6 +355,20 @@ def test_what_fails_is_told_at_the_end_and_stops_nothing(folder, capsys, jobs):
     assert main([*batch, *QUIET]) == 1
     assert Path("many/broken-painting.png").exists()
     assert Path("many/photo-painting.png").stat().st_mtime_ns == before
+
+
+def test_if_all_fails_each_is_told_and_nothing_written(folder, capsys):
+    Path("broken.jpg").write_text("no picture")
+    contents = ["--contents", "missing.png", "broken.jpg"]
+    batch = ["batch", *contents, "--styles", "painting.jpg", "-o", "many", *TINY]
+    assert main(batch) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["missing-painting", "broken-painting"]
+    assert "No such file" in lines[0] and "not a picture" in lines[1]
+    assert not Path("many").exists()
+    assert main([*batch, "--json"]) == 2
+    event = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert event["failed"] == ["missing-painting", "broken-painting"] and event["written"] == []
 
 
 @pytest.mark.parametrize("facts", [{"settings": {}}, {"facts": [1]}, {"facts": {"content": 3}}])
