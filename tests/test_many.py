@@ -110,6 +110,13 @@ def test_a_callback_can_end_it_and_the_same_call_goes_on(pictures, tmp_path):
     assert series.outcomes[1].record["steps"] == 4 and not series.interrupted
 
 
+def test_the_table_has_what_was_varied_and_what_came_of_it(pictures, tmp_path):
+    vary = {"steps": [2, 3]}
+    settings = {name: value for name, value in SMALL.items() if name not in vary}
+    series = manualnst.sweep(*pictures, vary=vary, folder=tmp_path / "many", **settings)
+    assert [(row["steps"], row["steps done"]) for row in series.table()] == [("2", 2), ("3", 3)]
+
+
 def test_a_batch_keeps_its_failures(pictures, tmp_path):
     content, style = pictures
     broken = tmp_path / "broken.png"

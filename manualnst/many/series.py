@@ -136,11 +136,12 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     if outcome.record is None:
         return row | {"stopped": outcome.failure or "not finished"}
     record = outcome.record
-    facts = {name: record[name] for name in ("steps", "evaluations", "seconds")}
     terms = _terms_of_the_best(record)
     return row | {
         "stopped": record["stop_reason"],
-        **facts,
+        "steps done": record["steps"],  # "steps" may be what is varied
+        "evaluations": record["evaluations"],
+        "seconds": record["seconds"],
         "loss": record["best_loss"],
         **_unweighted(terms, outcome.job),
         **{f"weighted {name}": value for name, value in terms.items()},
