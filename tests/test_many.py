@@ -1,5 +1,6 @@
 """Sweeps and batches from the Python side: what is shared, what is told, how many processes."""
 
+import multiprocessing
 import os
 
 import numpy as np
@@ -11,8 +12,9 @@ from manualnst import inputs, machine, shared, targets
 from manualnst.api import prepare, settings_from
 from manualnst.errors import InputError
 from manualnst.images import load_picture, save_picture
-from manualnst.many import Listener, carry_out, sweep_jobs
+from manualnst.many import Listener, carry_out, processes, sweep_jobs
 from manualnst.many.jobs import batch_jobs
+from manualnst.many.series import _terms_of_the_best
 from manualnst.many.work import _Work
 from manualnst.network import Network
 from manualnst.settings import Settings
@@ -198,6 +200,46 @@ def test_a_sweep_keeps_to_masks(pictures, tmp_path):
     assert manualnst.sweep(*pictures, **call).finished  # the same call is of the same run
     with pytest.raises(InputError, match="another number of masks"):
         manualnst.sweep(*pictures, **call | dict(masks=None))
+
+
+def test_the_same_styles_and_one_less_are_another_run(pictures, tmp_path):
+    content, style = pictures
+    call = dict(vary={"seed": [1]}, folder=tmp_path / "many", **SMALL)
+    manualnst.sweep(content, [style, style[::-1]], **call)
+    with pytest.raises(InputError, match="another number of style pictures"):
+        manualnst.sweep(content, [style], **call)
+
+
+def test_the_terms_in_the_table_are_those_of_the_last_size():
+    history = {"total": [3.0, 2.0, 4.0, 2.0], "style": [1.0, 1.5, 3.0, 0.5]}
+    record = {"history": history, "best_loss": 2.0}
+    assert _terms_of_the_best(record | {"scales": [{"evaluations": 2}] * 2}) == {"style": 0.5}
+    assert _terms_of_the_best(record | {"scales": [{"evaluations": 4}]}) == {"style": 1.5}
+
+
+def test_processes_divide_the_threads(monkeypatch, tmp_path):
+    class Seen(Exception):
+        pass
+
+    def process(folder, threads_each):
+        raise Seen(threads_each)
+
+    monkeypatch.setattr(processes, "_Process", process)
+    for available, count, each in ((8, 3, 2), (2, 2, 1), (1, 4, 1)):
+        monkeypatch.setattr(processes.threads, "count", lambda n=available: n)
+        with pytest.raises(Seen) as seen:
+            processes.paint_in_processes([None] * 4, tmp_path, count, None)
+        assert seen.value.args == (each,)
+
+
+def test_a_process_keeps_to_its_threads(monkeypatch, tmp_path):
+    limits = []
+    monkeypatch.setattr(processes.threads, "limit", limits.append)
+    monkeypatch.setattr(processes.signal, "signal", lambda *arguments: None)
+    ours, theirs = multiprocessing.Pipe()
+    ours.close()  # so that there is no job
+    processes._work(theirs, tmp_path, 3)
+    assert limits == [3]
 
 
 def test_a_batch_takes_a_mask_for_each_content_or_one_for_all(pictures, tmp_path):
