@@ -119,6 +119,21 @@ def test_the_table_has_what_was_varied_and_what_came_of_it(pictures, tmp_path):
     assert [(row["steps"], row["steps done"]) for row in series.table()] == [("2", 2), ("3", 3)]
 
 
+@pytest.mark.parametrize("was_there", [False, True])
+def test_a_callback_cannot_begin_another_in_the_same_folder(pictures, tmp_path, was_there):
+    pytest.importorskip("fcntl")
+    call = dict(vary={"seed": [1]}, folder=tmp_path / "many", **SMALL)
+    if was_there:
+        call["folder"].mkdir()
+
+    def callback(moment):
+        with pytest.raises(InputError, match="another command is painting in"):
+            manualnst.sweep(*pictures, **call)
+
+    assert manualnst.sweep(*pictures, callback=callback, **call).finished
+    assert manualnst.sweep(*pictures, **call).finished
+
+
 def test_a_batch_keeps_its_failures(pictures, tmp_path):
     content, style = pictures
     broken = tmp_path / "broken.png"

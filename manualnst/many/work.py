@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from ..inputs import Source
 from ..result import load_record
 from ..settings import Settings
 from ..shared import Shared
+from .alone import alone_in
 from .jobs import Job, batch_jobs, check_apart, sweep_jobs
 from .painting import FAILURES, AnotherRun, Files, Happening, Plan, Step, look_over, paint, why
 from .processes import paint_in_processes
@@ -150,12 +152,22 @@ class _Work:
             (outcome.job for outcome in self._series.outcomes),
             key=lambda job: _network_of(job.settings),
         )
-        for job in jobs:
-            self._look_over(job)
-        if not self._plans:
-            self._series.begun = False
+        was_there = self._folder.exists()
+        with ExitStack() as alone:
+            if was_there:
+                alone.enter_context(alone_in(self._folder))
+            for job in jobs:
+                self._look_over(job)
+            if not self._plans:
+                self._series.begun = False
+                return self._series
+            if not was_there:
+                alone.enter_context(alone_in(make_folder(self._folder)))
+            self._begin(jobs)
+            self._series.save()
             return self._series
-        make_folder(self._folder)
+
+    def _begin(self, jobs: list[Job]) -> None:
         waiting = [job for job in jobs if job.name in self._plans and job.name not in self._shares]
         self._tell_what_there_is(waiting)
         self._began, self._share_before = time.perf_counter(), self._share
@@ -164,8 +176,6 @@ class _Work:
             self._paint(waiting)
         except KeyboardInterrupt:
             self._series.interrupted = True
-        self._series.save()
-        return self._series
 
     def _look_over(self, job: Job) -> None:
         try:

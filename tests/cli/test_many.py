@@ -250,6 +250,21 @@ def wait_for(process, enough):
     raise AssertionError(process.stderr.read())
 
 
+def test_two_at_once_do_not_paint_in_one_folder(folder, capsys):
+    pytest.importorskip("fcntl")
+    command = ["sweep", "photo.png", "painting.jpg", "-o", "many", *ADAM, *SMALL]
+    command += ["--vary", "steps", "100000", "2"]
+    process = start(*command, "--json")
+    try:
+        wait_for(process, lambda event: event.get("picture_step", 0) > 0)
+        assert "another command is painting in many" in refused(capsys, *command)
+    finally:
+        process.kill()
+        process.communicate(timeout=60)
+    assert not any(path.suffix != ".checkpoint" for path in Path("many").iterdir())
+    assert main([*command[:-2], "2", *QUIET]) == 0  # what was killed is in nobody's way
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_an_interrupted_sweep_goes_on_where_it_was(folder, jobs):
     command = ["sweep", "photo.png", "painting.jpg", "-o", "many", "--jobs", jobs, *ADAM, *SMALL]
