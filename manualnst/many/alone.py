@@ -1,11 +1,12 @@
 """One at a time paints in a folder."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ..errors import InputError
+from ..files import make_folder
 
 try:
     import fcntl
@@ -14,12 +15,27 @@ except ImportError:  # Windows, which has no locks on folders: there nothing is 
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path) -> Iterator[Callable[[], None]]:
     """Refuse a folder that another process, or another call, is in.
 
-    The lock is on the folder itself. It ends with the process, however that ends, and leaves no
-    file that could be in the way.
+    What this gives makes the folder, once all is checked. The lock is on the folder itself: it ends
+    with the process, however that ends, and leaves no file that could be in the way.
     """
+    was_there = folder.exists()
+    with ExitStack() as locks:
+
+        def make() -> None:
+            make_folder(folder)
+            if not was_there:
+                locks.enter_context(_locked(folder))
+
+        if was_there:
+            locks.enter_context(_locked(folder))
+        yield make
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
     if fcntl is None:
         yield
         return

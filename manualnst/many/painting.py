@@ -9,8 +9,8 @@ from ..api import check_same, prepare, restore
 from ..checkpoint import load_checkpoint
 from ..errors import InputError
 from ..images import load_picture
-from ..result import load_record, masks_in, styles_in
-from ..run import Progress, Run
+from ..result import Result, load_record, masks_in, styles_in
+from ..run import Callback, Progress, Run
 from ..scales import work
 from ..settings import Settings
 from ..shared import Shared
@@ -112,17 +112,15 @@ def _check_same_run(run: Run, record: dict[str, Any]) -> None:
     check_same(run, record, run.facts)
 
 
-def paint(job: Job, folder: Path, shared: Shared, tell: Callable[[Step], None]) -> None:
-    """From the beginning, or on from the checkpoint; an interrupt leaves one."""
-    files = Files.of(job, folder)
+def begun(job: Job, files: Files, shared: Shared) -> Run:
+    """From the beginning, or on from the checkpoint."""
     if files.checkpoint.exists():
-        run = restore(files.checkpoint, shared=shared)
-    else:
-        run = prepare(job.content, job.styles, job.settings, job.masks, shared=shared)
+        return restore(files.checkpoint, shared=shared)
+    return prepare(job.content, job.styles, job.settings, job.masks, shared=shared)
 
-    def callback(progress: Progress) -> None:
-        tell(Step(progress.step, progress.loss, progress.size, progress.share))
 
+def finished(run: Run, files: Files, callback: Callback) -> Result:
+    """An interrupt leaves a checkpoint."""
     result = run.finish(callback, files.checkpoint)
     if result.interrupted:
         if run.done:
@@ -130,6 +128,15 @@ def paint(job: Job, folder: Path, shared: Shared, tell: Callable[[Step], None]) 
         raise KeyboardInterrupt
     if run.done == 0:
         raise InputError(result.stop_reason)
+    return result
+
+
+def paint(job: Job, folder: Path, shared: Shared, tell: Callable[[Step], None]) -> None:
+    def callback(progress: Progress) -> None:
+        tell(Step(progress.step, progress.loss, progress.size, progress.share))
+
+    files = Files.of(job, folder)
+    result = finished(begun(job, files, shared), files, callback)
     result.save_record(files.record)  # first: a picture without one could be anybody's
     result.save(files.picture)
     files.checkpoint.unlink(missing_ok=True)

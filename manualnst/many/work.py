@@ -3,13 +3,11 @@
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import machine
 from ..errors import InputError
-from ..files import make_folder
 from ..inputs import Source
 from ..result import load_record
 from ..settings import Settings
@@ -152,17 +150,13 @@ class _Work:
             (outcome.job for outcome in self._series.outcomes),
             key=lambda job: _network_of(job.settings),
         )
-        was_there = self._folder.exists()
-        with ExitStack() as alone:
-            if was_there:
-                alone.enter_context(alone_in(self._folder))
+        with alone_in(self._folder) as make_folder:
             for job in jobs:
                 self._look_over(job)
             if not self._plans:
                 self._series.begun = False
                 return self._series
-            if not was_there:
-                alone.enter_context(alone_in(make_folder(self._folder)))
+            make_folder()
             self._begin(jobs)
             self._series.save()
             return self._series
