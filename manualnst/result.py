@@ -72,7 +72,7 @@ def masks_in(record: dict[str, Any]) -> list[str]:
 
 
 def load_record(path: str | os.PathLike) -> dict[str, Any]:
-    """The record of an earlier run, to be repeated."""
+    """The record of an earlier run, with all that is read of one."""
     try:
         record = json.loads(read_bytes(path, MAX_RECORD_BYTES))
     except InputError:
@@ -89,4 +89,54 @@ def load_record(path: str | os.PathLike) -> dict[str, Any]:
         raise InputError(f"{path} is incomplete: it does not name its pictures")
     if record["format"] == _BEFORE_SCALES:  # all its steps were at one size
         record["settings"] = {"scales": 1} | record["settings"]
+        only = {
+            "size": record["content"].get("used_size"),
+            "evaluations": record.get("evaluations"),
+        }
+        record = {"scales": [only]} | record
+    for name, is_right in _READ_LATER.items():
+        if not is_right(record.get(name)):
+            raise InputError(f"{path} is damaged: its {name} is missing, or not what a run writes")
     return record
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and abs(value) <= _LARGEST  # NaN is not
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value <= _LARGEST
+
+
+def _are_scales(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_is_scale, value))
+
+
+def _is_scale(value: Any) -> bool:
+    if not isinstance(value, dict) or not _is_count(value.get("evaluations")):
+        return False
+    size = value.get("size")
+    return isinstance(size, list) and len(size) == 2 and all(_is_count(n) and n for n in size)
+
+
+def _are_losses(value: Any) -> bool:
+    """Columns of one length, the totals among them."""
+    if not isinstance(value, dict) or "total" not in value:
+        return False
+    if not all(isinstance(column, list) for column in value.values()):
+        return False
+    lengths = {len(column) for column in value.values()}
+    return len(lengths) == 1 and all(_is_number(x) for column in value.values() for x in column)
+
+
+_LARGEST = 1e300
+# What sweeps and their tables read of the records in a folder.
+_READ_LATER = {
+    "stop_reason": lambda value: isinstance(value, str),
+    "steps": _is_count,
+    "evaluations": _is_count,
+    "seconds": _is_number,
+    "best_loss": lambda value: value is None or _is_number(value),
+    "scales": _are_scales,
+    "history": _are_losses,
+}

@@ -6,6 +6,7 @@ label     [picture][picture]          a row: its label, and its cells
            caption  caption           of single cells
 """
 
+import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ def draw_sheet(
     Rows may have different lengths; `labels` are the rows', `columns` the headings.
     """
     rows = [[_fitted(cell, side) for cell in row] for row in rows]
+    columns, labels, title = [*map(_in_font, columns)], [*map(_in_font, labels)], _in_font(title)
     pictures = [cell.picture for row in rows for cell in row if cell.picture is not None]
     wide = max((picture.shape[1] for picture in pictures), default=side)
     left = min(_WIDEST_LABEL, max((_width(text) + _GAP for text in labels), default=0))
@@ -85,7 +87,18 @@ class _Strip(NamedTuple):
         return image, ImageDraw.Draw(image)
 
 
+def _in_font(text: str) -> str:
+    """The text in letters that Pillow's own font has: of others the base, or a question mark.
+
+    That font is always there, unlike any of the system's. But it has little beyond ASCII, and
+    draws a box for whatever it lacks; é is e to it, and words in Chinese can at least be counted.
+    """
+    letters = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return "".join(c if c.isascii() else "?" for c in letters)
+
+
 def _fitted(cell: Cell, side: int) -> Cell:
+    cell = cell._replace(caption=_in_font(cell.caption))
     if cell.picture is None:
         return cell
     return cell._replace(picture=resize(cell.picture, *fitted_size(*cell.picture.shape[:2], side)))

@@ -1,5 +1,8 @@
 """Sweeps and batches from the Python side: what is shared, what is told, how many processes."""
 
+import multiprocessing
+import os
+
 import numpy as np
 import pytest
 from proofs import small_weights
@@ -9,8 +12,9 @@ from manualnst import inputs, machine, shared, targets
 from manualnst.api import prepare, settings_from
 from manualnst.errors import InputError
 from manualnst.images import load_picture, save_picture
-from manualnst.many import Listener, carry_out, sweep_jobs
+from manualnst.many import Listener, carry_out, processes, sweep_jobs
 from manualnst.many.jobs import batch_jobs
+from manualnst.many.series import _terms_of_the_best
 from manualnst.many.work import _Work
 from manualnst.network import Network
 from manualnst.settings import Settings
@@ -108,6 +112,28 @@ def test_a_callback_can_end_it_and_the_same_call_goes_on(pictures, tmp_path):
     assert series.outcomes[1].record["steps"] == 4 and not series.interrupted
 
 
+def test_the_table_has_what_was_varied_and_what_came_of_it(pictures, tmp_path):
+    vary = {"steps": [2, 3]}
+    settings = {name: value for name, value in SMALL.items() if name not in vary}
+    series = manualnst.sweep(*pictures, vary=vary, folder=tmp_path / "many", **settings)
+    assert [(row["steps"], row["steps done"]) for row in series.table()] == [("2", 2), ("3", 3)]
+
+
+@pytest.mark.parametrize("was_there", [False, True])
+def test_a_callback_cannot_begin_another_in_the_same_folder(pictures, tmp_path, was_there):
+    pytest.importorskip("fcntl")
+    call = dict(vary={"seed": [1]}, folder=tmp_path / "many", **SMALL)
+    if was_there:
+        call["folder"].mkdir()
+
+    def callback(moment):
+        with pytest.raises(InputError, match="another command is painting in"):
+            manualnst.sweep(*pictures, **call)
+
+    assert manualnst.sweep(*pictures, callback=callback, **call).finished
+    assert manualnst.sweep(*pictures, **call).finished
+
+
 def test_a_batch_keeps_its_failures(pictures, tmp_path):
     content, style = pictures
     broken = tmp_path / "broken.png"
@@ -117,6 +143,14 @@ def test_a_batch_keeps_its_failures(pictures, tmp_path):
     assert failure.job.name == "broken-array 1" and "cannot read" in failure.failure
     assert [outcome.record is None for outcome in series.outcomes] == [False, True]
     assert series.sheet().shape[2] == 3
+
+
+def test_a_picture_that_is_damaged_by_now_does_not_cost_the_sheet(pictures, tmp_path):
+    vary = {"seed": [1, 2]}
+    series = manualnst.sweep(*pictures, vary=vary, folder=tmp_path / "many", **SMALL)
+    whole = series.sheet()
+    series.outcomes[0].path.write_bytes(b"no picture")
+    assert series.sheet().shape[2] == 3 and not np.array_equal(series.sheet(), whole)
 
 
 def test_a_folder_stands_for_its_pictures_in_order(tmp_path):
@@ -135,6 +169,36 @@ def test_presets_may_be_varied_and_say_what_is_not_given():
     ]
 
 
+@pytest.mark.parametrize(
+    ("vary", "told"),
+    [
+        ({"steps": 5}, r"steps is varied by 5; give a list"),
+        ({"pool": "max"}, r"pool is varied by 'max'; give a list"),
+        ({"content_layers": {"relu1_1": 1.0}}, r"content_layers is varied by \{.*; give a list"),
+        ([1, 2], r"vary is \[1, 2\]; give options with values"),
+    ],
+)
+def test_what_is_varied_must_be_lists(vary, told, tmp_path):
+    with pytest.raises(InputError, match=told):
+        manualnst.sweep(vary=vary, folder=tmp_path / "many")
+
+
+@pytest.mark.parametrize(
+    ("sources", "told"),
+    [
+        (None, "no content picture"),
+        ([], "no content picture"),
+        ([None], "a content is None; give a path"),
+        (3, "a content is 3; give a path"),
+    ],
+)
+def test_pictures_of_a_batch_must_be_pictures(sources, told, tmp_path):
+    with pytest.raises(InputError, match=told):
+        manualnst.batch(sources, "sample:waves", folder=tmp_path / "many")
+    with pytest.raises(InputError, match=told.replace("content", "style")):
+        manualnst.batch("sample:waves", sources, folder=tmp_path / "many")
+
+
 def half_masked(path):
     """A mask of which the lower half is black."""
     save_picture(path, np.concatenate([np.ones((16, 29, 3)), np.zeros((16, 29, 3))]))
@@ -151,6 +215,46 @@ def test_a_sweep_keeps_to_masks(pictures, tmp_path):
     assert manualnst.sweep(*pictures, **call).finished  # the same call is of the same run
     with pytest.raises(InputError, match="another number of masks"):
         manualnst.sweep(*pictures, **call | dict(masks=None))
+
+
+def test_the_same_styles_and_one_less_are_another_run(pictures, tmp_path):
+    content, style = pictures
+    call = dict(vary={"seed": [1]}, folder=tmp_path / "many", **SMALL)
+    manualnst.sweep(content, [style, style[::-1]], **call)
+    with pytest.raises(InputError, match="another number of style pictures"):
+        manualnst.sweep(content, [style], **call)
+
+
+def test_the_terms_in_the_table_are_those_of_the_last_size():
+    history = {"total": [3.0, 2.0, 4.0, 2.0], "style": [1.0, 1.5, 3.0, 0.5]}
+    record = {"history": history, "best_loss": 2.0}
+    assert _terms_of_the_best(record | {"scales": [{"evaluations": 2}] * 2}) == {"style": 0.5}
+    assert _terms_of_the_best(record | {"scales": [{"evaluations": 4}]}) == {"style": 1.5}
+
+
+def test_processes_divide_the_threads(monkeypatch, tmp_path):
+    class Seen(Exception):
+        pass
+
+    def process(folder, threads_each):
+        raise Seen(threads_each)
+
+    monkeypatch.setattr(processes, "_Process", process)
+    for available, count, each in ((8, 3, 2), (2, 2, 1), (1, 4, 1)):
+        monkeypatch.setattr(processes.threads, "count", lambda n=available: n)
+        with pytest.raises(Seen) as seen:
+            processes.paint_in_processes([None] * 4, tmp_path, count, None)
+        assert seen.value.args == (each,)
+
+
+def test_a_process_keeps_to_its_threads(monkeypatch, tmp_path):
+    limits = []
+    monkeypatch.setattr(processes.threads, "limit", limits.append)
+    monkeypatch.setattr(processes.signal, "signal", lambda *arguments: None)
+    ours, theirs = multiprocessing.Pipe()
+    ours.close()  # so that there is no job
+    processes._work(theirs, tmp_path, 3)
+    assert limits == [3]
 
 
 def test_a_batch_takes_a_mask_for_each_content_or_one_for_all(pictures, tmp_path):
@@ -178,6 +282,42 @@ def test_names_of_files_are_safe_short_and_their_own():
     assert max(map(len, names)) <= 120
     few = sweep_jobs(None, None, {"style_layers": values[1:2]}, {})
     assert few[0].name == names[1]  # also among others
+
+
+def test_every_pair_has_its_own_name_whatever_joins(tmp_path):
+    names = ["a", "a-b", "a-", "a--b", "b", "b-c", "-c", "c", "c--c"]
+    paths = {name: tmp_path / f"{name}.png" for name in names}
+    jobs = batch_jobs(list(paths.values()), list(paths.values()), {})
+    of_pairs = {tuple(job.labels.values()): job.name for job in jobs}
+    assert len(set(of_pairs.values())) == len(of_pairs) == len(names) ** 2
+    assert of_pairs["c", "a-b"] == "a-b-c" and of_pairs["b-c", "a"] == "a--b-c"
+    for pair, name in of_pairs.items():  # also alone
+        [job] = batch_jobs([paths[pair[1]]], [paths[pair[0]]], {})
+        assert job.name == name
+
+
+def test_names_that_look_alike_cost_no_picture(pictures, tmp_path):
+    paths = [tmp_path / name for name in ("a.png", "a-b.png", "c.png", "b-c.png")]
+    for path, picture in zip(paths, pictures * 2, strict=True):
+        save_picture(path, picture)
+    folder = tmp_path / "many"
+    series = manualnst.batch(paths[:2], paths[2:], folder=folder, **SMALL)
+    assert len(series.finished) == len({outcome.path for outcome in series.outcomes}) == 4
+    job = series.outcomes[0].job
+    with pytest.raises(AssertionError, match="one name"):
+        carry_out([job, job], folder, 1, False, Listener())
+
+
+def test_names_are_short_in_bytes_and_of_any_letters(pictures, tmp_path):
+    names = ["画" * 60, "画" * 61, os.fsdecode(b"\xff")]
+    contents = [tmp_path / f"{name}.png" for name in names]
+    for path in contents:
+        save_picture(path, pictures[0])
+    style = tmp_path / ("風" * 60 + ".png")
+    save_picture(style, pictures[1])
+    series = manualnst.batch(contents, style, folder=tmp_path / "many", **SMALL)
+    assert len({outcome.path for outcome in series.finished}) == 3
+    assert max(len(os.fsencode(f"{o.job.name}.png.checkpoint")) for o in series.outcomes) <= 143
 
 
 @pytest.mark.parametrize(("available", "processes"), [(10**12, 3), (10**3, 1), (None, 3)])
@@ -210,7 +350,7 @@ def test_a_job_without_memory_is_a_failure_of_its_own(pictures, tmp_path, monkey
 
 def test_the_folder_must_be_one(pictures, tmp_path):
     (tmp_path / "file").touch()
-    for folder in (tmp_path / "file", tmp_path / "missing" / "folder"):
+    for folder in (tmp_path / "file", tmp_path / "file" / "folder"):
         with pytest.raises(InputError, match="folder"):
             carry_out(batch_jobs(*([p] for p in pictures), SMALL), folder, 1, False, Listener())
 

@@ -47,3 +47,13 @@ def test_a_cell_may_have_no_picture_and_a_word_no_end():
     sheet = draw_sheet([[Cell(None, "failed: " + "x" * 500), Cell(RED)]], labels=["y" * 500])
     top, _, left, _ = boxes(sheet, (1, 0, 0))
     assert sheet.shape[1] < 400 and left > 150 + 40 and (sheet[:, :left].max(axis=2) < 0.5).any()
+
+
+def test_letters_that_the_font_lacks_are_others_and_no_boxes():
+    def words(text):
+        cells = [[Cell(RED, text)]]
+        return draw_sheet(cells, columns=[text], labels=[text], title=text)
+
+    for text, drawn in (("Ernüchterung é", "Ernuchterung e"), ("風景 ø\udcff", "?? ??")):
+        assert np.array_equal(words(text), words(drawn))
+    assert not np.array_equal(words("Ern"), words("???"))

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..errors import InputError
 from ..machine import format_duration
-from ..many import Job, Listener, Moment, Outcome, batch_jobs, carry_out, sweep_jobs
-from .console import complain
+from ..many import Job, Listener, Moment, Outcome, batch_jobs, carry_out, check_apart, sweep_jobs
+from .console import BAD_INPUT, complain
 from .interrupts import Interrupts
 from .options import (
     LAYERS_HELP,
@@ -92,9 +92,9 @@ def _add_batch_parser(subparsers: argparse._SubParsersAction) -> None:
         help="paint many pictures in many styles",
         description="Paint every content in every style, into a folder: the pictures with their "
         "records, sheet.png, table.csv and table.json. What fails (a picture that cannot be read) "
-        "is told at the end, with the exit code 1, and does not stop the others. The same command "
-        "again goes on where it was cut off, and paints only what is not there when a picture is "
-        "added.",
+        "is told at the end, with the exit code 1, and does not stop the others; if nothing can be "
+        "painted, nothing is written, and the exit code is 2. The same command again goes on where "
+        "it was cut off, and paints only what is not there when a picture is added.",
         epilog=LAYERS_HELP,
     )
     for role in ("content", "style"):
@@ -154,6 +154,7 @@ def _sweep(args: argparse.Namespace) -> int:
 
 def _batch(args: argparse.Namespace) -> int:
     jobs = batch_jobs(args.contents, args.styles, given_settings(args), args.masks)
+    check_apart(args.output, [*args.contents, *args.styles, *(args.masks or [])])
     return _carry_out(args, jobs, args.output, all_or_none=False)
 
 
@@ -195,11 +196,14 @@ def _carry_out(args: argparse.Namespace, jobs: list[Job], folder: str, all_or_no
         _tell_the_end(series, report)
         if series.interrupted:
             return interrupts.exit_code
+        if not series.begun:
+            return BAD_INPUT
         return _SOME_FAILED if series.failures else 0
 
 
 def _tell_the_end(series, report: QuietProgress) -> None:
-    report.message(f"wrote {', '.join(map(str, series.written))}")
+    if series.written:
+        report.message(f"wrote {', '.join(map(str, series.written))}")
     if series.interrupted:
         finished, count = len(series.finished), len(series.outcomes)
         report.message(

@@ -7,16 +7,18 @@ What the folder has already, of the same settings and the same picture, is not m
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..api import prepare, restore
+from ..api import prepare
 from ..errors import InputError
-from ..files import make_folder
 from ..images import check_output_suffix, load_picture, save_picture
 from ..inputs import open_content
 from ..machine import format_duration
+from ..many import Job
+from ..many.alone import alone_in
+from ..many.painting import Files, begun, finished, look_over
 from ..network import available_layers
 from ..reconstruction import (
     DEFAULTS,
@@ -30,15 +32,22 @@ from ..reconstruction import (
 from ..result import Result, load_record
 from ..run import Run
 from ..settings import Settings
+from ..shared import Shared
 from ..similarity import check_comparable, signal_to_noise, structural_similarity
 from ..vgg import Weights
-from ..weights import default_weights, find_weights
+from ..weights import default_weights
 from .interrupts import Interrupts
 from .options import add_network_options, add_report_options, chosen_report
-from .outputs import CHECKPOINT_SUFFIX, Outputs, refuse_existing, stem
+from .outputs import refuse_existing, stem
 from .progress import QuietProgress
 
 _BLOCKS = range(1, 6)
+_SHEET = "sheet.png"
+_LAYERS = "layers"  # what tells the jobs from each other
+_LIKENESS = {
+    "structural_similarity": structural_similarity,
+    "signal_to_noise": signal_to_noise,
+}
 _OTHERWISE = "give another -o, or --overwrite to begin anew"
 
 
@@ -122,14 +131,6 @@ def _crop(text: str) -> Crop:
 # The command
 
 
-class _Job(NamedTuple):
-    """One reconstruction."""
-
-    heading: str
-    settings: Settings
-    outputs: Outputs
-
-
 def _reconstruct(args: argparse.Namespace) -> int:
     report = chosen_report(args)
     with Interrupts() as interrupts:
@@ -145,20 +146,24 @@ def _make_all(args: argparse.Namespace, report: QuietProgress) -> None:
     if "weights" not in args:
         args.weights, notice = default_weights()
         report.message(notice)
-    weights = find_weights(args.weights)
+    shared = Shared()
     folder = Path(args.output or f"{stem(args.picture)}-{args.kind}")
-    jobs = _jobs(args, _layers(args, weights, report), folder)
+    jobs = _jobs(args, _layers(args, shared.weights(args.weights), report))
     original = open_content(args.picture, jobs[0].settings).pixels
     crop = _checked_crop(args, original)
-    maker = _Maker(args, weights, original, report)
-    sheet = folder / "sheet.png"
-    maker.check(jobs, sheet)
-    make_folder(folder)
-    for n, job in enumerate(jobs, start=1):
-        report.message(f"{job.heading} ({n} of {len(jobs)})")
-        maker.make(job)
-        drawn = _drawn(args, jobs[:n], original, crop)
-        save_picture(sheet, drawn)
+    maker = _Maker(args, folder, shared, original, report)
+    sheet = folder / _SHEET
+    with alone_in(folder) as make_folder:
+        unfinished = maker.unfinished(jobs)
+        make_folder()
+        for n, job in enumerate(jobs, start=1):
+            report.message(f"{job.labels[_LAYERS]} ({n} of {len(jobs)})")
+            if job in unfinished:
+                maker.make(job)
+            else:
+                report.message(f"{Files.of(job, folder).picture} is there already")
+            drawn = _drawn(args, folder, jobs[:n], original, crop)
+            save_picture(sheet, drawn)
     report.message(f"wrote {sheet}")
     if args.sheet:
         save_picture(args.sheet, drawn)
@@ -182,7 +187,7 @@ def _layers(args: argparse.Namespace, weights: Weights, report: QuietProgress) -
     return there
 
 
-def _jobs(args: argparse.Namespace, layers: list[str], folder: Path) -> list[_Job]:
+def _jobs(args: argparse.Namespace, layers: list[str]) -> list[Job]:
     if args.kind == "content":
         asked = [(layer, layer, content_alone(layer)) for layer in layers]
     else:
@@ -193,12 +198,17 @@ def _jobs(args: argparse.Namespace, layers: list[str], folder: Path) -> list[_Jo
         ]
     common = ("size", "steps", "min_size", "seed", "weights", "pool", "backend")
     given = {name: getattr(args, name) for name in common if name in args}
-    jobs = []
-    for name, heading, settings in asked:
-        picture = folder / f"{name}.png"
-        checkpoint = picture.with_name(picture.name + CHECKPOINT_SUFFIX)
-        jobs.append(_Job(heading, Settings(**given, **settings), Outputs(picture, checkpoint)))
-    return jobs
+    return [
+        Job(
+            name,
+            args.picture,
+            [args.picture],
+            None,
+            Settings(**given, **settings),
+            {_LAYERS: heading},
+        )
+        for name, heading, settings in asked
+    ]
 
 
 def _in_words(layers: Sequence[str]) -> str:
@@ -226,102 +236,83 @@ class _Maker:
     def __init__(
         self,
         args: argparse.Namespace,
-        weights: Weights,
+        folder: Path,
+        shared: Shared,
         original: np.ndarray,
         report: QuietProgress,
     ):
-        self._args, self._weights, self._original, self._report = args, weights, original, report
+        self._args, self._folder, self._shared = args, folder, shared
+        self._original, self._report = original, report
         self._told: set[str] = set()
 
-    def check(self, jobs: Sequence[_Job], sheet: Path) -> None:
+    def unfinished(self, jobs: list[Job]) -> list[Job]:
         """Refuse whatever there is to refuse, before any work; with --overwrite, clear away."""
+        overwrite = self._args.overwrite
         if self._args.sheet:
             check_output_suffix(self._args.sheet)
-            refuse_existing(self._args.sheet, self._args.overwrite)
-        if self._args.overwrite:
+            refuse_existing(self._args.sheet, overwrite)
+        for job in jobs:  # each, before a file of any is removed
+            prepare(job.content, job.styles, job.settings, shared=self._shared)
+        if overwrite:
             for job in jobs:
-                self._new(job)
-            for outputs in (job.outputs for job in jobs):
-                for path in (outputs.picture, outputs.record, outputs.checkpoint):
-                    path.unlink(missing_ok=True)
-        elif all([self._unfinished(job) for job in jobs]) and sheet.exists():
+                Files.of(job, self._folder).remove()
+        unfinished = [job for job in jobs if not self._is_finished(job)]
+        sheet = self._folder / _SHEET
+        if unfinished == jobs and sheet.exists() and not overwrite:
             raise InputError(f"{sheet} exists; {_OTHERWISE}")
+        return unfinished
 
-    def make(self, job: _Job) -> None:
-        run = self._unfinished(job)
-        if run is None:
-            self._report.message(f"{job.outputs.picture} is there already")
-            return
+    def _is_finished(self, job: Job) -> bool:
+        record = look_over(job, self._folder, self._shared, overwrite=False).record
+        if record is not None:
+            _check_likeness(Files.of(job, self._folder).record, record)
+        return record is not None
+
+    def make(self, job: Job) -> None:
+        files = Files.of(job, self._folder)
+        run = begun(job, files, self._shared)
         self._tell(run)
         run.start()
         self._tell(run)
         self._report.begin(steps=job.settings.steps, done=run.done, share=run.share)
         try:
-            result = run.finish(self._report.step, job.outputs.checkpoint)
+            result = finished(run, files, self._report.step)
         finally:
             self._report.end()
-        if result.interrupted:
-            if run.done:
-                run.save(job.outputs.checkpoint)
-            raise KeyboardInterrupt
-        if run.done == 0:
-            raise InputError(result.stop_reason)
-        self._save(job, result)
-
-    def _new(self, job: _Job) -> Run:
-        source = self._args.picture
-        return prepare(source, source, job.settings, weights=self._weights)
-
-    def _unfinished(self, job: _Job) -> Run | None:
-        """New or from a checkpoint; None if it is done. Refuses files that are not this job's."""
-        run, outputs = self._new(job), job.outputs
-        if outputs.record.exists():
-            _check_own(outputs.record, load_record(outputs.record), run)
-            if outputs.picture.exists():
-                return None
-        elif outputs.checkpoint.exists():
-            begun = restore(outputs.checkpoint)
-            facts = begun.facts | {"settings": begun.settings.to_json()}
-            _check_own(outputs.checkpoint, facts, run)
-            return begun
-        elif outputs.picture.exists():
-            raise InputError(f"{outputs.picture} exists; {_OTHERWISE}")
-        return run
+        self._save(job, files, result)
 
     def _tell(self, run: Run) -> None:
-        """Its notices, each once for all reconstructions; the picture is content and style."""
-        unused = "style: " if self._args.kind == "content" else "content: "
+        """Its notices, each once for all; the picture is content and style, the network chosen."""
+        unused = ("style: " if self._args.kind == "content" else "content: ", "weights: ")
         for notice in run.notices:
             if notice not in self._told and not notice.startswith(unused):
                 self._report.message(notice)
         self._told |= set(run.notices)
 
-    def _save(self, job: _Job, result: Result) -> None:
+    def _save(self, job: Job, files: Files, result: Result) -> None:
         """The record first: with the picture, the reconstruction is complete."""
-        record, outputs = result.record, job.outputs
+        record = result.record
         record["likeness"] = {
-            "structural_similarity": structural_similarity(result.image, self._original),
-            "signal_to_noise": signal_to_noise(result.image, self._original),
+            name: measure(result.image, self._original) for name, measure in _LIKENESS.items()
         }
-        result.save_record(outputs.record)
-        save_picture(outputs.picture, result.image, result.alpha, description=job.heading)
-        outputs.checkpoint.unlink(missing_ok=True)
+        result.save_record(files.record)
+        save_picture(files.picture, result.image, result.alpha, description=job.labels[_LAYERS])
+        files.checkpoint.unlink(missing_ok=True)
         told = (
             _likeness(record) if self._args.kind == "content" else f"loss {record['best_loss']:.3g}"
         )
         seconds = format_duration(record["seconds"])
-        self._report.message(f"{outputs.picture}: {told} ({record['steps']} steps, {seconds})")
-        self._report.event("reconstruction", output=outputs.picture, **record["likeness"])
+        self._report.message(f"{files.picture}: {told} ({record['steps']} steps, {seconds})")
+        self._report.event("reconstruction", output=files.picture, **record["likeness"])
 
 
-def _check_own(path: Path, facts: dict[str, Any], run: Run) -> None:
-    """Refuse a record or checkpoint of another picture, network, or settings than the run's."""
-    same = all(
-        facts[role].get(key) == run.facts[role][key]
-        for role, key in (("content", "sha256"), ("weights", "fingerprint"))
-    )
-    if not same or Settings.from_json(facts["settings"]) != run.settings:
-        raise InputError(f"{path} is of another picture, network or settings; {_OTHERWISE}")
+def _check_likeness(path: Path, record: dict[str, Any]) -> None:
+    """Refuse the record of a run with the same settings, which is no reconstruction."""
+    likeness = record.get("likeness")
+    if not isinstance(likeness, dict) or not all(
+        isinstance(likeness.get(name), float) for name in _LIKENESS
+    ):
+        raise InputError(f"{path} is not of a reconstruction; {_OTHERWISE}")
 
 
 def _likeness(record: dict[str, Any]) -> str:
@@ -331,12 +322,20 @@ def _likeness(record: dict[str, Any]) -> str:
 
 
 def _drawn(
-    args: argparse.Namespace, jobs: Sequence[_Job], original: np.ndarray, crop: Crop | None
+    args: argparse.Namespace,
+    folder: Path,
+    jobs: Sequence[Job],
+    original: np.ndarray,
+    crop: Crop | None,
 ) -> np.ndarray:
     """The sheet of these jobs, which are done, from their files."""
-    made = {job.heading: load_picture(job.outputs.picture).pixels for job in jobs}
+    files = [Files.of(job, folder) for job in jobs]
+    made = {
+        job.labels[_LAYERS]: load_picture(each.picture).pixels
+        for job, each in zip(jobs, files, strict=True)
+    }
     captions = [""] * len(jobs)
     if args.kind == "content":
-        captions = [_likeness(load_record(job.outputs.record)) for job in jobs]
+        captions = [_likeness(load_record(each.record)) for each in files]
     title = f"{args.kind} of {stem(args.picture)}, rebuilt by {Path(args.weights).stem}"
     return draw_reconstructions(original, made, captions, title=title, crop=crop)

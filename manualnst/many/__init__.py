@@ -5,7 +5,7 @@ painted in one process or in several, and shown on a sheet and in a table. What 
 known by its record, so that the same call again goes on where it was cut off.
 """
 
-from .jobs import Job, batch_jobs, sweep_jobs
+from .jobs import Job, batch_jobs, check_apart, sweep_jobs
 from .series import Outcome, Series
 from .work import Listener, Moment, batch, carry_out, sweep
 
@@ -18,6 +18,7 @@ __all__ = [
     "batch",
     "batch_jobs",
     "carry_out",
+    "check_apart",
     "sweep",
     "sweep_jobs",
 ]

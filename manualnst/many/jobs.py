@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,8 @@ from ..images import READABLE_SUFFIXES
 from ..inputs import SAMPLE_PREFIX, Source
 from ..settings import Settings, in_words
 
-_LONGEST_NAME = 120  # without the suffix of a file
+# In bytes, without the suffix of a file. Most systems take 255, and some that encrypt 143.
+_LONGEST_NAME = 120
 _FORBIDDEN = str.maketrans(dict.fromkeys('<>:"/\\|?*', "_"))  # in names of files, somewhere
 
 
@@ -43,6 +44,8 @@ def sweep_jobs(
     masks: list[Source] | None = None,
 ) -> list[Job]:
     """One job for every combination of the values; the last option changes fastest."""
+    if not isinstance(vary, Mapping):
+        raise InputError(f'vary is {vary!r:.40}; give options with values, as {{"seed": [1, 2]}}')
     if not vary:
         raise InputError("nothing is varied; name an option and the values that it is to have")
     words = {name: _distinct(name, values) for name, values in vary.items()}
@@ -63,6 +66,8 @@ def sweep_jobs(
 
 def _distinct(name: str, values: Sequence[Any]) -> list[str]:
     """The values in words."""
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence | np.ndarray):
+        raise InputError(f"{name} is varied by {values!r:.40}; give a list of values")
     words = [in_words(value) for value in values]
     if not words:
         raise InputError(f"{name} has no values; give those that it is to have")
@@ -73,8 +78,8 @@ def _distinct(name: str, values: Sequence[Any]) -> list[str]:
 
 
 def batch_jobs(
-    contents: Sequence[Source],
-    styles: Sequence[Source],
+    contents: Sequence[Source] | None,
+    styles: Sequence[Source] | None,
     settings: Mapping[str, Any],
     masks: Sequence[Source] | None = None,
 ) -> list[Job]:
@@ -87,7 +92,7 @@ def batch_jobs(
     masked = list(zip(by_name[0].items(), _one_each(masks, len(by_name[0])), strict=True))
     return [
         Job(
-            _file_name(f"{content_name}-{style_name}"),
+            _file_name(_pair_name(content_name, style_name)),
             content,
             [style],
             mask,
@@ -99,11 +104,23 @@ def batch_jobs(
     ]
 
 
+def check_apart(folder: str | os.PathLike, sources: Iterable[Source]) -> None:
+    """Refuse to paint into a folder that stands for the pictures in it: it would eat its own."""
+    for source in sources:
+        if isinstance(source, np.ndarray) or not os.path.isdir(source):
+            continue
+        if os.path.isdir(folder) and os.path.samefile(source, folder):
+            raise InputError(
+                f"{folder} is where pictures come from and where they would go; give another "
+                "output folder"
+            )
+
+
 def _one_each(masks: Sequence[Source] | None, contents: int) -> list[list[Source] | None]:
     """The masks of each of so many contents."""
     if masks is None:
         return [None] * contents
-    pictures = _all_pictures(masks)
+    pictures = _all_pictures("mask", masks)
     if len(pictures) not in (1, contents):
         raise InputError(
             f"there are {len(pictures)} masks for {contents} contents; give one for each, in "
@@ -112,22 +129,28 @@ def _one_each(masks: Sequence[Source] | None, contents: int) -> list[list[Source
     return [[mask] for mask in pictures] * (contents // len(pictures))
 
 
-def _all_pictures(sources: Sequence[Source]) -> list[Source]:
+def _all_pictures(role: str, sources: Sequence[Source]) -> list[Source]:
+    for source in sources:
+        if not isinstance(source, Source):
+            raise InputError(
+                f"a {role} is {source!r:.40}; give a path, an array or a folder of pictures"
+            )
     return [picture for source in sources for picture in _pictures_of(source)]
 
 
-def _by_name(role: str, sources: Sequence[Source]) -> dict[str, Source]:
-    """The pictures under short names, no two of which are alike."""
-    pictures = _all_pictures(sources)
+def _by_name(role: str, sources: Sequence[Source] | None) -> dict[str, Source]:
+    """The pictures under short names. The first of a name keeps it, whatever is added after it:
+    what is painted already goes on being found."""
+    pictures = _all_pictures(role, sources or [])
     if not pictures:
         raise InputError(f"there is no {role} picture; give at least one")
-    stems = [_stem(picture, k) for k, picture in enumerate(pictures, 1)]
-    named = {}
-    for picture, stem in zip(pictures, stems, strict=True):
-        name = stem if stems.count(stem) == 1 else str(picture)
-        if name in named:
-            raise InputError(f"{role} {name} is given twice; once is enough")
-        named[name] = picture
+    named, seen = {}, set()
+    for number, picture in enumerate(pictures, 1):
+        stem, path = _stem_and_path(picture, number)
+        if os.path.abspath(path) in seen:
+            raise InputError(f"{role} {path} is given twice; once is enough")
+        seen.add(os.path.abspath(path))
+        named[f"{stem}_{_digest(path)}" if stem in named else stem] = picture
     return named
 
 
@@ -145,16 +168,35 @@ def _pictures_of(source: Source) -> list[Source]:
     return found
 
 
-def _stem(picture: Source, number: int) -> str:
+def _stem_and_path(picture: Source, number: int) -> tuple[str, str]:
     if isinstance(picture, np.ndarray):
-        return f"array {number}"
-    return Path(os.fspath(picture).removeprefix(SAMPLE_PREFIX)).stem
+        return f"array {number}", f"array {number}"
+    path = os.fspath(picture)
+    return Path(path.removeprefix(SAMPLE_PREFIX)).stem, path
+
+
+def _pair_name(content: str, style: str) -> str:
+    """Of these two names, one that no other pair has: a-b of a in b-c is not that of a-b in c.
+
+    The last dash parts them if the style has none, else the only double one.
+    """
+    if "--" in f"{content}-" or "--" in f"-{style}":
+        return f"{content}-{style}-{_digest(f'{content}/{style}')}"
+    return f"{content}{'--' if '-' in style else '-'}{style}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(_encoded(text)).hexdigest()[:8]
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # names of files may hold what no encoding has
 
 
 def _file_name(text: str) -> str:
     """The text as the name of a file; where that takes changes, a digest keeps it its own."""
     name = text.translate(_FORBIDDEN).strip(". ")
-    if name == text and len(name) <= _LONGEST_NAME:
+    if name == text and len(_encoded(name)) <= _LONGEST_NAME:
         return name
-    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{name[: _LONGEST_NAME - 9]}-{digest}"
+    cut = _encoded(name)[: _LONGEST_NAME - 9].decode("utf-8", "ignore")
+    return f"{cut}-{_digest(text)}"

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from ..api import check_same, prepare, restore
 from ..checkpoint import load_checkpoint
 from ..errors import InputError
-from ..result import load_record, masks_in, styles_in
-from ..run import Progress, Run
+from ..images import load_picture
+from ..result import Result, load_record, masks_in, styles_in
+from ..run import Callback, Progress, Run
 from ..scales import work
 from ..settings import Settings
 from ..shared import Shared
@@ -73,7 +74,7 @@ def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Pla
         if files.record.exists():
             record = load_record(files.record)
             _check_same_run(run, record)
-            if files.picture.exists():
+            if _opens(files.picture, run):
                 return plan._replace(record=record)
         elif files.picture.exists():
             raise InputError("it has no record")
@@ -81,7 +82,7 @@ def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Pla
             facts, _ = load_checkpoint(files.checkpoint)
             _check_same_run(run, {"settings": facts["settings"], **facts["facts"]})
             return plan._replace(begun=True)
-    except (InputError, LookupError, TypeError) as error:
+    except (InputError, LookupError, TypeError, AttributeError) as error:
         if not overwrite:
             raise AnotherRun(
                 f"{files.picture} is of another run: {error}; give another folder, or --overwrite "
@@ -89,6 +90,15 @@ def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Pla
             ) from error
         files.remove()
     return plan
+
+
+def _opens(picture: Path, run: Run) -> bool:
+    """Whether it is there, whole and of the run's size; if not, it is painted anew."""
+    try:
+        height, width = load_picture(picture).pixels.shape[:2]
+    except InputError:
+        return False
+    return (width, height) == (run.scales[-1].width, run.scales[-1].height)
 
 
 def _check_same_run(run: Run, record: dict[str, Any]) -> None:
@@ -102,17 +112,15 @@ def _check_same_run(run: Run, record: dict[str, Any]) -> None:
     check_same(run, record, run.facts)
 
 
-def paint(job: Job, folder: Path, shared: Shared, tell: Callable[[Step], None]) -> None:
-    """From the beginning, or on from the checkpoint; an interrupt leaves one."""
-    files = Files.of(job, folder)
+def begun(job: Job, files: Files, shared: Shared) -> Run:
+    """From the beginning, or on from the checkpoint."""
     if files.checkpoint.exists():
-        run = restore(files.checkpoint, shared=shared)
-    else:
-        run = prepare(job.content, job.styles, job.settings, job.masks, shared=shared)
+        return restore(files.checkpoint, shared=shared)
+    return prepare(job.content, job.styles, job.settings, job.masks, shared=shared)
 
-    def callback(progress: Progress) -> None:
-        tell(Step(progress.step, progress.loss, progress.size, progress.share))
 
+def finished(run: Run, files: Files, callback: Callback) -> Result:
+    """An interrupt leaves a checkpoint."""
     result = run.finish(callback, files.checkpoint)
     if result.interrupted:
         if run.done:
@@ -120,6 +128,15 @@ def paint(job: Job, folder: Path, shared: Shared, tell: Callable[[Step], None]) 
         raise KeyboardInterrupt
     if run.done == 0:
         raise InputError(result.stop_reason)
+    return result
+
+
+def paint(job: Job, folder: Path, shared: Shared, tell: Callable[[Step], None]) -> None:
+    def callback(progress: Progress) -> None:
+        tell(Step(progress.step, progress.loss, progress.size, progress.share))
+
+    files = Files.of(job, folder)
+    result = finished(begun(job, files, shared), files, callback)
     result.save_record(files.record)  # first: a picture without one could be anybody's
     result.save(files.picture)
     files.checkpoint.unlink(missing_ok=True)

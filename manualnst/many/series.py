@@ -47,6 +47,7 @@ class Series:
 
     def __init__(self, folder: Path, outcomes: list[Outcome]):
         self.folder = folder
+        self.begun = True  # unless all its jobs are refused; then nothing is written
         self.interrupted = False
         self._outcomes = {outcome.job.name: outcome for outcome in outcomes}
 
@@ -91,7 +92,7 @@ class Series:
     @property
     def written(self) -> list[Path]:
         """Beside the pictures and their records."""
-        return [path for path in _written_in(self.folder) if path.exists()]
+        return [path for path in _written_in(self.folder) if self.begun and path.exists()]
 
     def _repr_png_(self) -> bytes:
         return encode_png(self.sheet(), None)
@@ -106,10 +107,11 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     """Refuse a folder where sheet and tables would replace what is not of a series."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; give the name of a folder")
-    if not folder.exists() and not folder.absolute().parent.is_dir():
-        raise InputError(f"cannot make the folder {folder}: {folder.absolute().parent} is missing")
-    if not os.access(folder if folder.exists() else folder.absolute().parent, os.W_OK | os.X_OK):
-        raise InputError(f"cannot write in {folder}: no permission")
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not above.is_dir():
+        raise InputError(f"cannot make the folder {folder}: {above} is a file; give another name")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise InputError(f"cannot write in {above}: no permission; give another folder")
     there = [path for path in _written_in(folder) if path.exists()]
     if there and not overwrite and not _is_a_table(folder / _JSON):
         raise InputError(
@@ -134,11 +136,12 @@ def _row(outcome: Outcome) -> dict[str, Any]:
     if outcome.record is None:
         return row | {"stopped": outcome.failure or "not finished"}
     record = outcome.record
-    facts = {name: record[name] for name in ("steps", "evaluations", "seconds")}
     terms = _terms_of_the_best(record)
     return row | {
         "stopped": record["stop_reason"],
-        **facts,
+        "steps done": record["steps"],  # "steps" may be what is varied
+        "evaluations": record["evaluations"],
+        "seconds": record["seconds"],
         "loss": record["best_loss"],
         **_unweighted(terms, outcome.job),
         **{f"weighted {name}": value for name, value in terms.items()},
@@ -177,7 +180,8 @@ def _as_csv(rows: list[dict[str, Any]]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    data = text.encode("utf-8", "backslashreplace")  # names of files may hold what no encoding has
+    write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
 # The sheet
@@ -228,15 +232,19 @@ def _words(name: str, value: str) -> str:
 
 def _cell(outcome: Outcome) -> Cell:
     if outcome.record is not None:
-        return Cell(_small(outcome.image))
+        return _picture(outcome.path, "", otherwise="cannot be read")
     return Cell(None, f"failed: {outcome.failure}" if outcome.failure else "not finished")
 
 
 def _head(source: Source, name: str) -> Cell:
+    return _picture(source, name, otherwise=name)
+
+
+def _picture(source: Source, caption: str, *, otherwise: str) -> Cell:
     try:
-        return Cell(_small(load_source(source).pixels), name)
+        return Cell(_small(load_source(source).pixels), caption)
     except InputError:
-        return Cell(None, name)
+        return Cell(None, otherwise)
 
 
 def _small(picture: np.ndarray) -> np.ndarray:

@@ -12,7 +12,8 @@ from ..inputs import Source
 from ..result import load_record
 from ..settings import Settings
 from ..shared import Shared
-from .jobs import Job, batch_jobs, sweep_jobs
+from .alone import alone_in
+from .jobs import Job, batch_jobs, check_apart, sweep_jobs
 from .painting import FAILURES, AnotherRun, Files, Happening, Plan, Step, look_over, paint, why
 from .processes import paint_in_processes
 from .series import Outcome, Series, check_folder
@@ -95,10 +96,12 @@ def batch(
     """Paint every content in every style; a folder stands for the pictures in it.
 
     Of `masks`, one is for all contents, or they are as many, in the same order. What cannot be
-    painted is among the `failures` of the result, and does not keep the others from it. The rest is
-    as for `sweep`.
+    painted is among the `failures` of the result, and does not keep the others from it; if nothing
+    can be, nothing is written. The rest is as for `sweep`.
     """
-    listed = batch_jobs(_listed(contents), _listed(styles), settings, _listed(masks))
+    contents, styles, masks = _listed(contents), _listed(styles), _listed(masks)
+    listed = batch_jobs(contents, styles, settings, masks)
+    check_apart(folder, [*contents, *styles, *(masks or [])])
     return carry_out(listed, folder, jobs, overwrite, _Calling(callback))
 
 
@@ -124,6 +127,7 @@ def carry_out(
     """`count` processes paint; with `all_or_none` a job that cannot begin is refused for all."""
     if count < 1:
         raise InputError(f"jobs is {count}; it must be at least 1")
+    assert len({job.name for job in jobs}) == len(jobs), "jobs of one name would be one"
     folder = Path(folder)
     check_folder(folder, overwrite=overwrite)
     return _Work(jobs, folder, count, overwrite, listener, all_or_none).done()
@@ -146,11 +150,18 @@ class _Work:
             (outcome.job for outcome in self._series.outcomes),
             key=lambda job: _network_of(job.settings),
         )
-        for job in jobs:
-            self._look_over(job)
-        if not self._plans:
-            raise InputError(self._series.failures[0].failure)
-        self._folder.mkdir(exist_ok=True)
+        with alone_in(self._folder) as make_folder:
+            for job in jobs:
+                self._look_over(job)
+            if not self._plans:
+                self._series.begun = False
+                return self._series
+            make_folder()
+            self._begin(jobs)
+            self._series.save()
+            return self._series
+
+    def _begin(self, jobs: list[Job]) -> None:
         waiting = [job for job in jobs if job.name in self._plans and job.name not in self._shares]
         self._tell_what_there_is(waiting)
         self._began, self._share_before = time.perf_counter(), self._share
@@ -159,8 +170,6 @@ class _Work:
             self._paint(waiting)
         except KeyboardInterrupt:
             self._series.interrupted = True
-        self._series.save()
-        return self._series
 
     def _look_over(self, job: Job) -> None:
         try:

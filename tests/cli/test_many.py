@@ -13,9 +13,13 @@ import numpy as np
 import pytest
 from proofs import small_weights
 
-from manualnst.checkpoint import load_checkpoint
+import manualnst
+from manualnst import InputError
+from manualnst.api import prepare
+from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.cli import main
 from manualnst.images import load_picture, save_picture
+from manualnst.settings import Settings
 from manualnst.weights import save_weights
 
 SMALL = ["--size", "32", "--style-layers", "relu1_1", "--content-layers", "relu1_1"]
@@ -121,6 +125,44 @@ def test_what_is_of_another_run_is_refused_or_replaced(folder, capsys):
     assert all(old[name] != stamp for name, stamp in stamps("many").items())
 
 
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_damaged_picture_is_painted_anew(folder, capsys, jobs):
+    again = ["sweep", "photo.png", "painting.jpg", *WEIGHTS, "0.1", *TINY, "-o", "many"]
+    assert main([*again, *QUIET]) == 0
+    cut, small = Path("many/content_weight=1.png"), Path("many/content_weight=0.1.png")
+    whole = [path.read_bytes() for path in (cut, small)]
+    cut.write_bytes(whole[0][:300])
+    save_picture(small, np.ones((31, 29, 3), np.float32))
+    assert main([*again, "--jobs", jobs]) == 0
+    assert "finished already: 1" in capsys.readouterr().err
+    assert [path.read_bytes() for path in (cut, small)] == whole
+
+
+@pytest.mark.parametrize("name", ["history", "scales", "stop_reason", "best_loss"])
+def test_a_damaged_record_is_refused_or_replaced(folder, capsys, name):
+    again = ["sweep", "photo.png", "painting.jpg", *WEIGHTS, *TINY, "-o", "many"]
+    assert main([*again, *QUIET]) == 0
+    path = Path("many/content_weight=1.json")
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps(record | {name: {}}))
+    assert f"its {name} is missing, or not what" in refused(capsys, *again)
+    assert main([*again, *QUIET, "--overwrite"]) == 0
+    assert json.loads(path.read_text())["history"] == record["history"]
+
+
+def test_a_record_from_before_there_were_scales_is_of_a_finished_picture(folder, capsys):
+    again = ["sweep", "photo.png", "painting.jpg", *WEIGHTS, *TINY, "--scales", "1", "-o", "many"]
+    assert main([*again, *QUIET]) == 0
+    rows = table("many")
+    path = Path("many/content_weight=1.json")
+    record = json.loads(path.read_text()) | {"format": "manualnst record 1"}
+    del record["settings"]["scales"], record["scales"]
+    path.write_text(json.dumps(record))
+    assert main(again) == 0
+    assert "finished already: 2" in capsys.readouterr().err
+    assert table("many") == rows
+
+
 @pytest.mark.parametrize("name", ["sheet.png", "table.json", "content_weight=1.png"])
 def test_no_file_of_somebody_else_is_replaced(folder, capsys, name):
     Path("many").mkdir()
@@ -146,13 +188,19 @@ def test_no_file_of_somebody_else_is_replaced(folder, capsys, name):
         ["--vary", "content-weight", "1", "2", "--content-weight", "1"],
         ["--vary", "seed", "1", "2", "--vary", "seed", "3"],
         ["--vary", "seed", "1", "2", "--jobs", "0"],
-        ["--vary", "seed", "1", "2", "-o", "missing/folder"],
+        ["--vary", "seed", "1", "2", "-o", "missing/folder", "--vary", "size", "32", "3"],
+        ["--vary", "seed", "1", "2", "-o", "photo.png/folder"],
         ["--vary", "seed", "1", "2", "-o", "photo.png"],
         ["--vary", "init", "noise", "missing.png"],
     ],
 )
 def test_nonsense_is_refused_before_anything_begins(folder, capsys, arguments):
     refused(capsys, "sweep", "photo.png", "painting.jpg", "--size", "32", *arguments)
+
+
+def test_folders_are_made(folder):
+    assert sweep(*WEIGHTS, *TINY, *QUIET, "-o", "new/deeper") == 0
+    assert len(table("new/deeper")) == 2
 
 
 def test_layers_that_grow_are_typed_with_a_plus(folder):
@@ -200,6 +248,21 @@ def wait_for(process, enough):
         if enough(json.loads(line)):
             return
     raise AssertionError(process.stderr.read())
+
+
+def test_two_at_once_do_not_paint_in_one_folder(folder, capsys):
+    pytest.importorskip("fcntl")
+    command = ["sweep", "photo.png", "painting.jpg", "-o", "many", *ADAM, *SMALL]
+    command += ["--vary", "steps", "100000", "2"]
+    process = start(*command, "--json")
+    try:
+        wait_for(process, lambda event: event.get("picture_step", 0) > 0)
+        assert "another command is painting in many" in refused(capsys, *command)
+    finally:
+        process.kill()
+        process.communicate(timeout=60)
+    assert not any(path.suffix != ".checkpoint" for path in Path("many").iterdir())
+    assert main([*command[:-2], "2", *QUIET]) == 0  # what was killed is in nobody's way
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -309,6 +372,33 @@ def test_what_fails_is_told_at_the_end_and_stops_nothing(folder, capsys, jobs):
     assert Path("many/photo-painting.png").stat().st_mtime_ns == before
 
 
+def test_if_all_fails_each_is_told_and_nothing_written(folder, capsys):
+    Path("broken.jpg").write_text("no picture")
+    contents = ["--contents", "missing.png", "broken.jpg"]
+    batch = ["batch", *contents, "--styles", "painting.jpg", "-o", "many", *TINY]
+    assert main(batch) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(": ")[1] for line in lines] == ["missing-painting", "broken-painting"]
+    assert "No such file" in lines[0] and "not a picture" in lines[1]
+    assert not Path("many").exists()
+    assert main([*batch, "--json"]) == 2
+    event = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert event["failed"] == ["missing-painting", "broken-painting"] and event["written"] == []
+
+
+@pytest.mark.parametrize("facts", [{"settings": {}}, {"facts": [1]}, {"facts": {"content": 3}}])
+def test_a_strange_checkpoint_is_refused(folder, capsys, facts):
+    command = ["sweep", "photo.png", "painting.jpg", *WEIGHTS, *TINY, "-o", "many"]
+    Path("many").mkdir()
+    path = Path("many/content_weight=1.png.checkpoint")
+    layers = {"style_layers": {"relu1_1": 1.0}, "content_layers": {"relu1_1": 1.0}}
+    settings = Settings(size=32, steps=2, content_weight=1.0, **layers)
+    prepare("photo.png", "painting.jpg", settings).save(path)
+    stored, arrays = load_checkpoint(path)
+    save_checkpoint(path, stored | facts, arrays)
+    assert "is of another run" in refused(capsys, *command)
+
+
 def test_a_batch_of_other_settings_is_refused_as_a_whole(folder, capsys):
     batch = ["batch", "--styles", "painting.jpg", "-o", "many", *TINY, "--contents", "photo.png"]
     assert main([*batch, *QUIET]) == 0
@@ -316,29 +406,49 @@ def test_a_batch_of_other_settings_is_refused_as_a_whole(folder, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("contents", "styles", "more", "told"),
     [
-        ["--contents", "photo.png"],
-        ["--contents", "missing.png", "--styles", "painting.jpg"],
-        ["--contents", "photo.png", "photo.png", "--styles", "painting.jpg"],
-        ["--contents", "photo.png", "--styles", "empty"],
-        ["--contents", "photo.png", "--styles", "painting.jpg", "--weights", "missing.h5"],
-        ["--contents", "photo.png", "--styles", "painting.jpg", "--style-weight", "-1"],
+        (["missing.png"], ["painting.jpg"], [], "missing.png: No such file"),
+        (["photo.png", "photo.png"], ["painting.jpg"], [], "photo.png is given twice"),
+        (["photo.png", "./photo.png"], ["painting.jpg"], [], "photo.png is given twice"),
+        (["photo.png"], ["empty"], [], "in the folder empty there are no pictures"),
+        (["photo.png"], ["painting.jpg"], ["--weights", "missing.h5"], "missing.h5"),
+        (["photo.png"], ["painting.jpg"], ["--style-weight", "-1"], "style_weight must be"),
     ],
 )
-def test_a_batch_without_anything_to_paint_is_refused(folder, capsys, arguments):
+def test_a_batch_without_anything_to_paint_is_refused(folder, capsys, contents, styles, more, told):
     Path("empty").mkdir()
-    os.rename("painting.jpg", "empty/painting.txt")
-    refused(capsys, "batch", *arguments, "-o", "many", "--size", "32")
+    Path("empty/notes.txt").touch()
+    pictures = ["--contents", *contents, "--styles", *styles]
+    assert told in refused(capsys, "batch", *pictures, *more, "-o", "many", "--size", "32")
+    assert "required: --styles" in refused(capsys, "batch", *pictures[:2], "-o", "many")
 
 
-def test_pictures_of_one_name_are_told_apart(folder):
+@pytest.mark.parametrize("role", ["contents", "styles", "masks"])
+def test_a_batch_does_not_paint_among_its_own_pictures(folder, capsys, role):
+    Path("many").mkdir()
+    save_picture("many/photo.png", np.ones((32, 29, 3), np.float32))
+    pictures = {"contents": "photo.png", "styles": "painting.jpg"} | {role: "many"}
+    arguments = [text for name, path in pictures.items() for text in (f"--{name}", path)]
+    told = refused(capsys, "batch", *arguments, *TINY, "-o", "./many/")
+    assert "where pictures come from" in told
+    with pytest.raises(InputError, match="where pictures come from"):
+        manualnst.batch(**pictures, folder="many")
+
+
+def test_pictures_of_one_name_are_told_apart_and_the_first_keeps_it(folder, capsys):
     Path("other").mkdir()
     save_picture("other/photo.png", np.zeros((32, 32, 3), np.float32))
-    pictures = ["--contents", "photo.png", "other/photo.png", "--styles", "painting.jpg"]
-    assert main(["batch", *pictures, "-o", "many", *TINY, *QUIET]) == 0
-    assert [row["content"] for row in table("many")] == ["photo.png", "other/photo.png"]
-    assert len({row["picture"] for row in table("many")}) == 2
+    batch = ["batch", "--styles", "painting.jpg", "-o", "many", *TINY]
+    assert main([*batch, "--contents", "photo.png", *QUIET]) == 0
+    before = Path("many/photo-painting.png").stat().st_mtime_ns
+    assert main([*batch, "--contents", "photo.png", "other/photo.png"]) == 0
+    assert "pictures: 2, finished already: 1" in capsys.readouterr().err
+    assert Path("many/photo-painting.png").stat().st_mtime_ns == before
+    first, second = table("many")
+    assert (first["content"], first["picture"]) == ("photo", "photo-painting.png")
+    record = json.loads(Path("many", second["picture"]).with_suffix(".json").read_text())
+    assert record["content"]["name"] == "other/photo.png"
 
 
 # Networks

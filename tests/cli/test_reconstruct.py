@@ -12,6 +12,7 @@ import pytest
 from manualnst import InputError, reconstruct
 from manualnst.cli import main
 from manualnst.images import load_picture, save_picture
+from manualnst.many.alone import alone_in
 from manualnst.reconstruction import draw_reconstructions, most_detailed
 
 TINY = ["--size", "40", "--steps", "3", "--layers", "relu1_1,relu2_1", "--quiet"]
@@ -108,10 +109,22 @@ def test_other_settings_do_not_go_into_the_same_folder(folder, capsys, option):
     assert "--overwrite" in refused(capsys, content, *TINY, *option)
 
 
+@pytest.mark.parametrize("likeness", [None, 3, {"structural_similarity": 0.5}])
+def test_nor_does_a_run_that_is_no_reconstruction(folder, capsys, likeness):
+    assert content(*TINY) == 0
+    path = folder / "photo-content" / "relu1_1.json"
+    path.write_text(json.dumps(record(path) | {"likeness": likeness}))
+    assert "is not of a reconstruction" in refused(capsys, content, *TINY)
+    repeated = ["run", "--repeat", "photo-content/relu2_1.json", "--quiet", "-o", "out/relu2_1.png"]
+    (folder / "out").mkdir()
+    assert main(repeated) == 0
+    assert "is not of a reconstruction" in refused(capsys, content, *TINY, "-o", "out")
+
+
 def test_nor_does_another_picture(folder, capsys):
     assert content(*TINY) == 0
     save_picture(folder / "photo.png", np.zeros((40, 33, 3)))
-    assert "another picture" in refused(capsys, content, *TINY)
+    assert "the content is not that of the earlier run" in refused(capsys, content, *TINY)
 
 
 @pytest.mark.parametrize("name", ["relu2_1.png", "sheet.png", "relu1_1.json"])
@@ -180,6 +193,25 @@ def test_interrupted_it_keeps_what_is_there_and_goes_on(folder):
     assert written(made) == written(folder / "whole")
     for name in ("relu1_1.png", "relu3_1.png", "sheet.png"):
         assert (made / name).read_bytes() == (folder / "whole" / name).read_bytes()
+
+
+def test_a_damaged_picture_is_made_anew(folder):
+    assert content(*TINY) == 0
+    path = folder / "photo-content" / "relu1_1.png"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:300])
+    assert content(*TINY) == 0
+    assert path.read_bytes() == whole
+
+
+def test_two_at_once_do_not_make_theirs_in_one_folder(folder, capsys):
+    pytest.importorskip("fcntl")
+    assert content(*TINY) == 0
+    with alone_in(folder / "photo-content"):
+        told = refused(capsys, content, *TINY, "--overwrite")
+    assert "another command is painting" in told
+    assert (folder / "photo-content" / "relu1_1.png").exists()
+    assert content(*TINY) == 0
 
 
 def test_a_checkpoint_of_other_settings_is_not_gone_on_with(folder, capsys):
