@@ -46,6 +46,14 @@ def test_a_sweep_gives_pictures_records_and_a_table(pictures, tmp_path):
     assert series._repr_png_().startswith(b"\x89PNG")
 
 
+def test_a_start_that_is_the_minimum_is_a_picture_too(pictures, tmp_path):
+    call = dict(vary={"style_strength": [0.0, 0.5]}, folder=tmp_path / "many", tv_weight=0.0)
+    series = manualnst.sweep(*pictures, **call, **SMALL)
+    assert not series.failures
+    assert np.abs(series.outcomes[0].image - pictures[0]).max() < 0.51 / 255
+    assert len(manualnst.sweep(*pictures, **call, **SMALL).finished) == 2
+
+
 def test_what_is_the_same_is_made_once(pictures, tmp_path, monkeypatch):
     counts = dict.fromkeys(("picture", "weights", "network", "forward"), 0)
 

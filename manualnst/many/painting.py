@@ -126,8 +126,6 @@ def finished(run: Run, files: Files, callback: Callback) -> Result:
         if run.done:
             run.save(files.checkpoint)
         raise KeyboardInterrupt
-    if run.done == 0:
-        raise InputError(result.stop_reason)
     return result
 
 
