@@ -1,7 +1,7 @@
 """Make the built-in network: a small VGG of learned filters and of drawn ones, side by side.
 
     python -m weights.learn run FOLDER --batches 2020
-    python weights/make_builtin.py FOLDER/learned.h5
+    python -m weights.make_builtin FOLDER/learned.h5
 
 writes manualnst/weights/builtin.h5. The learned filters (weights/README.md) know strokes, edges
 and patterns, but take little notice of how light and colour are spread over wide parts of a
@@ -22,33 +22,25 @@ Random. In the first layer of a block most filters look for blurs, edges and bar
 direction, in random mixtures of the colours carried there. The others, and those of the further
 layers, add up one or two earlier maps drawn by lot, each through a kernel of its own.
 
-Calibrated. Each filter is scaled and shifted so that its response over the package's sample
-pictures has mean 0 and deviation 1; at the end they are brought to the paper's normalised
-form, in which the mean activation of every filter over these pictures is 1.
+Calibrated, as calibrated.py tells.
 """
 
+import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from manualnst import ops, samples
-from manualnst.backends import get_backend
-from manualnst.images import load_picture, resize
-from manualnst.network import normalise_filters
-from manualnst.vgg import BLOCKS, IMAGENET_MEAN_RGB_255, Preprocessing, Weights, convolution_names
+from manualnst.errors import InputError
+from manualnst.vgg import BLOCKS, Weights
 from manualnst.weights import BUILTIN, load_weights, save_weights
+from weights.calibrated import ARCHITECTURE, LAST, calibrated_network, sample_pictures
 
-ARCHITECTURE = "vgg19"
+SUMMARY = "Make the built-in network of learned filters and drawn ones."
 SEED = 1
 WIDTHS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 96}  # drawn filters in the layers of each block
-LAST = "conv5_1"
 PIXELS = 256  # side of the calibration pictures
-
-PREPROCESSING = Preprocessing(
-    "RGB", 1.0, mean=tuple(v / 255 for v in IMAGENET_MEAN_RGB_255), std=(0.25, 0.25, 0.25)
-)
 
 # Lightness, red against blue, green against both: rows of length 1 at right angles.
 COLOURS = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3], [2], [6]])
@@ -62,11 +54,26 @@ SADDLE = np.outer([-1, 0, 1], [-1, 0, 1]) / 2
 SHARES = (0.3, 0.4, 0.3)  # of blurs, edges and bars
 
 
-def main(learned: str) -> None:
-    pictures = sample_pictures(PIXELS)
-    drawn = normalise_filters(make_network(pictures, LAST), pictures)
-    both = side_by_side(load_weights(Path(learned)), drawn)
-    save_weights(both, Path(BUILTIN), dtype=np.float16)
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m weights.make_builtin", description=SUMMARY)
+    parser.add_argument(
+        "learned", type=Path, help="the learned.h5 of `python -m weights.learn run`"
+    )
+    args = parser.parse_args(arguments)
+    try:
+        both = side_by_side(load_learned(args.learned), make_drawn(sample_pictures(PIXELS)))
+        save_weights(both, BUILTIN, dtype=np.float16)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def load_learned(path: Path) -> Weights:
+    weights = load_weights(path)
+    if weights.provenance.get("name") != "learned":
+        raise InputError(f"{path} was not made by `python -m weights.learn run`; give what was")
+    return weights
 
 
 def side_by_side(learned: Weights, drawn: Weights) -> Weights:
@@ -87,44 +94,32 @@ def side_by_side(learned: Weights, drawn: Weights) -> Weights:
         provenance={
             "name": "built-in",
             "recipe": "learned filters beside smooth random ones in pairs of opposites, which are "
-            "calibrated on the sample pictures (weights/make_builtin.py)",
+            "calibrated on the sample pictures (python -m weights.make_builtin)",
             "seed": str(SEED),
             **provenance,
         },
     )
 
 
-def sample_pictures(side: int) -> list[np.ndarray]:
-    names = (samples.CONTENT, *samples.STYLES)
-    return [resize(load_picture(samples.sample_path(name)).pixels, side, side) for name in names]
-
-
-def make_network(pictures: list[np.ndarray], last: str) -> Weights:
-    """The network up to the convolution `last`, calibrated layer by layer on the pictures."""
-    backend = get_backend("numpy")
+def make_drawn(pictures: list[np.ndarray], last: str = LAST) -> Weights:
     random = np.random.RandomState(SEED)  # its stream never changes
-    maps = [ops.pixels_forward(x, PREPROCESSING, backend=backend)[0] for x in pictures]
-    layers = {}
-    names = convolution_names(ARCHITECTURE)
-    for name in names[: names.index(last) + 1]:
+
+    def draw(name: str, channels: int) -> np.ndarray:
         block, index = int(name[4]), int(name[6])
-        if index == 1 and block > 1:
-            maps = [ops.avgpool_forward(F, backend=backend)[0] for F in maps]
-        w = draw_filters(
+        return draw_filters(
             random,
-            maps[0].shape[2],
+            channels,
             WIDTHS[block] // 2,
             first=index == 1,
             last=index == BLOCKS[ARCHITECTURE][block - 1],
         )
-        w, b = calibrate(w, maps, backend)
-        w, b = np.concatenate([w, -w], axis=3), np.concatenate([b, -b])
-        layers[name] = (w, b)
-        maps = [
-            ops.relu_forward(ops.conv3x3_forward(F, w, b, backend=backend)[0], backend=backend)[0]
-            for F in maps
-        ]
-    return Weights(ARCHITECTURE, layers, PREPROCESSING, {"name": "drawn"})
+
+    return calibrated_network(draw, pictures, {"name": "drawn"}, with_opposites, last)
+
+
+def with_opposites(array: np.ndarray) -> np.ndarray:
+    """Filters or biases, and their negatives after them."""
+    return np.concatenate([array, -array], axis=-1)
 
 
 def draw_filters(
@@ -177,15 +172,5 @@ def draw_mixture(random: np.random.RandomState, signals: np.ndarray, *, blurred:
     return w
 
 
-def calibrate(w: np.ndarray, maps: list[np.ndarray], backend) -> tuple[np.ndarray, np.ndarray]:
-    """Scale and shift each filter to a response of mean 0 and deviation 1 over the maps."""
-    zero = np.zeros(w.shape[3], np.float32)
-    responses = np.concatenate(
-        [ops.conv3x3_forward(F, w, zero, backend=backend)[0].reshape(-1, w.shape[3]) for F in maps]
-    )
-    mean, deviation = responses.mean(axis=0), responses.std(axis=0)
-    return w / deviation, -mean / deviation
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(main())

@@ -1,26 +1,24 @@
 """The built-in network: the file that is shipped, and the recipe that makes it."""
 
-import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from manualnst.backends import get_backend
-from manualnst.network import Network, available_layers, normalise_filters
+from manualnst.network import Network, available_layers
 from manualnst.weights import BUILTIN, load_weights
 
-RECIPE = Path(__file__).parents[2] / "weights" / "make_builtin.py"
+sys.path.append(str(Path(__file__).parents[2]))  # the root, in which `weights` lies
+from weights import make_builtin
+from weights.calibrated import sample_pictures
+from weights.make_builtin import PIXELS, SEED, WIDTHS, make_drawn, side_by_side
 
 
 @pytest.fixture(scope="module")
-def recipe():
-    return runpy.run_path(str(RECIPE))
-
-
-@pytest.fixture(scope="module")
-def pictures(recipe):
-    return recipe["sample_pictures"](recipe["PIXELS"])
+def pictures():
+    return sample_pictures(PIXELS)
 
 
 @pytest.fixture(scope="module")
@@ -45,79 +43,87 @@ def test_it_reaches_the_deepest_style_layer_and_stays_small(weights):
     assert BUILTIN.stat().st_size < 8_000_000
 
 
-def drawn(recipe, name, array):
+def drawn(name, array):
     """Of the last axis the drawn filters; the learned ones stand before them."""
-    return array[..., -recipe["WIDTHS"][int(name[4])] :]
+    return array[..., -WIDTHS[int(name[4])] :]
 
 
-def learned(recipe, name, array):
-    return array[..., : -recipe["WIDTHS"][int(name[4])]]
+def learned(name, array):
+    return array[..., : -WIDTHS[int(name[4])]]
 
 
-def test_it_says_where_it_comes_from(weights, recipe):
+def test_it_says_where_it_comes_from(weights):
     assert weights.provenance["name"] == "built-in"
-    assert "make_builtin.py" in weights.provenance["recipe"]
-    assert weights.provenance["seed"] == str(recipe["SEED"])
+    assert "make_builtin" in weights.provenance["recipe"]
+    assert weights.provenance["seed"] == str(SEED)
     for fact in ("recipe", "seed", "batches", "time", "commit", "unseen pictures"):
         assert weights.provenance[f"learned: {fact}"]
 
 
-def test_filters_have_one_scale(maps, recipe):
+def test_filters_have_one_scale(maps):
     """Drawn ones have a mean activation of 1 on the samples; learned ones on further pictures too,
     and less if they respond seldom."""
     for name, F in maps.items():
         mean = F.mean(axis=0, dtype=np.float64)
-        np.testing.assert_allclose(drawn(recipe, name, mean), 1, atol=0.01, err_msg=name)  # float16
-        others = learned(recipe, name, mean)
+        np.testing.assert_allclose(drawn(name, mean), 1, atol=0.01, err_msg=name)  # float16
+        others = learned(name, mean)
         assert 0.3 < np.median(others) < 1.5 and others.max() < 4, name
 
 
-def test_filters_are_active_at_a_fair_share_of_positions(maps, recipe):
+def test_filters_are_active_at_a_fair_share_of_positions(maps):
     for name, F in maps.items():
         share = (F > 0).mean(axis=0)
-        assert drawn(recipe, name, share).min() > 0.15 and share.max() < 0.99, name
-        assert np.median(learned(recipe, name, share)) > 0.1, name
+        assert drawn(name, share).min() > 0.15 and share.max() < 0.99, name
+        assert np.median(learned(name, share)) > 0.1, name
 
 
-def test_drawn_filters_come_in_pairs_of_opposites(maps, recipe):
+def test_drawn_filters_come_in_pairs_of_opposites(maps):
     for name, F in maps.items():
-        above, below = np.split(drawn(recipe, name, F), 2, axis=1)
+        above, below = np.split(drawn(name, F), 2, axis=1)
         # Rounding to float16 shifts the two apart a little: both may be active where both are weak.
         assert np.minimum(above, below).max() < 0.1, name
         assert np.all(np.maximum(above, below).max(axis=0) > 1), name
 
 
-def test_neither_kind_reads_the_others_maps(weights, recipe):
+def test_neither_kind_reads_the_others_maps(weights):
     before = "conv1_1"
     for name, (w, _) in list(weights.layers.items())[1:]:
-        from_drawn = drawn(recipe, before, w.swapaxes(2, 3)).swapaxes(2, 3)
-        from_learned = learned(recipe, before, w.swapaxes(2, 3)).swapaxes(2, 3)
-        assert not learned(recipe, name, from_drawn).any(), name
-        assert not drawn(recipe, name, from_learned).any(), name
+        from_drawn = drawn(before, w.swapaxes(2, 3)).swapaxes(2, 3)
+        from_learned = learned(before, w.swapaxes(2, 3)).swapaxes(2, 3)
+        assert not learned(name, from_drawn).any(), name
+        assert not drawn(name, from_learned).any(), name
         before = name
 
 
-def test_the_drawn_filters_are_what_the_recipe_makes(weights, recipe, pictures):
-    made = normalise_filters(recipe["make_network"](pictures, "conv2_1"), pictures)
+def test_the_drawn_filters_are_what_the_recipe_makes(weights, pictures):
+    made = make_drawn(pictures, "conv2_1")
     for name, (w, b) in made.layers.items():
-        stored_w, stored_b = (drawn(recipe, name, stored) for stored in weights.layers[name])
+        stored_w, stored_b = (drawn(name, stored) for stored in weights.layers[name])
         np.testing.assert_allclose(
             w, stored_w[:, :, -w.shape[2] :], rtol=2e-3, atol=1e-4, err_msg=name
         )
         np.testing.assert_allclose(b, stored_b, rtol=2e-3, atol=1e-4, err_msg=name)
 
 
-def test_side_by_side_both_compute_what_they_did_alone(recipe):
-    pictures = recipe["sample_pictures"](32)
-    one, other = (recipe["make_network"](pictures, "conv2_1") for _ in range(2))
-    both = Network(recipe["side_by_side"](one, other), backend=get_backend("numpy"))
+def test_side_by_side_both_compute_what_they_did_alone():
+    pictures = sample_pictures(32)
+    one, other = (make_drawn(pictures, "conv2_1") for _ in range(2))
+    both = Network(side_by_side(one, other), backend=get_backend("numpy"))
     alone = Network(one, backend=get_backend("numpy"))
     F = alone.forward(pictures[0], ["relu2_1"])[0]["relu2_1"]
     twice = both.forward(pictures[0], ["relu2_1"])[0]["relu2_1"]
     np.testing.assert_allclose(twice, np.concatenate([F, F], axis=2), atol=1e-4)
 
 
-def test_the_recipe_gives_the_same_network_every_time(recipe):
-    pictures = recipe["sample_pictures"](32)
-    first, second = (recipe["make_network"](pictures, "conv5_1") for _ in range(2))
+def test_the_recipe_gives_the_same_network_every_time():
+    pictures = sample_pictures(32)
+    first, second = (make_drawn(pictures, "conv5_1") for _ in range(2))
     assert first.fingerprint() == second.fingerprint()
+
+
+def test_only_a_learned_network_is_put_beside_the_drawn_one(tmp_path, capsys):
+    before = BUILTIN.read_bytes()
+    for path in (BUILTIN, tmp_path / "missing.h5"):
+        assert make_builtin.main([str(path)]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert BUILTIN.read_bytes() == before

@@ -17,6 +17,7 @@ from manualnst.settings import Settings
 from manualnst.weights import load_weights, save_weights
 
 sys.path.append(str(Path(__file__).parents[2]))  # the root, in which `weights` lies
+from weights.calibrated import sample_pictures
 from weights.quality import __main__ as command
 from weights.quality import cells, distances, drawings, networks, report, synthesis
 
@@ -127,6 +128,20 @@ def test_the_contrast_of_both_does_not_matter():
     assert paler == pytest.approx(found)
 
 
+def test_of_a_large_picture_all_parts_are_looked_at():
+    original = stripes(8, (256, 256, 3))
+    changed = original.copy()
+    changed[-52:] = 0
+    found = distances.texture_distances(changed, original)
+    assert all(found[name] > 0.1 for name in distances.STATISTICS), found
+
+
+def test_a_ramp_is_no_detail():
+    ramp = np.linspace(0, 1, 97)[:, None, None] * np.ones((97, 88, 3))
+    *details, _ = distances.laplacian_pyramid(ramp, 4)
+    assert all(np.abs(level[4:-4]).max() < 1e-12 for level in details)
+
+
 def test_where_the_patches_lie_does_not_matter():
     original = stripes(8)
     moved = np.roll(original, (20, 32), axis=(0, 1))
@@ -191,6 +206,11 @@ def test_random_networks_have_the_widths_of_the_first_file(learned):
     assert found[0].weights.fingerprint() != found[2].weights.fingerprint()
 
 
+def test_without_a_file_random_networks_have_the_widths_of_the_built_in_one():
+    builtin, random = networks.find_networks(["builtin", "random:0"])
+    assert networks.widths_of(random.weights) == networks.widths_of(builtin.weights)
+
+
 def test_random_networks_are_calibrated():
     weights = networks.random_network((4, 5, 6, 7, 8), 0)
     assert list(weights.layers)[-1] == "conv5_1"
@@ -198,7 +218,7 @@ def test_random_networks_are_calibrated():
     for depth in synthesis.DEPTHS:
         maps = [
             network.forward(picture, [depth])[0][depth].reshape(-1, 4 + int(depth[4]) - 1)
-            for picture in networks._sample_pictures()
+            for picture in sample_pictures(128)
         ]
         activations = np.concatenate(maps)
         assert np.allclose(activations.mean(axis=0), 1, atol=1e-3)
@@ -237,6 +257,43 @@ def test_a_texture_is_nearer_to_its_original_than_the_noise_it_began_as():
     assert at < 0.2 * of_noise
     again = synthesis.synthesise(weights, original, asked, 20, seed=0)
     assert np.array_equal(made, again)
+
+
+def test_steps_are_those_of_each_size_and_the_seed_counts(monkeypatch):
+    asked = []
+
+    def prepared(content, style, settings, **others):
+        asked.append(settings)
+        raise InputError("enough")
+
+    monkeypatch.setattr(synthesis, "prepare", prepared)
+    for seed in (1, 2):
+        with pytest.raises(InputError):
+            synthesis.synthesise(
+                small_weights(), noise(0), synthesis.ASKED[synthesis.TEXTURE], 20, seed
+            )
+    assert [(each.steps, each.scales, each.seed) for each in asked] == [(60, 3, 1), (60, 3, 2)]
+
+
+def test_what_decides_a_cell_is_in_its_name(tmp_path):
+    def path(widths=(4, 5, 6, 7, 8), noise_of=0, steps=2, seed=0):
+        kept = cells.Cells(tmp_path, steps, seed, print)
+        network = networks.Named("a", small_weights(widths=widths))
+        return kept._path(synthesis.TEXTURE, network, cells.Original("x", noise(noise_of)))
+
+    others = [
+        path(widths=(3, 4, 5, 6, 7)),
+        path(noise_of=1),
+        path(steps=3),
+        path(seed=1),
+    ]
+    assert len({path(), *others}) == 5 and path() == path()
+    long = cells.Cells(tmp_path, 1, 0, print)._path(
+        synthesis.TEXTURE,
+        networks.Named("n" * 300, small_weights()),
+        cells.Original("p" * 300, noise(0)),
+    )
+    assert len(long.name) < 200
 
 
 def test_what_is_asked_of_a_texture_and_of_a_reconstruction():
@@ -351,7 +408,7 @@ def test_a_network_is_signed_with_its_measure_and_no_other(tmp_path, capsys):
         "networks": {"small": {"fingerprint": fingerprint}},
         "textures": found,
         "means": report.means(found),
-        "size": 96,
+        "pictures": {"picture": {"size": [96, 88], "sha256": "0"}},
         "steps": 2,
     }
     result.write_text(json.dumps(known))
@@ -359,11 +416,11 @@ def test_a_network_is_signed_with_its_measure_and_no_other(tmp_path, capsys):
     signed = load_weights(path)
     assert signed.fingerprint() == fingerprint
     assert signed.provenance == small.provenance | {
-        "quality": "texture distance 0.250 (itself 0.250), mean of 1 pictures at 96 pixels, 2 "
-        "steps a size"
+        "quality": "texture distance 0.250 (itself 0.250), mean of 1 at 96 pixels, 2 steps a size: "
+        "picture"
     }
     known["networks"]["small"]["fingerprint"] = "another"
-    for text in (json.dumps(known), "[]", "{"):
+    for text in (json.dumps(known), "[]", "{", '{"format": "manualnst quality 1"}'):
         result.write_text(text)
         assert command.main(["sign", str(path), str(result)]) == 2
     assert load_weights(path).provenance == signed.provenance

@@ -98,7 +98,7 @@ def _measure(options: argparse.Namespace) -> None:
 
     cells = Cells(cell_folder, options.steps, options.seed, say)
     found, copied = _textures(cells, networks, originals, options.output / "textures.png")
-    result = _facts(options, networks) | {
+    result = _facts(options, networks, originals) | {
         "textures": found,
         "copied": copied,
         "means": means(found),
@@ -106,7 +106,8 @@ def _measure(options: argparse.Namespace) -> None:
     _save(options.output / "quality.json", result)
     print(f"\n{texture_table(found, copied)}")
     if options.rebuilt:
-        some = originals[:: -(-len(originals) // options.rebuilt)]
+        count = min(options.rebuilt, len(originals))
+        some = [originals[n * len(originals) // count] for n in range(count)]
         rebuilt = _reconstructions(cells, networks, some, options.output / "reconstructions.png")
         _save(options.output / "quality.json", result | {"reconstructions": rebuilt})
         print(f"\n{reconstruction_table(rebuilt)}")
@@ -204,11 +205,16 @@ def _loaded(path: Path) -> dict[str, Any]:
     return result
 
 
-def _facts(options: argparse.Namespace, networks: Sequence[Named]) -> dict[str, Any]:
+def _facts(
+    options: argparse.Namespace, networks: Sequence[Named], originals: Sequence[Original]
+) -> dict[str, Any]:
     return {
         "format": _FORMAT,
         "versions": machine.versions(),
-        "size": options.size,
+        "pictures": {
+            original.name: {"size": original.pixels.shape[1::-1], "sha256": original.digest()}
+            for original in originals
+        },
         "steps": options.steps,
         "seed": options.seed,
         "networks": {

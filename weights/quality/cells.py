@@ -15,10 +15,15 @@ from manualnst.images import load_picture, save_picture
 from .networks import Named
 from .synthesis import ASKED, synthesise
 
+_LONGEST = 40  # letters of a name in a file's name
+
 
 class Original(NamedTuple):
     name: str
     pixels: np.ndarray  # (H, W, 3), at the size that is measured
+
+    def digest(self) -> str:
+        return hashlib.sha256(np.ascontiguousarray(self.pixels)).hexdigest()
 
 
 class Cells:
@@ -50,7 +55,7 @@ class Cells:
             __version__,
             network.weights.fingerprint(),
             original.pixels.shape,
-            hashlib.sha256(np.ascontiguousarray(original.pixels)).hexdigest(),
+            original.digest(),
             ASKED[what],
             self._steps,
             self._seed,
@@ -62,4 +67,4 @@ class Cells:
 
 def _plain(name: str) -> str:
     """For a file's name: of a path its last part, and no strange letters."""
-    return re.sub(r"[^\w.]+", "-", Path(name).stem).strip("-") or "picture"
+    return re.sub(r"[^\w.]+", "-", Path(name).stem).strip("-")[:_LONGEST] or "picture"

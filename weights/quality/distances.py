@@ -42,8 +42,10 @@ def texture_distances(picture: np.ndarray, original: np.ndarray) -> dict[str, fl
 
 
 def own_distances(original: np.ndarray) -> dict[str, float]:
-    """What is on the white fields of a chess board against what is on the black ones: the
-    distance that two pieces of one and the same picture have, because pieces are finite."""
+    """Patches on the white fields of a chess board against those on the black ones: the distance
+    that two pieces of one and the same picture have, because pieces are finite. A rough yardstick:
+    a patch counts where its corner lies, so that at the coarse levels those of either colour
+    overlap, and each cloud has half as many points as a whole picture's."""
     white, black, all_points = [], [], []
     for points, is_white in _clouds(original):
         count = min(np.count_nonzero(is_white), np.count_nonzero(~is_white))

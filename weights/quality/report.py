@@ -45,17 +45,26 @@ def _picture_means(found: dict[str, dict[str, dict[str, float]]], network: str) 
 
 def in_words(result: dict[str, Any], fingerprint: str) -> str:
     """How far the network of this fingerprint was from the pictures, and how far the others."""
+    try:
+        return _in_words(result, fingerprint)
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"the result of `measure` is inconsistent: {error!r}") from error
+
+
+def _in_words(result: dict[str, Any], fingerprint: str) -> str:
     names = [n for n, facts in result["networks"].items() if facts["fingerprint"] == fingerprint]
     if not names:
         raise InputError(
             f"the network of fingerprint {fingerprint[:12]}… is not among those measured"
         )
     distances = {name: row[_MEAN] for name, row in result["means"].items()}
+    pictures = result["pictures"]
+    longest = max(max(facts["size"]) for facts in pictures.values())
     others = (f"{n} {d:.3f}" for n, d in distances.items() if n != names[0])
     return (
         f"texture distance {distances[names[0]]:.3f} ({', '.join(others)}), mean of "
-        f"{len(result['textures'])} pictures at {result['size']} pixels, {result['steps']} steps a "
-        "size"
+        f"{len(pictures)} at {longest} pixels, {result['steps']} steps a size: "
+        f"{', '.join(pictures)}"
     )
 
 
