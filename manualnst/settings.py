@@ -32,8 +32,8 @@ ALL, GEOMETRIC = "all", "geometric"
 
 AVERAGES = ("anew", "kept")
 
-# Shallow layers count for more: textures come out nearer to the style's then at every scale
-# (measured as weights/README.md tells), and what is painted in them keeps its form.
+# Shallow layers count for more: by the measure of weights/quality textures came out nearer to the
+# style's with these shares than with equal ones, and what is painted in them keeps its form.
 STYLE_LAYERS = {
     "pixels": 5.0,
     "relu1_1": 5.0,
