@@ -28,6 +28,7 @@ from .options import (
     LAYERS_HELP,
     add_look_options,
     add_network_options,
+    add_picture_arguments,
     add_report_options,
     chosen_report,
     given_settings,
@@ -45,8 +46,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "and a JSON file. Let nothing else run meanwhile.",
         epilog=LAYERS_HELP,
     )
-    parser.add_argument("content", nargs="?", metavar="CONTENT", help="what to paint")
-    parser.add_argument("styles", nargs="*", metavar="STYLE", help="how to paint it")
+    add_picture_arguments(parser)
     written = parser.add_argument_group("what is written")
     written.add_argument(
         "-o",

@@ -11,6 +11,8 @@ from .console import BAD_INPUT, complain
 from .interrupts import Interrupts
 from .options import (
     LAYERS_HELP,
+    add_mask_option,
+    add_picture_arguments,
     add_report_options,
     add_settings_options,
     chosen_report,
@@ -59,16 +61,8 @@ def _add_sweep_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog=f"{textwrap.fill(LAYERS_HELP)}\n{_SWEEP_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("content", nargs="?", metavar="CONTENT", help="what to paint")
-    parser.add_argument(
-        "styles", nargs="*", metavar="STYLE", help="how to paint it; several are blended"
-    )
-    parser.add_argument(
-        "--masks",
-        nargs="+",
-        metavar="MASK",
-        help="where it is painted: one for each STYLE in their order, or one for all, as in `run`",
-    )
+    add_picture_arguments(parser)
+    add_mask_option(parser)
     group = parser.add_argument_group("what is varied (after the pictures)")
     group.add_argument(
         "--vary",

@@ -24,6 +24,23 @@ LAYERS_HELP = (
 )
 
 
+def add_picture_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("content", nargs="?", metavar="CONTENT", help="what to paint")
+    parser.add_argument(
+        "styles", nargs="*", metavar="STYLE", help="how to paint it; several are blended"
+    )
+
+
+def add_mask_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--masks",
+        nargs="+",
+        metavar="MASK",
+        help="pictures of the shape of CONTENT, one for each STYLE in their order, or one for all: "
+        "white where it is painted, black where CONTENT stays, grey in between",
+    )
+
+
 _SETTINGS = ("preset", *(f.name for f in fields(Settings)))
 
 

@@ -17,6 +17,8 @@ from ..samples import CONTENT, STYLES
 from .interrupts import Interrupts
 from .options import (
     LAYERS_HELP,
+    add_mask_option,
+    add_picture_arguments,
     add_report_options,
     add_settings_options,
     chosen_report,
@@ -38,17 +40,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         f"({', '.join((CONTENT, *STYLES))}).",
         epilog=LAYERS_HELP,
     )
-    parser.add_argument("content", nargs="?", metavar="CONTENT", help="what to paint")
-    parser.add_argument(
-        "styles", nargs="*", metavar="STYLE", help="how to paint it; several are blended"
-    )
-    parser.add_argument(
-        "--masks",
-        nargs="+",
-        metavar="MASK",
-        help="pictures of the shape of CONTENT, one for each STYLE in their order, or one for all: "
-        "white where it is painted, black where CONTENT stays, grey in between",
-    )
+    add_picture_arguments(parser)
+    add_mask_option(parser)
     _add_output_options(parser.add_argument_group("what is written"))
     add_settings_options(parser)
     add_report_options(parser.add_argument_group("what is told"))
