@@ -5,8 +5,11 @@
 First that every kernel, and whole evaluations with every loss, agree with NumPy in float64; only
 then times: of an evaluation against PyTorch's autograd on the same card in the same process, of
 convolutions alone, of the other losses, of the optimiser, and of a run from the command line. Needs
-CuPy; without PyTorch there is nothing to compare with. The result is written after every part, so
-that a run that is cut off keeps the others. Parts are left out, and told of, once SECONDS are over.
+CuPy; without PyTorch there is nothing to compare with.
+
+Every part has a process of its own, as a kernel that reads where it must not, or never ends, is the
+end of its process: the others still count, and of that one what it had found before. Parts are left
+out, and told of, once SECONDS are over.
 """
 
 import argparse
@@ -16,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,46 +112,44 @@ def kernels_are_right(card) -> dict[str, Any]:
     return {"largest error": largest, "wrong": wrong}
 
 
-def evaluation_is_right(card) -> dict[str, Any]:
+def evaluations_are_right(card) -> Iterator[tuple[str, Callable]]:
     """Of the full VGG-19, by precision, against NumPy in float64."""
     problem = make_problem(128, "vgg19")
-    double = problem.to("float64")
-    network = Network(double.weights, backend=get_backend("numpy"), dtype=np.float64)
-    expected = Objective(network, double.content, double.style, double.losses)(double.x)
-    found = {}
+    expected, x = on(get_backend("numpy"), problem.to("float64"))
+    expected = expected(x)
     for precision in PRECISIONS:
-        evaluate, x = ours(card, problem, precision)
-        for _ in range(3):  # plain, recorded, played
-            evaluation = evaluate(x)
-        gradient = to_host(evaluation.dL_dx)
-        error = np.linalg.norm(gradient - expected.dL_dx) / np.linalg.norm(expected.dL_dx)
-        found[precision] = {
-            "loss": abs(evaluation.loss / expected.loss - 1),
-            "gradient": float(error),
-            "right": bool(error <= LIMITS[precision]),
-        }
-    return found
+        yield precision, lambda p=precision: evaluation_is_right(card, problem, p, expected)
 
 
-def losses_are_right(card, problem) -> dict[str, Any]:
+def evaluation_is_right(card, problem, precision: str, expected) -> dict[str, Any]:
+    evaluate, x = ours(card, problem, precision)
+    for _ in range(3):  # plain, recorded, played
+        evaluation = evaluate(x)
+    gradient = to_host(evaluation.dL_dx)
+    error = np.linalg.norm(gradient - expected.dL_dx) / np.linalg.norm(expected.dL_dx)
+    return {
+        "loss": abs(evaluation.loss / expected.loss - 1),
+        "gradient": float(error),
+        "right": bool(error <= LIMITS[precision]),
+    }
+
+
+def losses_are_right(card, problem) -> Iterator[tuple[str, Callable]]:
     """Each with its gradient, of one small problem in double precision."""
-    found = {}
     for name in LOSSES:
-        changed, masks = with_loss(name, problem.to("float64"))
-        expected, x = on(get_backend("numpy"), changed, masks)
-        expected = expected(x)
-        evaluate, x = on(Backend(card), changed, masks)
-        try:
-            for _ in range(3):  # plain, recorded, played
-                evaluation = evaluate(x)
-            away = np.linalg.norm(to_host(evaluation.dL_dx) - expected.dL_dx)
-            error = float(away / np.linalg.norm(expected.dL_dx))
-            loss = abs(evaluation.loss / expected.loss - 1)
-            right = bool(max(loss, error) <= LOSSES_LIMIT)
-            found[name] = {"loss": loss, "gradient": error, "right": right}
-        except Exception as failure:  # the others still count
-            found[name] = {"right": False, "failed": f"{failure!r:.300}"}
-    return found
+        yield name, lambda n=name: loss_is_right(card, *with_loss(n, problem.to("float64")))
+
+
+def loss_is_right(card, problem, masks) -> dict[str, Any]:
+    expected, x = on(get_backend("numpy"), problem, masks)
+    expected = expected(x)
+    evaluate, x = on(Backend(card), problem, masks)
+    for _ in range(3):  # plain, recorded, played
+        evaluation = evaluate(x)
+    away = np.linalg.norm(to_host(evaluation.dL_dx) - expected.dL_dx)
+    error = float(away / np.linalg.norm(expected.dL_dx))
+    loss = abs(evaluation.loss / expected.loss - 1)
+    return {"loss": loss, "gradient": error, "right": bool(max(loss, error) <= LOSSES_LIMIT)}
 
 
 def with_loss(name: str, problem):
@@ -202,33 +203,41 @@ def in_turns(cupy, calls: dict[str, Callable], repeats: int) -> dict[str, dict]:
     }
 
 
-def rates(cupy) -> dict[str, float]:
+def rates(cupy) -> Iterator[tuple[str, Callable]]:
     """What the card can do: bytes per second of a copy, operations per second of a product."""
+    yield "copy, bytes per second", lambda: bytes_per_second(cupy)
+    for name, tf32 in [("float32", False), ("tf32", True), ("float16", True), ("bfloat16", True)]:
+        dtype = "float32" if name == "tf32" else name
+        yield (
+            f"{name} product, operations per second",
+            lambda d=dtype, t=tf32: operations_per_second(cupy, d, t),
+        )
+
+
+def bytes_per_second(cupy) -> float:
     source = cupy.empty(1 << 28, np.float32)
     target = cupy.empty_like(source)
-    copying = in_turns(cupy, {"copy": lambda _: cupy.copyto(target, source)}, 5)["copy"]["median"]
-    found = {"copy, bytes per second": 2 * source.nbytes / copying}
+    seconds = in_turns(cupy, {"copy": lambda _: cupy.copyto(target, source)}, 5)
+    return 2 * source.nbytes / seconds["copy"]["median"]
+
+
+def operations_per_second(cupy, dtype: str, tf32: bool) -> float:
     import torch
 
-    for name, dtype, tf32 in [
-        ("float32", torch.float32, False),
-        ("tf32", torch.float32, True),
-        ("float16", torch.float16, True),
-        ("bfloat16", torch.bfloat16, True),
-    ]:
-        torch.backends.cuda.matmul.allow_tf32 = tf32
-        A, B = (torch.randn(8192, 8192, device="cuda", dtype=dtype) for _ in range(2))
-        took = in_turns(cupy, {name: lambda _, A=A, B=B: A @ B}, 3)[name]["median"]
-        found[f"{name} product, operations per second"] = 2 * 8192**3 / took
-    return found
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    A, B = (torch.randn(8192, 8192, device="cuda", dtype=getattr(torch, dtype)) for _ in range(2))
+    seconds = in_turns(cupy, {"product": lambda _: A @ B}, 3)
+    return 2 * 8192**3 / seconds["product"]["median"]
 
 
-def torch_sides(problem, precision: str) -> Iterator[tuple[str, Callable]]:
-    """PyTorch's evaluation, in the ways in which it may be fastest."""
+def torch_sides(problem, precision: str) -> Iterator[tuple[str, Callable[[], Callable]]]:
+    """PyTorch's evaluation, in the ways in which it may be fastest: each as a function that makes
+    the call to be timed. A call returns its loss."""
     import torch
 
     from manualnst_bench import torch_objective as reference
 
+    torch.compiler.reset()  # or it would compile for any size, having seen another one
     tf32 = precision not in ("float32", "tf32x3")
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
     torch.backends.cudnn.benchmark = True
@@ -241,18 +250,26 @@ def torch_sides(problem, precision: str) -> Iterator[tuple[str, Callable]]:
         )
         objective = reference.TorchObjective(vgg, content, style, problem.losses)
         inputs = [(x * share).contiguous(memory_format=layout) for share in (1.0, 0.99, 0.98)]
-        for kind, loss_of in [("", objective), ("-compiled", torch.compile(objective))]:
 
-            def evaluate(n, loss_of=loss_of, inputs=inputs):
+        def plain(loss_of=objective, inputs=inputs):
+            def evaluate(n):
                 picture = inputs[n % 3].detach().requires_grad_()
                 with torch.autocast("cuda", dtype=half, enabled=half is not None):
                     loss = loss_of(picture)
                 torch.autograd.grad(loss, picture)
                 return loss.item()
 
-            yield f"{name}{kind}", evaluate
-            if not kind:
-                yield f"{name}-graph", _captured(torch, evaluate_only(torch, objective, half), x)
+            return evaluate
+
+        def captured(objective=objective, x=x):
+            return _captured(torch, evaluate_only(torch, objective, half), x)
+
+        def compiled(objective=objective, plain=plain):
+            return plain(torch.compile(objective, dynamic=False))
+
+        yield name, plain
+        yield f"{name}-graph", captured
+        yield f"{name}-compiled", compiled
 
 
 def evaluate_only(torch, objective, half) -> Callable:
@@ -265,7 +282,7 @@ def evaluate_only(torch, objective, half) -> Callable:
 
 
 def _captured(torch, evaluate: Callable, x) -> Callable:
-    """The same as a CUDA graph."""
+    """The same as a CUDA graph, which is spared to copy the picture in and the gradient out."""
     picture = x.detach().clone().requires_grad_()
     apart = torch.cuda.Stream()
     apart.wait_stream(torch.cuda.current_stream())
@@ -284,44 +301,56 @@ def _captured(torch, evaluate: Callable, x) -> Callable:
     return replay
 
 
-def evaluations(card, cupy, size: int, precision: str) -> dict[str, Any]:
+def evaluations(card, cupy, size: int) -> Iterator[tuple[str, Callable]]:
+    """By precision; PyTorch's float32 is compared with both of ours that have as many bits."""
     problem = make_problem(size, "vgg19")
-    objective, x = ours(card, problem, precision)
-    inputs = [x, x * np.float32(0.99), x * np.float32(0.98)]
-    calls: dict[str, Callable] = {"manualnst": lambda n: objective(inputs[n % 3])}
-    left_out = {}
+    for precisions in (("tf32",), ("float32", "tf32x3"), ("bfloat16",), ("float16",)):
+        yield " ".join(precisions), lambda p=precisions: evaluation(card, cupy, problem, p)
+
+
+def evaluation(card, cupy, problem, precisions: Sequence[str]) -> dict[str, Any]:
+    calls: dict[str, Callable] = {}
+    losses, left_out = {}, {}
+    for precision in precisions:
+        objective, x = ours(card, problem, precision)
+        inputs = [x, x * np.float32(0.99), x * np.float32(0.98)]
+        calls[precision] = lambda n, o=objective, i=inputs: o(i[n % 3]).loss
+        losses[precision] = calls[precision](0)
     try:
-        for name, call in torch_sides(problem, precision):
+        for name, make in torch_sides(problem, precisions[0]):
             try:
-                call(0)
+                call = make()
+                losses[name] = call(0)
                 calls[name] = call
             except Exception as error:  # such a side is left out, with its reason
                 left_out[name] = f"{error!r:.200}"
     except ImportError as error:
         left_out["torch"] = str(error)
     seconds = in_turns(cupy, calls, EVALUATIONS)
-    gflop = flops.evaluation(problem.weights, problem.losses.style_layers, size)
-    others = {name: s["median"] for name, s in seconds.items() if name != "manualnst"}
-    own = seconds["manualnst"]["median"]
+    size = max(problem.x.shape)
+    operations = flops.evaluation(problem.weights, problem.losses.style_layers, size) * 1e9
+    medians = {name: s["median"] for name, s in seconds.items()}
+    best = min((m for name, m in medians.items() if name not in precisions), default=None)
     return {
         "size": size,
-        "precision": precision,
+        "losses": {name: repr(loss) for name, loss in losses.items()},  # JSON knows no infinity
         "seconds": seconds,
-        "operations per second": gflop * 1e9 / own,
-        "ratio to the fastest other": own / min(others.values()) if others else None,
+        "operations per second": {name: operations / medians[name] for name in precisions},
+        "ratio to the fastest other": {name: best and medians[name] / best for name in precisions},
         "left out": left_out,
     }
 
 
-def further_losses(card, cupy) -> dict[str, dict]:
+def further_losses(card, cupy) -> Iterator[tuple[str, Callable]]:
     """Seconds of an evaluation of the full VGG-19 with each, at 512 x 512."""
-    problem, found = make_problem(512, "vgg19"), {}
-    for name in LOSSES:
+    problem = make_problem(512, "vgg19")
+
+    def seconds_with(name: str) -> dict:
         evaluate, x = on(Backend(card), *with_loss(name, problem))
-        calls = {name: lambda _, evaluate=evaluate, x=x: evaluate(x)}
-        found |= in_turns(cupy, calls, 2)
-        card.give_back()
-    return found
+        return in_turns(cupy, {name: lambda _: evaluate(x)}, 2)[name]
+
+    for name in LOSSES:
+        yield name, lambda n=name: seconds_with(n)
 
 
 def convolutions(card, cupy) -> list[dict]:
@@ -390,41 +419,67 @@ def run_from_the_command_line() -> dict[str, Any]:
     return {"seconds": seconds}
 
 
+# Part by part. A part gives names and functions, one after the other, of what is to be found.
+
+PARTS: dict[str, Callable[[Any], Iterator[tuple[str, Callable]]]] = {
+    "kernels": lambda card: iter([("all", lambda: kernels_are_right(card))]),
+    "evaluations are right": evaluations_are_right,
+    "losses are right": lambda card: losses_are_right(card, make_problem(64, "vgg19")),
+    "run": lambda card: iter([("500 steps at 512", run_from_the_command_line)]),
+    "rates": lambda card: rates(card.cupy),
+    "evaluation 512": lambda card: evaluations(card, card.cupy, 512),
+    "evaluation 1024": lambda card: evaluations(card, card.cupy, 1024),
+    "optimiser": lambda card: iter([("at 512", lambda: optimiser(card, card.cupy))]),
+    "convolutions": lambda card: iter([("all", lambda: convolutions(card, card.cupy))]),
+    "further losses": lambda card: further_losses(card, card.cupy),
+}
+
+
+def find(part: str, path: Path) -> None:
+    """One part, written as far as it has come after each of its items."""
+    found: dict[str, Any] = {}
+    card = open_card()
+    for name, function in PARTS[part](card):
+        try:
+            found[name] = function()
+            json.dumps(found[name], allow_nan=False)
+        except Exception as error:  # the others still count
+            found[name] = {"failed": f"{error!r:.1000}"}
+        card.give_back()
+        print(f"{part}, {name}: {json.dumps(found[name], indent=1)}", flush=True)
+        path.write_text(json.dumps(found), encoding="utf-8")
+
+
+def found_apart(part: str, seconds: float) -> dict[str, Any]:
+    """What `find` has found, in a process of its own, within this time."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "part.json"
+        try:
+            code = subprocess.run(
+                [sys.executable, str(HERE), str(path), "--part", part], timeout=seconds
+            ).returncode
+            ended = {"ended": f"with exit code {code}"} if code else {}
+        except subprocess.TimeoutExpired:
+            ended = {"ended": f"cut off after {seconds:.0f} s"}
+        return (json.loads(path.read_text("utf-8")) if path.exists() else {}) | ended
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("result", type=Path)
-    result_path = parser.parse_args().result
+    parser.add_argument("--part", choices=PARTS, help="this one alone")
+    args = parser.parse_args()
+    if args.part:
+        find(args.part, args.result)
+        return 0
     began = time.monotonic()
-    card = open_card()
-    cupy = card.cupy
     result: dict[str, Any] = {"facts": facts()}
-    parts: dict[str, Callable] = {
-        "kernels": lambda: kernels_are_right(card),
-        "evaluation": lambda: evaluation_is_right(card),
-        "losses": lambda: losses_are_right(card, make_problem(64, "vgg19")),
-        "run": run_from_the_command_line,
-        "rates": lambda: rates(cupy),
-        "convolutions": lambda: convolutions(card, cupy),
-        "optimiser": lambda: optimiser(card, cupy),
-        "further losses": lambda: further_losses(card, cupy),
-    }
-    for size in SIZES:
-        for precision in ("tf32", "tf32x3", "float32", "bfloat16", "float16"):
-            parts[f"evaluation {size} {precision}"] = lambda s=size, p=precision: evaluations(
-                card, cupy, s, p
-            )
-    for name, part in parts.items():
-        if time.monotonic() - began > SECONDS:
-            result[name] = "left out: no time was left"
-            continue
-        try:
-            result[name] = part()
-        except Exception as error:  # the other parts still count
-            result[name] = {"failed": f"{error!r:.1000}"}
-        print(name, json.dumps(result[name], indent=1), flush=True)
-        result_path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    for part in PARTS:
+        left = SECONDS - (time.monotonic() - began)
+        result[part] = found_apart(part, left) if left > 0 else "left out: no time was left"
+        args.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     result["facts afterwards"] = facts()["nvidia-smi"]
-    result_path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    args.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 0
 
 

@@ -29,6 +29,9 @@ class Vgg(nn.Module):
         """`weights` has `layers`, name → (w (3, 3, C_in, C_out), b), and `preprocessing`."""
         super().__init__()
         self.preprocessing = weights.preprocessing
+        for name in ("mean", "std"):  # buffers go to a card with the filters, once
+            values = torch.tensor(getattr(weights.preprocessing, name), dtype=torch.float64)
+            self.register_buffer(name, values[:, None, None], persistent=False)
         self.places = {}  # name of a ReLU's map → its place in `features`
         layers = []
         for name in layer_names():
@@ -55,9 +58,8 @@ class Vgg(nn.Module):
 
     def normalise(self, x: Tensor) -> Tensor:
         how = self.preprocessing
-        mean, std = (x.new_tensor(values)[:, None, None] for values in (how.mean, how.std))
         ordered = x.flip(1) if how.channels == "BGR" else x
-        return (how.range * ordered - mean) / std
+        return (how.range * ordered - self.mean.to(x.dtype)) / self.std.to(x.dtype)
 
 
 def layer_names() -> list[str]:

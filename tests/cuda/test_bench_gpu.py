@@ -1,6 +1,7 @@
 """bench/gpu/measure.py as far as it can be tried without a card: it tells right from wrong."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
@@ -18,11 +19,12 @@ PATH = Path(__file__).parents[2] / "bench/gpu/measure.py"
 
 
 @pytest.fixture
-def measure(monkeypatch):
+def measure(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "path", list(sys.path))
     spec = importlib.util.spec_from_file_location("measure_gpu", PATH)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.FOUND = tmp_path / "found.json"
     for name in ("CASES", "PRODUCTS"):
         few = {"gram (7, 9, 5)": pairs.PRODUCTS["gram (7, 9, 5)"]}
         monkeypatch.setattr(pairs, name, few)
@@ -54,14 +56,36 @@ def test_losses_that_are_wrong_or_fail_are_told(measure, cupy, monkeypatch):
     problem = Problem(small_weights(last="conv3_2", widths=(6, 9, 8)), *pictures, settings)
     few = {name: measure.LOSSES[name] for name in ("chained", "histogram", "nine-point", "product")}
     monkeypatch.setattr(measure, "LOSSES", few)
-    found = measure.losses_are_right(Card(cupy), problem)
+    found = looked_at(measure, Card(cupy), problem)
     assert found.keys() == few.keys()
     assert all(each["right"] for each in found.values()), found
     right = Backend.weighted_gram_backward
     monkeypatch.setattr(Backend, "weighted_gram_backward", lambda self, *a: 2 * right(self, *a))
     monkeypatch.setattr(Backend, "channel_order", lambda self, F: 1 / 0)
-    found = measure.losses_are_right(Card(cupy), problem)
-    assert [name for name in few if not found[name]["right"]] == ["histogram", "product"]
+    found = looked_at(measure, Card(cupy), problem)
+    assert "ZeroDivisionError" in found["histogram"]["failed"]
+    assert not found["product"]["right"] and found["chained"]["right"]
+
+
+def looked_at(measure, card, problem):
+    """What the part `losses are right` writes, of this problem."""
+    measure.PARTS["tried"] = lambda card: measure.losses_are_right(card, problem)
+    measure.open_card = lambda: card
+    measure.find("tried", measure.FOUND)
+    return json.loads(measure.FOUND.read_text())
+
+
+def test_a_part_that_dies_costs_itself_alone(measure, tmp_path, monkeypatch):
+    """As a wrong kernel would end it: what it had found before is kept."""
+    script = tmp_path / "part.py"
+    script.write_text(
+        "import os, pathlib, sys\n"
+        "pathlib.Path(sys.argv[1]).write_text('{\"before\": 1}')\n"
+        "os.abort() if sys.argv[3] == 'dies' else __import__('time').sleep(60)\n"
+    )
+    monkeypatch.setattr(measure, "HERE", script)
+    assert measure.found_apart("dies", 60) == {"before": 1, "ended": "with exit code -6"}
+    assert measure.found_apart("hangs", 2) == {"before": 1, "ended": "cut off after 2 s"}
 
 
 def test_the_facts_need_no_card(measure):
