@@ -123,10 +123,34 @@ def test_the_rate_rises_stays_and_falls_to_nothing():
 def test_minutes_become_batches_by_the_speed_so_far():
     state = train.State({}, {}, batches=10, seconds=60)
     assert train.planned(TINY, state, 10) == 100
-    state = train.State({}, {}, batches=50, seconds=300)
+    state.seconds = 600  # it became slower, but what was learned is the first half of 20
+    assert train.planned(TINY, state, 10) == 20
+    state.total = 100  # the rate is falling already
     assert train.planned(TINY, state, 10) == 100
-    state.seconds = 600  # it became slower, but the rate is falling already
-    assert train.planned(TINY, state, 10) == 100
+    assert train.planned(TINY, train.fresh_state(TINY), 1e-9) == 2  # of 1 nothing is learned
+
+
+@pytest.mark.parametrize("total", [2, 5, 6, 99, 100])
+def test_the_rate_falls_where_it_first_depends_on_the_total(total):
+    for number in range(1, total + 1):
+        changed = adam.course(number, total, 10, 0.5) != adam.course(number, 2 * total, 10, 0.5)
+        assert adam.falls(number, total, 0.5) == changed
+
+
+def test_once_the_rate_falls_the_number_of_batches_stays(drawn, tmp_path):
+    state = learned(TINY, drawn, 3, total=6)
+    train.check_total(TINY, state, 100)  # not yet
+    assert state.total is None
+    with pytest.raises(InputError, match="^--batches 5: 3 are learned .* give --batches 6 or more"):
+        train.check_total(TINY, state, 5)
+    learned(TINY, drawn, 4, state, total=6)
+    train.save_state(tmp_path / "checkpoint.npz", TINY, state)
+    state = train.load_state(tmp_path / "checkpoint.npz", TINY)
+    assert state.total == 6
+    train.check_total(TINY, state, 6)
+    for other in (3, 5, 12):
+        with pytest.raises(InputError, match=f"^--batches {other}: .* give --batches 6, or an"):
+            train.check_total(TINY, state, other)
 
 
 # Folding
@@ -160,10 +184,33 @@ def test_statistics_of_several_batches_are_those_of_all_together():
     assert sigma.min() ** 2 > EPSILON
 
 
-def test_the_command_draws_learns_goes_on_and_writes(tmp_path, capsys):
-    command.learn(TINY, tmp_path, batches=2, minutes=None, workers=1)
+def pause_after(monkeypatch, batches):
+    """Ctrl-C after so many batches; there is a checkpoint after each."""
+    learn_batch = train.learn_batch
+
+    def interrupted(plan, all_pictures, state, total):
+        if state.batches == batches:
+            raise KeyboardInterrupt
+        return learn_batch(plan, all_pictures, state, total)
+
+    monkeypatch.setattr(command, "SAVE_EVERY", -1)
+    monkeypatch.setattr(train, "learn_batch", interrupted)
+
+
+def test_the_command_draws_learns_goes_on_and_writes(tmp_path, capsys, monkeypatch):
+    pause_after(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        command.learn(TINY, tmp_path, batches=3, minutes=None, workers=1)
+    monkeypatch.undo()
+    assert not (tmp_path / "learned.h5").exists()
+    with pytest.raises(InputError, match="--batches 12: .* give --batches 3, or"):
+        command.learn(TINY, tmp_path, batches=12, minutes=None, workers=1)
     command.learn(TINY, tmp_path, batches=3, minutes=None, workers=1)
     assert "batch 3 of 3" in capsys.readouterr().out
+    state = train.load_state(tmp_path / "checkpoint.npz", TINY)
+    whole = learned(TINY, data.drawn(tmp_path, 1, 4, 4, print, workers=1), 3)
+    for name, value in whole.parameters.items():
+        np.testing.assert_array_equal(state.parameters[name], value, err_msg=name)
     weights = load_weights(tmp_path / "learned.h5")
     assert list(weights.layers) == TINY.shape.convolutions
     assert weights.provenance["batches"] == "3"

@@ -16,6 +16,7 @@ from manualnst.weights import save_weights
 
 from . import data, fold, sheet, train
 
+CHECKPOINT = "checkpoint.npz"
 HELD_OUT = 1  # further pictures of each recipe, to test with
 SAVE_EVERY = 120  # seconds
 TELL_EVERY = 30  # seconds, where there is no terminal
@@ -90,6 +91,10 @@ def learn(
 ) -> None:
     """Draw what is not drawn yet, learn what is not learned yet, write folder/learned.h5."""
     tell = Teller()
+    checkpoint = folder / CHECKPOINT
+    state = train.load_state(checkpoint, plan) if checkpoint.exists() else train.fresh_state(plan)
+    if batches:
+        train.check_total(plan, state, batches)
     every = data.drawn(
         folder,
         plan.seed,
@@ -99,8 +104,6 @@ def learn(
         workers,
     )
     pictures, held_out = every[:, : plan.pictures], every[:, plan.pictures :]
-    checkpoint = folder / "checkpoint.npz"
-    state = train.load_state(checkpoint, plan) if checkpoint.exists() else train.fresh_state(plan)
     saved, smooth = time.monotonic(), None
     with open(folder / "log.tsv", "a", encoding="utf-8") as log:
         while state.batches < (total := batches or train.planned(plan, state, minutes)):

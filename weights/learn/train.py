@@ -1,6 +1,7 @@
 """Learning: batches, steps, checkpoints. Nothing here prints."""
 
 import dataclasses
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from manualnst.errors import InputError
 from . import adam, data, network
 from .canvas import Random
 from .network import PREPROCESSING, Parameters, Shape
+
+FEWEST = 2  # batches; at the last of all the rate is 0, so of one alone nothing would be learned
 
 
 @dataclass(frozen=True)
@@ -93,17 +96,35 @@ def load_state(path: Path, plan: Plan) -> State:
 
 
 def planned(plan: Plan, state: State, minutes: float) -> int:
-    """How many batches there will be in so many minutes, at the speed so far.
+    """How many batches there will be in so many minutes, at the speed so far; but never so few
+    that the rate should have begun to fall already.
 
-    From where the rate begins to fall the number stays: the run is then the one that has this
-    number from the start.
+    From where it falls the number stays: the run is the one that has this number from the start.
     """
-    if state.total is None:
-        total = round(max(state.batches, 1) * 60 * minutes / max(state.seconds, 1))
-        if state.batches >= (1 - plan.cooling) * total:
-            state.total = total
-        return total
-    return state.total
+    if state.total is not None:
+        return state.total
+    in_time = round(max(state.batches, 1) * 60 * minutes / max(state.seconds, 1))
+    return max(in_time, _fewest(plan, state))
+
+
+def check_total(plan: Plan, state: State, total: int) -> None:
+    """Refuse a number of batches if what was learned so far is not how a run of it begins."""
+    if state.total not in (None, total):
+        raise InputError(
+            f"--batches {total}: the rate has begun to fall as it does in {state.total} batches; "
+            f"give --batches {state.total}, or another folder"
+        )
+    if state.total is None and adam.falls(state.batches, total, plan.cooling):
+        raise InputError(
+            f"--batches {total}: {state.batches} are learned already, the last of them at a higher "
+            f"rate than in a run of {total}; give --batches {_fewest(plan, state)} or more, or "
+            "another folder"
+        )
+
+
+def _fewest(plan: Plan, state: State) -> int:
+    """The shortest run that begins with what was learned so far, at a rate that did not fall."""
+    return max(FEWEST, math.ceil(state.batches / (1 - plan.cooling)))
 
 
 def learn_batch(plan: Plan, pictures: np.ndarray, state: State, total: int) -> Report:
@@ -124,6 +145,8 @@ def learn_batch(plan: Plan, pictures: np.ndarray, state: State, total: int) -> R
 
     threads.for_each(learn_part, range(plan.parts))
     gradient = {name: sum(g[name] for g in gradients) for name in state.parameters}
+    if adam.falls(number + 1, total, plan.cooling):
+        state.total = total
     rate = plan.rate * adam.course(number + 1, total, plan.warm_up, plan.cooling)
     rates = {name: rate * (plan.head_rate if ".head." in name else 1) for name in gradient}
     adam.step(state.parameters, gradient, state.moments, number + 1, rates, plan.decay * rate)
