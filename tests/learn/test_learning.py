@@ -184,6 +184,13 @@ def test_statistics_of_several_batches_are_those_of_all_together():
     assert sigma.min() ** 2 > EPSILON
 
 
+def test_the_commit_is_noted_once_for_as_long_as_it_stays():
+    state = train.State({}, {})
+    train.note_commit(state)
+    train.note_commit(state)
+    assert len(state.commits) == 1 and state.commits[0]
+
+
 def pause_after(monkeypatch, batches):
     """Ctrl-C after so many batches; there is a checkpoint after each."""
     learn_batch = train.learn_batch
@@ -199,9 +206,11 @@ def pause_after(monkeypatch, batches):
 
 def test_the_command_draws_learns_goes_on_and_writes(tmp_path, capsys, monkeypatch):
     pause_after(monkeypatch, 2)
+    monkeypatch.setattr(train, "_git", lambda *arguments: arguments[0])  # a name, and changes
     with pytest.raises(KeyboardInterrupt):
         command.learn(TINY, tmp_path, batches=3, minutes=None, workers=1)
     monkeypatch.undo()
+    monkeypatch.setattr(train, "_git", lambda *arguments: "")  # no git
     assert not (tmp_path / "learned.h5").exists()
     with pytest.raises(InputError, match="--batches 12: .* give --batches 3, or"):
         command.learn(TINY, tmp_path, batches=12, minutes=None, workers=1)
@@ -214,6 +223,7 @@ def test_the_command_draws_learns_goes_on_and_writes(tmp_path, capsys, monkeypat
     weights = load_weights(tmp_path / "learned.h5")
     assert list(weights.layers) == TINY.shape.convolutions
     assert weights.provenance["batches"] == "3"
+    assert weights.provenance["commit"] == "rev-parse + changes, then unknown"
     assert weights.provenance["normalised"]
     network_of_it = Network(weights, backend=get_backend("numpy"))
     pixels = np.random.RandomState(1).uniform(size=(48, 40, 3)).astype(np.float32)

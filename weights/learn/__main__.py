@@ -95,6 +95,7 @@ def learn(
     state = train.load_state(checkpoint, plan) if checkpoint.exists() else train.fresh_state(plan)
     if batches:
         train.check_total(plan, state, batches)
+    train.note_commit(state)
     every = data.drawn(
         folder,
         plan.seed,

@@ -2,9 +2,10 @@
 
 import dataclasses
 import math
+import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from . import adam, data, network
 from .canvas import Random
 from .network import PREPROCESSING, Parameters, Shape
 
+CODE = ":/manualnst/*.py", ":/weights/learn/*.py"  # what decides what is learned
 FEWEST = 2  # batches; at the last of all the rate is 0, so of one alone nothing would be learned
 
 
@@ -55,6 +57,7 @@ class State:
     batches: int = 0
     seconds: float = 0.0
     total: int | None = None  # batches in all, once the rate has begun to fall
+    commits: list[str] = field(default_factory=list)  # of the code, in the order of its use
 
 
 @dataclass
@@ -73,7 +76,7 @@ def fresh_state(plan: Plan) -> State:
 
 def save_state(path: Path, plan: Plan, state: State) -> None:
     facts = {"plan": dataclasses.asdict(plan), "batches": state.batches}
-    facts |= {"seconds": state.seconds, "total": state.total}
+    facts |= {"seconds": state.seconds, "total": state.total, "commits": state.commits}
     save_checkpoint(path, facts, state.parameters | state.moments)
 
 
@@ -92,7 +95,29 @@ def load_state(path: Path, plan: Plan) -> State:
         facts["batches"],
         facts["seconds"],
         facts["total"],
+        facts["commits"],
     )
+
+
+def note_commit(state: State) -> None:
+    """For the provenance: which code goes on from here."""
+    now = _commit()
+    if state.commits[-1:] != [now]:
+        state.commits.append(now)
+
+
+def _commit() -> str:
+    head, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", *CODE)
+    return (head or "unknown") + (" + changes" if changes else "")
+
+
+def _git(*arguments: str) -> str:
+    folder = Path(__file__).parent
+    try:
+        found = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
+    except OSError:  # there is no git here
+        return ""
+    return found.stdout.strip()
 
 
 def planned(plan: Plan, state: State, minutes: float) -> int:
