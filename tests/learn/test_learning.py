@@ -5,6 +5,7 @@ import pytest
 from proofs import assert_close
 
 from manualnst.backends import get_backend
+from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.errors import InputError
 from manualnst.network import Network
 from manualnst.vgg import Weights
@@ -75,6 +76,26 @@ def test_checkpoint_of_other_settings_is_refused(tmp_path):
     train.save_state(path, TINY, train.fresh_state(TINY))
     with pytest.raises(InputError, match="other settings"):
         train.load_state(path, PLAN)
+
+
+def test_checkpoint_of_other_pictures_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "checkpoint.npz"
+    train.save_state(path, TINY, train.fresh_state(TINY))
+    train.load_state(path, TINY)
+    monkeypatch.setattr(data, "code_hash", lambda: "changed")
+    with pytest.raises(InputError, match="other code has drawn; give another folder"):
+        train.load_state(path, TINY)
+
+
+def test_checkpoint_that_does_not_say_of_what_pictures_is_refused(tmp_path):
+    """As the first ones were; nor do they say where their rate began to fall."""
+    path = tmp_path / "checkpoint.npz"
+    train.save_state(path, TINY, train.fresh_state(TINY))
+    facts, arrays = load_checkpoint(path)
+    del facts["pictures"]
+    save_checkpoint(path, facts, arrays)
+    with pytest.raises(InputError, match="other code has drawn"):
+        train.load_state(path, TINY)
 
 
 def test_gradient_of_a_batch_is_that_of_its_mean_loss(drawn, monkeypatch):

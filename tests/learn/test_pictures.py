@@ -1,5 +1,7 @@
 """The pictures that are learned from, and the crops made of them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -112,6 +114,22 @@ def test_pictures_are_drawn_once_into_a_file(tmp_path):
     assert told == [1, 2, 3]
     np.testing.assert_array_equal(again, first)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_pictures_that_other_code_drew_are_not_used(tmp_path, monkeypatch):
+    told = []
+    data.drawn(tmp_path, 1, 1, 1, told.append, workers=1)
+    monkeypatch.setattr(data, "code_hash", lambda: "changed")
+    data.drawn(tmp_path, 1, 1, 1, told.append, workers=1)
+    assert told == [1, 1]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("module", ["canvas.py", "families.py", "pictures.py"])
+def test_the_hash_is_that_of_all_code_that_draws(module, monkeypatch):
+    before, read = data.code_hash(), Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path.name == module))
+    assert data.code_hash() != before
 
 
 def test_contact_sheet(tmp_path):

@@ -29,7 +29,7 @@ def drawn(
     `tell` is called with the number of recipes drawn so far. The file's name has a hash of the
     code that draws, so that no other pictures than this code's are ever learned from.
     """
-    path = folder / f"pictures-{seed}-{recipes}x{count}-{_code_hash()}.npy"
+    path = folder / f"pictures-{seed}-{recipes}x{count}-{code_hash()}.npy"
     if not path.exists():
         write_atomically(path, partial(_draw_all, seed, recipes, count, tell, workers))
     return np.load(path, mmap_mode="r")
@@ -47,7 +47,8 @@ def _draw_all(seed, recipes, count, tell, workers, path: Path) -> None:
     out.flush()
 
 
-def _code_hash() -> str:
+def code_hash() -> str:
+    """Tells pictures apart that other code has drawn."""
     digest = hashlib.sha256()
     for name in ("canvas.py", "families.py", "pictures.py"):
         digest.update(Path(__file__).with_name(name).read_bytes())

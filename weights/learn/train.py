@@ -75,8 +75,9 @@ def fresh_state(plan: Plan) -> State:
 
 
 def save_state(path: Path, plan: Plan, state: State) -> None:
-    facts = {"plan": dataclasses.asdict(plan), "batches": state.batches}
-    facts |= {"seconds": state.seconds, "total": state.total, "commits": state.commits}
+    facts = {"plan": dataclasses.asdict(plan), "pictures": data.code_hash()}
+    facts |= {"batches": state.batches, "seconds": state.seconds, "total": state.total}
+    facts["commits"] = state.commits
     save_checkpoint(path, facts, state.parameters | state.moments)
 
 
@@ -85,6 +86,11 @@ def load_state(path: Path, plan: Plan) -> State:
     asked = dataclasses.asdict(plan) | {"widths": list(plan.widths)}
     if facts.get("plan") != asked:
         raise InputError(f"{path} was learned by other settings; give another folder, or those")
+    if facts.get("pictures") != data.code_hash():
+        raise InputError(
+            f"{path} was learned from pictures that other code has drawn; give another folder, or "
+            "go on with that code"
+        )
     fresh = fresh_state(plan)
     expected = fresh.parameters | fresh.moments
     if {name: a.shape for name, a in arrays.items()} != {n: a.shape for n, a in expected.items()}:
