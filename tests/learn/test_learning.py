@@ -252,9 +252,44 @@ def test_the_command_draws_learns_goes_on_and_writes(tmp_path, capsys, monkeypat
     assert features["relu5_1"].shape == (3, 2, 7)
 
 
-def test_bad_input_is_one_line(tmp_path, capsys):
+def refused(arguments, capsys) -> str:
+    """The line that tells why."""
+    assert command.main([str(argument) for argument in arguments]) == 2
+    told = capsys.readouterr()
+    assert told.err.count("\n") == 1 and not told.out
+    return told.err
+
+
+def test_places_that_cannot_be_written_to_are_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("")
-    missing = str(tmp_path / "missing" / "sheet.png")
-    for arguments in (["sheet", missing], ["run", str(tmp_path / "file"), "--batches", "1"]):
-        assert command.main(arguments) == 2
-        assert capsys.readouterr().err.count("\n") == 1
+    refused(["sheet", tmp_path / "missing" / "sheet.png"], capsys)
+    refused(["run", tmp_path / "file", "--batches", 2], capsys)
+
+
+@pytest.mark.parametrize("name", ["learned.h5", "log.tsv", "checkpoint.npz"])
+def test_a_folder_where_a_file_should_be_is_refused_before_anything_is_drawn(
+    name, tmp_path, capsys
+):
+    (tmp_path / name).mkdir()
+    assert "it is a folder" in refused(["run", tmp_path, "--batches", 2], capsys)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        *("--batches 0", "--batches 1", "--batches -5", f"--batches {10**400}"),
+        *("--minutes 0", "--minutes -1", "--minutes nan", "--minutes inf", "--minutes 1e300"),
+        *("--batches 2 --seed -1", f"--batches 2 --seed {2**32}"),
+        *("--batches 2 --threads -2", "--batches 2 --threads 0"),
+    ],
+)
+def test_impossible_options_are_refused(options, tmp_path, capsys):
+    told = refused(["run", tmp_path / "new", *options.split()], capsys)
+    assert told.startswith(" ".join(options.split()[-2:])[:12])
+    assert "give a number from" in told
+    assert not (tmp_path / "new").exists()
+
+
+def test_impossible_seed_of_a_sheet_is_refused(tmp_path, capsys):
+    refused(["sheet", tmp_path / "sheet.png", "--seed", -1], capsys)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manualnst.errors import InputError
 from manualnst.images import load_picture
 from weights.learn import canvas, data, pictures, sheet
 from weights.learn.__main__ import main
@@ -123,6 +124,28 @@ def test_pictures_that_other_code_drew_are_not_used(tmp_path, monkeypatch):
     data.drawn(tmp_path, 1, 1, 1, told.append, workers=1)
     assert told == [1, 1]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def of_another_shape(path):
+    np.save(path, np.zeros((1, 2, SIDE, SIDE, 3), np.uint8))
+
+
+def a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def test_a_damaged_file_of_pictures_is_refused(tmp_path):
+    data.drawn(tmp_path, 1, 1, 1, print, workers=1)
+    (path,) = tmp_path.iterdir()
+    for damage in (cut, of_another_shape, lambda path: path.write_bytes(b""), a_folder):
+        damage(path)
+        with pytest.raises(InputError, match="damaged; remove it, and the pictures are drawn ag"):
+            data.drawn(tmp_path, 1, 1, 1, print, workers=1)
 
 
 @pytest.mark.parametrize("module", ["canvas.py", "families.py", "pictures.py"])

@@ -16,7 +16,8 @@ from manualnst.weights import save_weights
 
 from . import data, fold, sheet, train
 
-CHECKPOINT = "checkpoint.npz"
+CHECKPOINT, LEARNED, LOG = "checkpoint.npz", "learned.h5", "log.tsv"
+LAST_SEED = 2**32 - 1  # that NumPy takes
 HELD_OUT = 1  # further pictures of each recipe, to test with
 SAVE_EVERY = 120  # seconds
 TELL_EVERY = 30  # seconds, where there is no terminal
@@ -71,6 +72,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_command(args: argparse.Namespace) -> None:
+    check_option("--batches", args.batches, train.FEWEST, 10**9)
+    check_option("--minutes", args.minutes, 0.1, 10**6)
+    check_option("--threads", args.threads, 1, 1000)
+    check_option("--seed", args.seed, 0, LAST_SEED)
     if args.threads:
         threadpool_limits(args.threads)
     try:
@@ -81,7 +86,13 @@ def run_command(args: argparse.Namespace) -> None:
     learn(plan, args.folder, args.batches, args.minutes, args.threads or data.processors())
 
 
+def check_option(name: str, given: float | None, least: float, most: float) -> None:
+    if given is not None and not least <= given <= most:  # nor nan
+        raise InputError(f"{name} {given} is not possible; give a number from {least} to {most}")
+
+
 def sheet_command(args: argparse.Namespace) -> None:
+    check_option("--seed", args.seed, 0, LAST_SEED)
     check_writable_folder(args.file)
     save_picture(args.file, sheet.contact_sheet(args.seed, SHEET_COLUMNS) / np.float32(255))
 
@@ -90,6 +101,8 @@ def learn(
     plan: train.Plan, folder: Path, batches: int | None, minutes: float | None, workers: int
 ) -> None:
     """Draw what is not drawn yet, learn what is not learned yet, write folder/learned.h5."""
+    for name in (LEARNED, LOG):
+        check_writable_folder(folder / name)
     tell = Teller()
     checkpoint = folder / CHECKPOINT
     state = train.load_state(checkpoint, plan) if checkpoint.exists() else train.fresh_state(plan)
@@ -106,7 +119,7 @@ def learn(
     )
     pictures, held_out = every[:, : plan.pictures], every[:, plan.pictures :]
     saved, smooth = time.monotonic(), None
-    with open(folder / "log.tsv", "a", encoding="utf-8") as log:
+    with open(folder / LOG, "a", encoding="utf-8") as log:
         while state.batches < (total := batches or train.planned(plan, state, minutes)):
             report = train.learn_batch(plan, pictures, state, total)
             now = [report.loss, report.penalty, *report.right.values()]
@@ -123,8 +136,8 @@ def learn(
     unseen = percent(train.unseen(plan, state.parameters, held_out).values())
     tell(f"unseen pictures {unseen}", last=True)
     weights = fold.to_weights(plan, state, pictures, {"unseen pictures": unseen})
-    save_weights(weights, folder / "learned.h5", dtype=np.float16)
-    tell(f"written: {folder / 'learned.h5'}", last=True)
+    save_weights(weights, folder / LEARNED, dtype=np.float16)
+    tell(f"written: {folder / LEARNED}", last=True)
 
 
 def progress(plan: train.Plan, state: train.State, total: int, smooth: list[float]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from manualnst.errors import InputError
 from manualnst.files import write_atomically
 
 from . import pictures
@@ -29,14 +30,23 @@ def drawn(
     `tell` is called with the number of recipes drawn so far. The file's name has a hash of the
     code that draws, so that no other pictures than this code's are ever learned from.
     """
+    shape = (recipes, count, SIDE, SIDE, 3)
     path = folder / f"pictures-{seed}-{recipes}x{count}-{code_hash()}.npy"
     if not path.exists():
-        write_atomically(path, partial(_draw_all, seed, recipes, count, tell, workers))
-    return np.load(path, mmap_mode="r")
+        write_atomically(path, partial(_draw_all, seed, shape, tell, workers))
+    try:
+        found = np.lib.format.open_memmap(path, mode="r")
+        if found.shape != shape or found.dtype != np.uint8:
+            raise ValueError("not the array that was drawn")
+    except Exception as error:  # numpy's reader fails on damaged headers in a dozen ways
+        raise InputError(
+            f"cannot read {path}, or it is damaged; remove it, and the pictures are drawn again"
+        ) from error
+    return found
 
 
-def _draw_all(seed, recipes, count, tell, workers, path: Path) -> None:
-    shape = (recipes, count, SIDE, SIDE, 3)
+def _draw_all(seed, shape, tell, workers, path: Path) -> None:
+    recipes, count = shape[:2]
     out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     draw = partial(pictures.draw_recipe, seed, pictures=count)
     # Processes that are started anew, as one with BLAS' threads in it must not be forked.
