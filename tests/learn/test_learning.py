@@ -11,7 +11,7 @@ from manualnst.network import Network
 from manualnst.vgg import Weights
 from manualnst.weights import load_weights
 from weights.learn import __main__ as command
-from weights.learn import adam, data, fold, network, pictures, train
+from weights.learn import adam, data, fold, network, pictures, sheet, train
 from weights.learn.layers import EPSILON
 
 PLAN = train.Plan(
@@ -264,6 +264,23 @@ def test_places_that_cannot_be_written_to_are_refused(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     refused(["sheet", tmp_path / "missing" / "sheet.png"], capsys)
     refused(["run", tmp_path / "file", "--batches", 2], capsys)
+
+
+def test_ctrl_c_tells_how_it_goes_on(tmp_path, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(data, "drawn", interrupted)
+    monkeypatch.setattr(sheet, "contact_sheet", interrupted)
+    for arguments, told in (
+        (["run", str(tmp_path), "--batches", "2"], "stopped before the first checkpoint; the same"),
+        (["sheet", str(tmp_path / "sheet.png")], "stopped\n"),
+    ):
+        assert command.main(arguments) == 130
+        assert told in capsys.readouterr().err
+    train.save_state(tmp_path / "checkpoint.npz", train.Plan(), train.fresh_state(train.Plan()))
+    assert command.main(["run", str(tmp_path), "--batches", "2"]) == 130
+    assert "goes on from the last checkpoint" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["learned.h5", "log.tsv", "checkpoint.npz"])

@@ -48,9 +48,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print(f"\nstopped{outlook(args)}", file=sys.stderr)
         return 130
     return 0
+
+
+def outlook(args: argparse.Namespace) -> str:
+    """What a command that was stopped does when it is given again."""
+    if args.command is not run_command:
+        return ""
+    if (args.folder / CHECKPOINT).exists():
+        return "; the same command goes on from the last checkpoint"
+    return " before the first checkpoint; the same command begins anew"
 
 
 def parser() -> argparse.ArgumentParser:

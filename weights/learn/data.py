@@ -6,6 +6,7 @@ A batch is a function of the seed and its number alone, so learning can be resum
 import hashlib
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
@@ -46,11 +47,16 @@ def drawn(
 
 
 def _draw_all(seed, shape, tell, workers, path: Path) -> None:
+    for left in path.parent.glob(f".{'[0-9a-f]' * 16}.npy"):
+        if left != path:
+            left.unlink()  # of a process that was killed while it drew: a gigabyte
     recipes, count = shape[:2]
     out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     draw = partial(pictures.draw_recipe, seed, pictures=count)
     # Processes that are started anew, as one with BLAS' threads in it must not be forked.
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    # Ctrl-C reaches them too, but it is this process that ends them.
+    ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    with multiprocessing.get_context("spawn").Pool(workers, **ignore) as pool:
         for n, recipe in enumerate(pool.imap(draw, range(recipes))):
             out[n] = recipe
             tell(n + 1)
