@@ -27,6 +27,7 @@ PLAN = train.Plan(
 TINY = train.Plan(
     recipes=4, pictures=3, widths=(3, 4, 5, 6, 7), side=16, batch=4, warm_up=2, cooling=0.5
 )
+LEARN_BATCH = train.learn_batch  # that a test can interrupt
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +206,27 @@ def test_statistics_of_several_batches_are_those_of_all_together():
     assert sigma.min() ** 2 > EPSILON
 
 
+def log_of(folder):
+    lines = (folder / "log.tsv").read_text().splitlines()
+    return [line.split("\t") for line in lines]
+
+
+def test_the_log_has_every_batch_once_though_learning_was_killed(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command, "LOG_EVERY", 1)
+    pause_after(monkeypatch, 2)
+    with pytest.raises(KeyboardInterrupt):
+        command.learn(TINY, tmp_path, batches=5, minutes=None, workers=1)
+    with open(tmp_path / "log.tsv", "a") as log:
+        log.write("3\tlearned after the checkpoint\n")
+    pause_after(monkeypatch, 4)
+    with pytest.raises(KeyboardInterrupt):
+        command.learn(TINY, tmp_path, batches=5, minutes=None, workers=1)
+    header, *lines = log_of(tmp_path)
+    assert header[:3] == ["batch", "seconds", "loss"] and header[-1] == "conv5_1"
+    assert [line[0] for line in lines] == ["1", "2", "3", "4"]
+    assert {len(line) for line in lines} == {len(header)}
+
+
 def test_the_commit_is_noted_once_for_as_long_as_it_stays():
     state = train.State({}, {})
     train.note_commit(state)
@@ -214,12 +236,11 @@ def test_the_commit_is_noted_once_for_as_long_as_it_stays():
 
 def pause_after(monkeypatch, batches):
     """Ctrl-C after so many batches; there is a checkpoint after each."""
-    learn_batch = train.learn_batch
 
     def interrupted(plan, all_pictures, state, total):
         if state.batches == batches:
             raise KeyboardInterrupt
-        return learn_batch(plan, all_pictures, state, total)
+        return LEARN_BATCH(plan, all_pictures, state, total)
 
     monkeypatch.setattr(command, "SAVE_EVERY", -1)
     monkeypatch.setattr(train, "learn_batch", interrupted)

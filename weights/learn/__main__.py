@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from manualnst.errors import InputError
-from manualnst.files import check_writable_folder
+from manualnst.files import check_writable_folder, read_bytes, write_atomically
 from manualnst.images import save_picture
 from manualnst.machine import format_duration
 from manualnst.weights import save_weights
@@ -22,6 +22,7 @@ HELD_OUT = 1  # further pictures of each recipe, to test with
 SAVE_EVERY = 120  # seconds
 TELL_EVERY = 30  # seconds, where there is no terminal
 LOG_EVERY = 50  # batches
+LOG_BYTES = 2**26
 MEMORY = 0.98  # of the smoothed numbers shown
 SHEET_COLUMNS = 6
 
@@ -128,6 +129,7 @@ def learn(
     )
     pictures, held_out = every[:, : plan.pictures], every[:, plan.pictures :]
     saved, smooth = time.monotonic(), None
+    begin_log(folder / LOG, plan, state.batches)
     with open(folder / LOG, "a", encoding="utf-8") as log:
         while state.batches < (total := batches or train.planned(plan, state, minutes)):
             report = train.learn_batch(plan, pictures, state, total)
@@ -147,6 +149,15 @@ def learn(
     weights = fold.to_weights(plan, state, pictures, {"unseen pictures": unseen})
     save_weights(weights, folder / LEARNED, dtype=np.float16)
     tell(f"written: {folder / LEARNED}", last=True)
+
+
+def begin_log(path: Path, plan: train.Plan, batches: int) -> None:
+    """A header, and what there is up to the checkpoint; what came after it is learned again."""
+    old = read_bytes(path, LOG_BYTES).decode(errors="replace") if path.exists() else ""
+    lines = [line.split("\t") for line in old.splitlines()]
+    kept = ["\t".join(line) for line in lines if line[0].isdecimal() and int(line[0]) <= batches]
+    header = "\t".join(["batch", "seconds", "loss", "penalty", *plan.shape.heads])
+    write_atomically(path, lambda new: new.write_text("\n".join([header, *kept, ""]), "utf-8"))
 
 
 def progress(plan: train.Plan, state: train.State, total: int, smooth: list[float]) -> str:
