@@ -138,7 +138,10 @@ def orthogonal(random: Random) -> np.ndarray:
 
 @cache
 def noise_table() -> np.ndarray:
-    """Grain to be added to crops, drawn once: (64, 128, 128, 3)."""
+    """Grain to be added to crops, drawn once: (64, 128, 128, 3).
+
+    Crops of 64 read a quarter of it; of another size it would be other grain, another network.
+    """
     return Random(5).standard_normal((64, 128, 128, 3)).astype(np.float32)
 
 

@@ -42,7 +42,7 @@ def to_weights(
 
 
 def _crops(plan: train.Plan, pictures: np.ndarray) -> Iterator[np.ndarray]:
-    """Parts of batches as in learning, but of batch numbers that are not reached there."""
+    """Parts of batches as in learning, but drawn by lot from a stream of their own."""
     total = plan.recipes * plan.pictures
     for number in range(PARTS):
         random = Random([plan.seed, 5, number])

@@ -70,6 +70,8 @@ class Report:
 
 
 def fresh_state(plan: Plan) -> State:
+    # Some streams here and in fold.py are a recipe's too ([seed, n], [seed, n, 1 + k] there). It
+    # does no harm, as they serve other ends; others would make another network of each seed.
     parameters = network.draw_parameters(plan.shape, Random([plan.seed, 2]))
     return State(parameters, adam.fresh_moments(parameters))
 
