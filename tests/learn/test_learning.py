@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from proofs import assert_close
 
+from manualnst import samples
 from manualnst.backends import get_backend
 from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.errors import InputError
@@ -119,6 +120,13 @@ def test_gradient_of_a_batch_is_that_of_its_mean_loss(drawn, monkeypatch):
 
 
 # Adam and the rate's course
+
+
+def test_steps_are_counted_from_one(drawn, monkeypatch):
+    numbers = []
+    monkeypatch.setattr(adam, "step", lambda p, g, m, number, *rest: numbers.append(number))
+    learned(TINY, drawn, 3)
+    assert numbers == [1, 2, 3]
 
 
 def test_adam_by_hand():
@@ -246,6 +254,35 @@ def pause_after(monkeypatch, batches):
     monkeypatch.setattr(train, "learn_batch", interrupted)
 
 
+def test_scale_is_that_of_samples_and_recipes(drawn, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        fold, "normalise_filters", lambda weights, shown, **_: seen.extend(shown) or weights
+    )
+    fold.to_weights(TINY, train.fresh_state(TINY), drawn, {})
+    assert len(seen) == 1 + len(samples.STYLES) + len(drawn)
+    np.testing.assert_array_equal(np.stack(seen[-len(drawn) :]), np.float32(drawn[:, 0]) / 255)
+
+
+def test_what_is_tested_with_was_not_learned_from(tmp_path, monkeypatch):
+    learned_from, tested = [], []
+
+    def learn_batch(plan, all_pictures, state, total):
+        learned_from.append(all_pictures)
+        return LEARN_BATCH(plan, all_pictures, state, total)
+
+    def unseen(plan, parameters, held_out):
+        tested.append(held_out)
+        return dict.fromkeys(plan.shape.heads, 0.0)
+
+    monkeypatch.setattr(train, "learn_batch", learn_batch)
+    monkeypatch.setattr(train, "unseen", unseen)
+    command.learn(TINY, tmp_path, batches=2, minutes=None, workers=1)
+    every = data.drawn(tmp_path, 1, 4, 4, print, workers=1)
+    np.testing.assert_array_equal(learned_from, [every[:, :3]] * 2)
+    np.testing.assert_array_equal(tested, [every[:, 3:]])
+
+
 def test_the_command_draws_learns_goes_on_and_writes(tmp_path, capsys, monkeypatch):
     pause_after(monkeypatch, 2)
     monkeypatch.setattr(train, "_git", lambda *arguments: arguments[0])  # a name, and changes
@@ -266,7 +303,7 @@ def test_the_command_draws_learns_goes_on_and_writes(tmp_path, capsys, monkeypat
     assert list(weights.layers) == TINY.shape.convolutions
     assert weights.provenance["batches"] == "3"
     assert weights.provenance["commit"] == "rev-parse + changes, then unknown"
-    assert weights.provenance["normalised"]
+    assert "above 20" in weights.provenance["normalised"]
     network_of_it = Network(weights, backend=get_backend("numpy"))
     pixels = np.random.RandomState(1).uniform(size=(48, 40, 3)).astype(np.float32)
     features, _ = network_of_it.forward(pixels, ["relu5_1"])

@@ -93,6 +93,30 @@ def test_crops_follow_from_the_stream_and_vary():
     assert not np.array_equal(crops[0][0], crops[0][1])
 
 
+def many_crops_of(picture):
+    """48 crops: every other one, from the first on, with its colours turned."""
+    all_pictures = np.uint8(np.broadcast_to(picture, (SIDE, SIDE, 3)))[None, None]
+    return data.augmented(all_pictures, [0] * 48, 8, Random(1))
+
+
+def test_colours_of_every_other_crop_are_turned():
+    difference = many_crops_of([255, 127.5, 127.5]).mean(axis=(1, 2)) - 0.5  # from grey
+    turned, others = difference[::2], difference[1::2]
+    assert np.abs(others[:, 1:]).max() < 0.1 and others[:, 0].min() > 0.2
+    size = np.linalg.norm(turned, axis=1)
+    assert size.min() > 0.2 and size.max() < 0.8
+    assert turned.min() < -0.3 and turned.max(axis=0).min() > 0.3
+
+
+def test_about_half_of_the_crops_are_mirrored():
+    slope = np.linspace(0, 255, SIDE)[None, :, None]
+    unturned = many_crops_of(slope)[1::2]
+    rises = unturned[:, :, -1].mean(axis=(1, 2)) > unturned[:, :, 0].mean(axis=(1, 2))
+    assert 6 <= rises.sum() <= 18
+    upright = many_crops_of(slope.swapaxes(0, 1))[1::2]
+    assert np.all(upright[:, -1].mean(axis=(1, 2)) > upright[:, 0].mean(axis=(1, 2)))
+
+
 def test_plain_crops_are_the_middle_of_the_picture_asked_for():
     drawn = np.zeros((2, 3, SIDE, SIDE, 3), np.uint8)
     drawn[1, 2] = 255
