@@ -1,8 +1,11 @@
 """The pictures that are learned from, and the crops made of them."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from manualnst.errors import InputError
 from manualnst.images import load_picture
 from weights.learn import canvas, data, pictures, sheet
 from weights.learn.__main__ import main
@@ -90,6 +93,30 @@ def test_crops_follow_from_the_stream_and_vary():
     assert not np.array_equal(crops[0][0], crops[0][1])
 
 
+def many_crops_of(picture):
+    """48 crops: every other one, from the first on, with its colours turned."""
+    all_pictures = np.uint8(np.broadcast_to(picture, (SIDE, SIDE, 3)))[None, None]
+    return data.augmented(all_pictures, [0] * 48, 8, Random(1))
+
+
+def test_colours_of_every_other_crop_are_turned():
+    difference = many_crops_of([255, 127.5, 127.5]).mean(axis=(1, 2)) - 0.5  # from grey
+    turned, others = difference[::2], difference[1::2]
+    assert np.abs(others[:, 1:]).max() < 0.1 and others[:, 0].min() > 0.2
+    size = np.linalg.norm(turned, axis=1)
+    assert size.min() > 0.2 and size.max() < 0.8
+    assert turned.min() < -0.3 and turned.max(axis=0).min() > 0.3
+
+
+def test_about_half_of_the_crops_are_mirrored():
+    slope = np.linspace(0, 255, SIDE)[None, :, None]
+    unturned = many_crops_of(slope)[1::2]
+    rises = unturned[:, :, -1].mean(axis=(1, 2)) > unturned[:, :, 0].mean(axis=(1, 2))
+    assert 6 <= rises.sum() <= 18
+    upright = many_crops_of(slope.swapaxes(0, 1))[1::2]
+    assert np.all(upright[:, -1].mean(axis=(1, 2)) > upright[:, 0].mean(axis=(1, 2)))
+
+
 def test_plain_crops_are_the_middle_of_the_picture_asked_for():
     drawn = np.zeros((2, 3, SIDE, SIDE, 3), np.uint8)
     drawn[1, 2] = 255
@@ -105,6 +132,7 @@ def test_colours_are_turned_by_orthogonal_matrices():
 
 def test_pictures_are_drawn_once_into_a_file(tmp_path):
     told = []
+    (tmp_path / ".0123456789abcdef.npy").touch()  # left by a process that was killed
     first = data.drawn(tmp_path, 1, 3, 2, told.append, workers=2)
     np.testing.assert_array_equal(first, some_pictures())
     assert told == [1, 2, 3]
@@ -112,6 +140,44 @@ def test_pictures_are_drawn_once_into_a_file(tmp_path):
     assert told == [1, 2, 3]
     np.testing.assert_array_equal(again, first)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_pictures_that_other_code_drew_are_not_used(tmp_path, monkeypatch):
+    told = []
+    data.drawn(tmp_path, 1, 1, 1, told.append, workers=1)
+    monkeypatch.setattr(data, "code_hash", lambda: "changed")
+    data.drawn(tmp_path, 1, 1, 1, told.append, workers=1)
+    assert told == [1, 1]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def of_another_shape(path):
+    np.save(path, np.zeros((1, 2, SIDE, SIDE, 3), np.uint8))
+
+
+def a_folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def test_a_damaged_file_of_pictures_is_refused(tmp_path):
+    data.drawn(tmp_path, 1, 1, 1, print, workers=1)
+    (path,) = tmp_path.iterdir()
+    for damage in (cut, of_another_shape, lambda path: path.write_bytes(b""), a_folder):
+        damage(path)
+        with pytest.raises(InputError, match="damaged; remove it, and the pictures are drawn ag"):
+            data.drawn(tmp_path, 1, 1, 1, print, workers=1)
+
+
+@pytest.mark.parametrize("module", ["canvas.py", "families.py", "pictures.py"])
+def test_the_hash_is_that_of_all_code_that_draws(module, monkeypatch):
+    before, read = data.code_hash(), Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path) + b"#" * (path.name == module))
+    assert data.code_hash() != before
 
 
 def test_contact_sheet(tmp_path):

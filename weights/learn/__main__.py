@@ -9,17 +9,20 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from manualnst.errors import InputError
-from manualnst.files import check_writable_folder
+from manualnst.files import check_writable_folder, read_bytes, write_atomically
 from manualnst.images import save_picture
 from manualnst.machine import format_duration
 from manualnst.weights import save_weights
 
 from . import data, fold, sheet, train
 
+CHECKPOINT, LEARNED, LOG = "checkpoint.npz", "learned.h5", "log.tsv"
+LAST_SEED = 2**32 - 1  # that NumPy takes
 HELD_OUT = 1  # further pictures of each recipe, to test with
 SAVE_EVERY = 120  # seconds
 TELL_EVERY = 30  # seconds, where there is no terminal
 LOG_EVERY = 50  # batches
+LOG_BYTES = 2**26
 MEMORY = 0.98  # of the smoothed numbers shown
 SHEET_COLUMNS = 6
 
@@ -46,9 +49,18 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print(f"\nstopped{outlook(args)}", file=sys.stderr)
         return 130
     return 0
+
+
+def outlook(args: argparse.Namespace) -> str:
+    """What a command that was stopped does when it is given again."""
+    if args.command is not run_command:
+        return ""
+    if (args.folder / CHECKPOINT).exists():
+        return "; the same command goes on from the last checkpoint"
+    return " before the first checkpoint; the same command begins anew"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -70,6 +82,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_command(args: argparse.Namespace) -> None:
+    check_option("--batches", args.batches, train.FEWEST, 10**9)
+    check_option("--minutes", args.minutes, 0.1, 10**6)
+    check_option("--threads", args.threads, 1, 1000)
+    check_option("--seed", args.seed, 0, LAST_SEED)
     if args.threads:
         threadpool_limits(args.threads)
     try:
@@ -80,7 +96,13 @@ def run_command(args: argparse.Namespace) -> None:
     learn(plan, args.folder, args.batches, args.minutes, args.threads or data.processors())
 
 
+def check_option(name: str, given: float | None, least: float, most: float) -> None:
+    if given is not None and not least <= given <= most:  # nor nan
+        raise InputError(f"{name} {given} is not possible; give a number from {least} to {most}")
+
+
 def sheet_command(args: argparse.Namespace) -> None:
+    check_option("--seed", args.seed, 0, LAST_SEED)
     check_writable_folder(args.file)
     save_picture(args.file, sheet.contact_sheet(args.seed, SHEET_COLUMNS) / np.float32(255))
 
@@ -89,7 +111,14 @@ def learn(
     plan: train.Plan, folder: Path, batches: int | None, minutes: float | None, workers: int
 ) -> None:
     """Draw what is not drawn yet, learn what is not learned yet, write folder/learned.h5."""
+    for name in (LEARNED, LOG):
+        check_writable_folder(folder / name)
     tell = Teller()
+    checkpoint = folder / CHECKPOINT
+    state = train.load_state(checkpoint, plan) if checkpoint.exists() else train.fresh_state(plan)
+    if batches:
+        train.check_total(plan, state, batches)
+    train.note_commit(state)
     every = data.drawn(
         folder,
         plan.seed,
@@ -99,10 +128,9 @@ def learn(
         workers,
     )
     pictures, held_out = every[:, : plan.pictures], every[:, plan.pictures :]
-    checkpoint = folder / "checkpoint.npz"
-    state = train.load_state(checkpoint, plan) if checkpoint.exists() else train.fresh_state(plan)
     saved, smooth = time.monotonic(), None
-    with open(folder / "log.tsv", "a", encoding="utf-8") as log:
+    begin_log(folder / LOG, plan, state.batches)
+    with open(folder / LOG, "a", encoding="utf-8") as log:
         while state.batches < (total := batches or train.planned(plan, state, minutes)):
             report = train.learn_batch(plan, pictures, state, total)
             now = [report.loss, report.penalty, *report.right.values()]
@@ -119,8 +147,17 @@ def learn(
     unseen = percent(train.unseen(plan, state.parameters, held_out).values())
     tell(f"unseen pictures {unseen}", last=True)
     weights = fold.to_weights(plan, state, pictures, {"unseen pictures": unseen})
-    save_weights(weights, folder / "learned.h5", dtype=np.float16)
-    tell(f"written: {folder / 'learned.h5'}", last=True)
+    save_weights(weights, folder / LEARNED, dtype=np.float16)
+    tell(f"written: {folder / LEARNED}", last=True)
+
+
+def begin_log(path: Path, plan: train.Plan, batches: int) -> None:
+    """A header, and what there is up to the checkpoint; what came after it is learned again."""
+    old = read_bytes(path, LOG_BYTES).decode(errors="replace") if path.exists() else ""
+    lines = [line.split("\t") for line in old.splitlines()]
+    kept = ["\t".join(line) for line in lines if line[0].isdecimal() and int(line[0]) <= batches]
+    header = "\t".join(["batch", "seconds", "loss", "penalty", *plan.shape.heads])
+    write_atomically(path, lambda new: new.write_text("\n".join([header, *kept, ""]), "utf-8"))
 
 
 def progress(plan: train.Plan, state: train.State, total: int, smooth: list[float]) -> str:

@@ -45,3 +45,8 @@ def course(number: int, total: int, warm_up: int, cooling: float) -> float:
     rising = min(1.0, number / warm_up)
     done = (number - (1 - cooling) * total) / (cooling * total)
     return rising * (0.5 + 0.5 * np.cos(np.pi * min(max(done, 0.0), 1.0)))
+
+
+def falls(number: int, total: int, cooling: float) -> bool:
+    """Does the rate fall at step `number`, so that the step depends on `total`?"""
+    return number > (1 - cooling) * total

@@ -6,12 +6,14 @@ A batch is a function of the seed and its number alone, so learning can be resum
 import hashlib
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator
 from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 
+from manualnst.errors import InputError
 from manualnst.files import write_atomically
 
 from . import pictures
@@ -29,25 +31,40 @@ def drawn(
     `tell` is called with the number of recipes drawn so far. The file's name has a hash of the
     code that draws, so that no other pictures than this code's are ever learned from.
     """
-    path = folder / f"pictures-{seed}-{recipes}x{count}-{_code_hash()}.npy"
-    if not path.exists():
-        write_atomically(path, partial(_draw_all, seed, recipes, count, tell, workers))
-    return np.load(path, mmap_mode="r")
-
-
-def _draw_all(seed, recipes, count, tell, workers, path: Path) -> None:
     shape = (recipes, count, SIDE, SIDE, 3)
+    path = folder / f"pictures-{seed}-{recipes}x{count}-{code_hash()}.npy"
+    if not path.exists():
+        write_atomically(path, partial(_draw_all, seed, shape, tell, workers))
+    try:
+        found = np.lib.format.open_memmap(path, mode="r")
+        if found.shape != shape or found.dtype != np.uint8:
+            raise ValueError("not the array that was drawn")
+    except Exception as error:  # numpy's reader fails on damaged headers in a dozen ways
+        raise InputError(
+            f"cannot read {path}, or it is damaged; remove it, and the pictures are drawn again"
+        ) from error
+    return found
+
+
+def _draw_all(seed, shape, tell, workers, path: Path) -> None:
+    for left in path.parent.glob(f".{'[0-9a-f]' * 16}.npy"):
+        if left != path:
+            left.unlink()  # of a process that was killed while it drew: a gigabyte
+    recipes, count = shape[:2]
     out = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     draw = partial(pictures.draw_recipe, seed, pictures=count)
     # Processes that are started anew, as one with BLAS' threads in it must not be forked.
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
+    # Ctrl-C reaches them too, but it is this process that ends them.
+    ignore = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    with multiprocessing.get_context("spawn").Pool(workers, **ignore) as pool:
         for n, recipe in enumerate(pool.imap(draw, range(recipes))):
             out[n] = recipe
             tell(n + 1)
     out.flush()
 
 
-def _code_hash() -> str:
+def code_hash() -> str:
+    """Tells pictures apart that other code has drawn."""
     digest = hashlib.sha256()
     for name in ("canvas.py", "families.py", "pictures.py"):
         digest.update(Path(__file__).with_name(name).read_bytes())
@@ -121,7 +138,10 @@ def orthogonal(random: Random) -> np.ndarray:
 
 @cache
 def noise_table() -> np.ndarray:
-    """Grain to be added to crops, drawn once: (64, 128, 128, 3)."""
+    """Grain to be added to crops, drawn once: (64, 128, 128, 3).
+
+    Crops of 64 read a quarter of it; of another size it would be other grain, another network.
+    """
     return Random(5).standard_normal((64, 128, 128, 3)).astype(np.float32)
 
 

@@ -1,9 +1,7 @@
 """From what was learned to a file of weights: normalisation folded away, filters to one scale."""
 
 import datetime
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -36,25 +34,15 @@ def to_weights(
         "batches": str(state.batches),
         "time": format_duration(state.seconds),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "commit": _commit(),
+        "commit": ", then ".join(state.commits),
     }
     provenance |= remarks
     weights = folded(plan, state.parameters, averages, provenance)
     return normalise_filters(weights, _usual_pictures(pictures), largest=LARGEST)
 
 
-def _commit() -> str:
-    """That of the recipe's code."""
-    try:
-        command = ["git", "rev-parse", "HEAD"]
-        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True)
-    except OSError:  # there is no git here
-        return "unknown"
-    return found.stdout.strip() or "unknown"
-
-
 def _crops(plan: train.Plan, pictures: np.ndarray) -> Iterator[np.ndarray]:
-    """Parts of batches as in learning, but of batch numbers that are not reached there."""
+    """Parts of batches as in learning, but drawn by lot from a stream of their own."""
     total = plan.recipes * plan.pictures
     for number in range(PARTS):
         random = Random([plan.seed, 5, number])

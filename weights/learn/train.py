@@ -1,9 +1,11 @@
 """Learning: batches, steps, checkpoints. Nothing here prints."""
 
 import dataclasses
+import math
+import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,9 @@ from manualnst.errors import InputError
 from . import adam, data, network
 from .canvas import Random
 from .network import PREPROCESSING, Parameters, Shape
+
+CODE = ":/manualnst/*.py", ":/weights/learn/*.py"  # what decides what is learned
+FEWEST = 2  # batches; at the last of all the rate is 0, so of one alone nothing would be learned
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class State:
     batches: int = 0
     seconds: float = 0.0
     total: int | None = None  # batches in all, once the rate has begun to fall
+    commits: list[str] = field(default_factory=list)  # of the code, in the order of its use
 
 
 @dataclass
@@ -64,13 +70,16 @@ class Report:
 
 
 def fresh_state(plan: Plan) -> State:
+    # Some streams here and in fold.py are a recipe's too ([seed, n], [seed, n, 1 + k] there). It
+    # does no harm, as they serve other ends; others would make another network of each seed.
     parameters = network.draw_parameters(plan.shape, Random([plan.seed, 2]))
     return State(parameters, adam.fresh_moments(parameters))
 
 
 def save_state(path: Path, plan: Plan, state: State) -> None:
-    facts = {"plan": dataclasses.asdict(plan), "batches": state.batches}
-    facts |= {"seconds": state.seconds, "total": state.total}
+    facts = {"plan": dataclasses.asdict(plan), "pictures": data.code_hash()}
+    facts |= {"batches": state.batches, "seconds": state.seconds, "total": state.total}
+    facts["commits"] = state.commits
     save_checkpoint(path, facts, state.parameters | state.moments)
 
 
@@ -79,6 +88,11 @@ def load_state(path: Path, plan: Plan) -> State:
     asked = dataclasses.asdict(plan) | {"widths": list(plan.widths)}
     if facts.get("plan") != asked:
         raise InputError(f"{path} was learned by other settings; give another folder, or those")
+    if facts.get("pictures") != data.code_hash():
+        raise InputError(
+            f"{path} was learned from pictures that other code has drawn; give another folder, or "
+            "go on with that code"
+        )
     fresh = fresh_state(plan)
     expected = fresh.parameters | fresh.moments
     if {name: a.shape for name, a in arrays.items()} != {n: a.shape for n, a in expected.items()}:
@@ -89,21 +103,61 @@ def load_state(path: Path, plan: Plan) -> State:
         facts["batches"],
         facts["seconds"],
         facts["total"],
+        facts["commits"],
     )
 
 
-def planned(plan: Plan, state: State, minutes: float) -> int:
-    """How many batches there will be in so many minutes, at the speed so far.
+def note_commit(state: State) -> None:
+    """For the provenance: which code goes on from here."""
+    now = _commit()
+    if state.commits[-1:] != [now]:
+        state.commits.append(now)
 
-    From where the rate begins to fall the number stays: the run is then the one that has this
-    number from the start.
+
+def _commit() -> str:
+    head, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", *CODE)
+    return (head or "unknown") + (" + changes" if changes else "")
+
+
+def _git(*arguments: str) -> str:
+    folder = Path(__file__).parent
+    try:
+        found = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True)
+    except OSError:  # there is no git here
+        return ""
+    return found.stdout.strip()
+
+
+def planned(plan: Plan, state: State, minutes: float) -> int:
+    """How many batches there will be in so many minutes, at the speed so far; but never so few
+    that the rate should have begun to fall already.
+
+    From where it falls the number stays: the run is the one that has this number from the start.
     """
-    if state.total is None:
-        total = round(max(state.batches, 1) * 60 * minutes / max(state.seconds, 1))
-        if state.batches >= (1 - plan.cooling) * total:
-            state.total = total
-        return total
-    return state.total
+    if state.total is not None:
+        return state.total
+    in_time = round(max(state.batches, 1) * 60 * minutes / max(state.seconds, 1))
+    return max(in_time, _fewest(plan, state))
+
+
+def check_total(plan: Plan, state: State, total: int) -> None:
+    """Refuse a number of batches if what was learned so far is not how a run of it begins."""
+    if state.total not in (None, total):
+        raise InputError(
+            f"--batches {total}: the rate has begun to fall as it does in {state.total} batches; "
+            f"give --batches {state.total}, or another folder"
+        )
+    if state.total is None and adam.falls(state.batches, total, plan.cooling):
+        raise InputError(
+            f"--batches {total}: {state.batches} are learned already, the last of them at a higher "
+            f"rate than in a run of {total}; give --batches {_fewest(plan, state)} or more, or "
+            "another folder"
+        )
+
+
+def _fewest(plan: Plan, state: State) -> int:
+    """The shortest run that begins with what was learned so far, at a rate that did not fall."""
+    return max(FEWEST, math.ceil(state.batches / (1 - plan.cooling)))
 
 
 def learn_batch(plan: Plan, pictures: np.ndarray, state: State, total: int) -> Report:
@@ -124,6 +178,8 @@ def learn_batch(plan: Plan, pictures: np.ndarray, state: State, total: int) -> R
 
     threads.for_each(learn_part, range(plan.parts))
     gradient = {name: sum(g[name] for g in gradients) for name in state.parameters}
+    if adam.falls(number + 1, total, plan.cooling):
+        state.total = total
     rate = plan.rate * adam.course(number + 1, total, plan.warm_up, plan.cooling)
     rates = {name: rate * (plan.head_rate if ".head." in name else 1) for name in gradient}
     adam.step(state.parameters, gradient, state.moments, number + 1, rates, plan.decay * rate)
