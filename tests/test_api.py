@@ -341,7 +341,7 @@ def test_a_mask_of_labels_is_told_of(pictures):
 
 def test_a_mask_at_the_border_is_seen_in_the_mirror(pictures):
     corner = np.pad([[1.0]], ((39, 0), (32, 0)))
-    before = prepare(*pictures, Settings(**SMALL), [corner]).finish()
+    before = prepare(*pictures, Settings(**SMALL, margin=16), [corner]).finish()
     assert before.record["history"]["style guided relu5_1"][0] > 0
 
 
@@ -706,7 +706,7 @@ def test_unknown_samples_are_told():
 
 def test_lbfgs_gets_as_low_as_scipys_with_as_many_evaluations(pictures):
     def best_of_thirty(optimizer):
-        settings = SMALL | dict(optimizer=optimizer, steps=30)
+        settings = SMALL | dict(optimizer=optimizer, steps=30, margin=16)
         return min(manualnst.stylize(*pictures, **settings).record["history"]["total"][:30])
 
     assert best_of_thirty("lbfgs") <= 1.01 * best_of_thirty("lbfgsb")

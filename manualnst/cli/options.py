@@ -205,7 +205,8 @@ def add_network_options(group) -> None:
         "margin",
         int,
         "pixels by which the network sees every picture go on beyond its borders, mirrored; 0: "
-        "one colour from the border on, which leaves a frame in the painting",
+        "one colour from the border on, which leaves a frame in the painting; wide: borders are "
+        "painted before the middle",
     )
     _add(
         group,
