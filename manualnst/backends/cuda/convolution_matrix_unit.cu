@@ -191,8 +191,8 @@ struct Convolver {
 #pragma unroll
                     for (int e = 0; e < 8; e++) {
                         float& value = sums[m][n + e / 2][half + e % 2];
-                        if (value > 0) bits |= 1u << (e / 2 * 8 + 2 * t + e % 2);
-                        value = fmaxf(value, 0);
+                        if (passes(value)) bits |= 1u << (e / 2 * 8 + 2 * t + e % 2);
+                        else value = 0;
                     }
                     bits |= __shfl_xor_sync(ALL_LANES, bits, 1);
                     bits |= __shfl_xor_sync(ALL_LANES, bits, 2);

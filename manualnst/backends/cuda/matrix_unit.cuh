@@ -23,6 +23,11 @@ __host__ __device__ constexpr int numbers_in_a_word(int arithmetic) {
     return arithmetic == TF32 || arithmetic == TF32X3 ? 1 : 2;
 }
 
+// Beyond 65504 float16 has only infinity: stop there instead. What is not a number passes.
+__device__ inline float within_float16(float value) {
+    return value < -65504.f ? -65504.f : value > 65504.f ? 65504.f : value;
+}
+
 #ifdef __CUDA_ARCH__
 
 __device__ inline float as_number(word w) { return __uint_as_float(w); }
@@ -46,11 +51,10 @@ template <int arithmetic>
 __device__ inline word packed(float first, float second) {
     word w;
     if (arithmetic == TF32) asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(w) : "f"(first));
-    if (arithmetic == FLOAT16) {  // beyond 65504 there is only infinity: stop there instead
-        first = fminf(fmaxf(first, -65504.f), 65504.f);
-        second = fminf(fmaxf(second, -65504.f), 65504.f);
-        asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(w) : "f"(second), "f"(first));
-    }
+    if (arithmetic == FLOAT16)
+        asm("cvt.rn.f16x2.f32 %0, %1, %2;"
+            : "=r"(w)
+            : "f"(within_float16(second)), "f"(within_float16(first)));
     if (arithmetic == BFLOAT16)
         asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(w) : "f"(second), "f"(first));
     return w;
