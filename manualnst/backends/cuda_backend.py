@@ -20,7 +20,6 @@ Double precision, for gradient checks, is computed by the tiled kernels.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -66,9 +65,9 @@ class Backend(FurtherLosses):
     def words(self) -> str:
         return f"cuda, {self.card.name}, matrix products in {self.precision}"
 
-    def replayed(self, function: Callable) -> Callable:
-        """See backends.replayed."""
-        return Replayed(self.card, function)
+    def replayer(self) -> Replayed:
+        """See backends.replayer."""
+        return Replayed(self.card)
 
     # Arrays
 
