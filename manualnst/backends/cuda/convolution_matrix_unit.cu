@@ -8,7 +8,8 @@
 // - The patch of the next 16 words is fetched in nine parts, one in each step, in front of the step's
 //   products, and stored behind them. On its way it is masked, spread over pooling windows, and rounded.
 // - Rows of shared memory are 20 words for 16, and 8 longer for the filters: what the 32 lanes fetch
-//   together then lies in 32 different banks.
+//   together then lies in 32 different banks. (Not the filters where a block makes 8 of them: there
+//   two lanes each share a bank, for less memory; rows of 24 words would part them.)
 // - Bias, ReLU, mask and pooling are done in the registers in which the sums are.
 #include "convolution.cuh"
 #include "matrix_unit.cuh"
