@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import losses
-from .backends import fetched, from_host, replayed, together
+from .backends import fetched, from_host, replayer, together
 from .colours import mean_of_channels
 from .errors import InputError
 from .images import resize_linearly
@@ -195,17 +195,22 @@ class Objective:
                 self._parts += _style_parts(title, network, picture, share, settings, mask, memo)
         self._taps = {layer for part in self._parts for layer in part.layers}
         self._weights: dict[str, float] = {}  # of the terms, as the last evaluation met them
-        self._computed = replayed(network.backend, self._evaluate)
+        self._computed = replayer(network.backend)
 
     def __call__(self, x) -> Evaluation:
         """x (H, W, 3) of the network's dtype, where its backend computes → Evaluation."""
-        values, dL_dx = self._computed(x, self.scale)
+        values, dL_dx = self._computed(self._evaluate, x, self.scale)
         terms = {
             name: Term(value, weight)
             for (name, weight), value in zip(self._weights.items(), fetched(values), strict=True)
         }
         loss = self.scale * sum(term.weighted for term in terms.values())
         return Evaluation(loss, dL_dx, terms)
+
+    @property
+    def recorded(self) -> bool:
+        """Are evaluations played from a recording? Only a card can, from the second one on."""
+        return getattr(self._computed, "recorded", False)
 
     def _evaluate(self, x, scale: float):
         """The terms' values, in the order of `_weights`, and scale times the loss' gradient.

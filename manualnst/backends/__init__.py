@@ -77,10 +77,17 @@ def fetched(numbers: Any) -> list[float]:
     return numbers.get().tolist() if hasattr(numbers, "get") else numbers
 
 
-def replayed(backend, function: Callable) -> Callable:
-    """`function` of an array and numbers, gives numbers and an array; if the backend can, it is
-    recorded when it is first used, and then only played again."""
-    return backend.replayed(function) if hasattr(backend, "replayed") else function
+def replayer(backend) -> Callable:
+    """(function, x, *numbers) → `function(x, *numbers)`, which are numbers and an array.
+
+    The function is the same every time; if the backend can, it is recorded and then only played
+    again. It is not kept, as whoever has it usually holds the replayer: memory of the card would
+    wait for a garbage collection."""
+    return backend.replayer() if hasattr(backend, "replayer") else _call
+
+
+def _call(function: Callable, *arguments):
+    return function(*arguments)
 
 
 def chosen(name: str) -> tuple[str, list[str]]:

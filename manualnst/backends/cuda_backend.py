@@ -5,10 +5,11 @@ somebody makes numbers of them. Nothing here waits for the card, but for what Cu
 (cuda_losses.py).
 
 All that is kept is float32. The precision is that of the matrix products: numbers are rounded on
-their way into them, and sums are float32 again.
+their way into them. Sums are numbers in float32 throughout; but where other additions round,
+matrix units cut off, so that their sums are not as exact as float32's are elsewhere.
 
     float32    no rounding, and no matrix units
-    tf32x3     21 bits of fraction, by three products of tf32
+    tf32x3     21 bits of fraction of what is multiplied, by three products of tf32
     tf32       10 bits of fraction (the default)
     float16    the same 10 bits at twice the speed. Only numbers from 6e-5 to 65504 keep all of
                them, which a gradient does not heed: the way back is bfloat16's
@@ -20,7 +21,6 @@ Double precision, for gradient checks, is computed by the tiled kernels.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -66,9 +66,9 @@ class Backend(FurtherLosses):
     def words(self) -> str:
         return f"cuda, {self.card.name}, matrix products in {self.precision}"
 
-    def replayed(self, function: Callable) -> Callable:
-        """See backends.replayed."""
-        return Replayed(self.card, function)
+    def replayer(self) -> Replayed:
+        """See backends.replayer."""
+        return Replayed(self.card)
 
     # Arrays
 

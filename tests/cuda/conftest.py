@@ -20,4 +20,6 @@ def libraries(tmp_path_factory):
 
 @pytest.fixture
 def cupy(libraries):
-    return HostCupy(libraries)
+    card = HostCupy(libraries)
+    yield card
+    assert card.cuda.lost == 0

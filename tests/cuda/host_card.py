@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import subprocess
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -119,14 +119,16 @@ class HostArray(NDArrayOperatorsMixin):
 
     __array_priority__ = 100
 
-    def __init__(self, values, cupy: "HostCupy"):
+    def __init__(self, values, cupy: "HostCupy", block: "_Block | None" = None):
         self._values, self._cupy = np.asarray(values), cupy
+        self._block = block or _Block(cupy.cuda.holding)
 
     shape = property(lambda self: self._values.shape)
     dtype = property(lambda self: self._values.dtype)
     size = property(lambda self: self._values.size)
     ndim = property(lambda self: self._values.ndim)
     nbytes = property(lambda self: self._values.nbytes)
+    flags = property(lambda self: self._values.flags)
     T = property(lambda self: self._wrapped(self._values.T))
     real = property(lambda self: self._wrapped(self._values.real))
 
@@ -188,7 +190,7 @@ class HostArray(NDArrayOperatorsMixin):
         return bool(self.item())
 
     def _wrapped(self, values):
-        return HostArray(values, self._cupy)
+        return type(self)(values, self._cupy, self._block)
 
 
 # Functions of NumPy that the package calls with arrays of the card, and what options CuPy's have.
@@ -265,7 +267,7 @@ class HostCupy:
         return HostArray(np.zeros(shape, dtype), self)
 
     def get_default_memory_pool(self):
-        return SimpleNamespace(free_all_blocks=lambda: None)
+        return self.cuda.default_pool
 
     def asarray(self, values, order="K"):
         if isinstance(values, HostArray):
@@ -327,6 +329,8 @@ class _Function:
         assert shared_mem <= self.max_dynamic_shared_size_bytes <= 99 << 10  # what all cards have
 
         def launch():
+            for each in arguments:
+                assert not isinstance(each, HostArray) or not each._block.holding.dropped
             self._kernels.launch(
                 self._name, *grid, *block, arguments, shared_mem, self._cupy.descending
             )
@@ -339,7 +343,7 @@ class _Function:
 
 
 class _Cuda:
-    """cupy.cuda, with one stream and memory without end."""
+    """cupy.cuda, with one stream, and pools of memory that only count."""
 
     attributes = {"MultiProcessorCount": 2}  # few, so that every sharing out is tried
     id = 0
@@ -349,6 +353,9 @@ class _Cuda:
         self.capturing: list | None = None
         self.launches = 0  # of graphs
         self._cupy, self.compute_capability = cupy, str(capability)
+        self.lost = 0  # blocks of pools that are there no more
+        self.default_pool = self.MemoryPool()
+        self.holding = self.default_pool.holding  # where arrays come from
         self.runtime = self
 
     def getDeviceCount(self):
@@ -371,13 +378,52 @@ class _Cuda:
         return _Stream(self)
 
     def MemoryPool(self):
-        return self
+        return _MemoryPool(self)
+
+    @contextmanager
+    def using_allocator(self, malloc):
+        before, self.holding = self.holding, malloc.__self__.holding
+        try:
+            yield
+        finally:
+            self.holding = before
+
+
+class _Holding:
+    """What a pool has: blocks of arrays, and blocks that it keeps for arrays to come."""
+
+    def __init__(self):
+        self.used = self.kept = 0
+        self.dropped = False
+
+
+class _Block:
+    """The memory of an array and of its views."""
+
+    def __init__(self, holding: _Holding):
+        self.holding = holding
+        holding.used += 1
+
+    def __del__(self):
+        self.holding.used -= 1
+        self.holding.kept += 1
+
+
+class _MemoryPool:
+    """One that, like CuPy's, gives nothing back when it goes."""
+
+    def __init__(self, cuda: _Cuda):
+        self._cuda, self.holding = cuda, _Holding()
 
     def malloc(self, _):
         raise NotImplementedError("arrays are NumPy's")
 
-    def using_allocator(self, _):
-        return nullcontext()
+    def free_all_blocks(self):
+        self.holding.kept = 0
+
+    def __del__(self):
+        self.holding.dropped = True
+        self._cuda.lost += self.holding.used + self.holding.kept
 
 
 class _Stream:

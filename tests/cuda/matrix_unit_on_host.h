@@ -14,6 +14,7 @@ inline float as_number(word bits) {
 
 // To the nearest with a fraction of so many bits, where the exponent has float32's range.
 inline float rounded(float value, int fraction, bool ties_to_even) {
+    if (value != value) return NAN;  // of which the addition below could make a number
     const int dropped = 23 - fraction;
     const word bits = as_word(value), half = 1u << (dropped - 1);
     const word up = ties_to_even ? half - 1 + (bits >> dropped & 1) : half;
@@ -21,7 +22,7 @@ inline float rounded(float value, int fraction, bool ties_to_even) {
 }
 
 inline word float16_bits(float value) {
-    const _Float16 number = (_Float16)fminf(fmaxf(value, -65504.f), 65504.f);
+    const _Float16 number = (_Float16)within_float16(value);
     unsigned short bits;
     memcpy(&bits, &number, 2);
     return bits;

@@ -1,7 +1,9 @@
 """The cuda backend in its place: network, objective and runs, on a card made of a processor."""
 
+import gc
 import subprocess
 import sys
+import weakref
 from types import FunctionType
 
 import numpy as np
@@ -104,6 +106,56 @@ def test_an_evaluation_is_recorded_and_then_played(cupy):
     evaluate.scale = 2.0
     doubled = [evaluate(x) for _ in range(2)]
     assert {e.loss for e in doubled} == {2 * evaluations[0].loss}
+
+
+def test_a_recording_takes_its_memory_with_it(cupy):
+    """Without waiting for a garbage collection: the next scale is larger, and wants it at once."""
+    backend = Backend(Card(cupy))
+    evaluate, x = objective(backend), from_host(backend, pictures()[2])
+    gc.collect()
+    gc.disable()
+    try:
+        for scale in (1.0, 0.1, 0.2):
+            evaluate.scale = scale
+            recorded = []
+            for _ in range(3):
+                evaluate(x)
+                recorded.append(evaluate.recorded)
+            assert recorded == [False, True, True]
+        pool, gone = weakref.ref(evaluate._computed._pool), weakref.ref(evaluate)
+        del evaluate
+        assert gone() is None and pool() is None
+    finally:
+        gc.enable()
+    assert cupy.cuda.lost == 0
+    # What is kept for all evaluations does not lie in memory that went with the first one.
+    another = objective(backend)
+    assert another(x).loss == another(x).loss
+
+
+def test_where_a_recording_fails_it_goes_on_without(cupy, monkeypatch):
+    backend, stream = Backend(Card(cupy)), type(cupy.cuda.Stream(non_blocking=True))
+    evaluate, x = objective(backend), from_host(backend, pictures()[2])
+
+    def fail(self):
+        self._cuda.capturing = None
+        raise RuntimeError("cudaErrorStreamCaptureInvalidated")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stream, "end_capture", fail)
+        assert len({evaluate(x).loss for _ in range(3)}) == 1
+        assert not evaluate.recorded
+    assert cupy.cuda.launches == cupy.cuda.lost == 0
+    evaluate.scale = 2.0  # is tried again
+    evaluate(x)
+    evaluate(x)
+    assert evaluate.recorded
+
+
+def test_an_array_with_gaps_is_refused(cupy):
+    x = cupy.asarray(pictures()[2])
+    with pytest.raises(InputError, match="relu_forward_fast: an array .* in one piece"):
+        Backend(Card(cupy)).relu_forward(x[:, ::2])
 
 
 def test_an_evaluation_waits_for_the_card_once(cupy):
@@ -212,8 +264,8 @@ def test_all_functions_are_those_of_the_numpy_backend():
         for each in (naive_backend, Backend)
     )
     of_numpy = {"fused_forward", "fused_backward"}
-    assert own == naive | of_numpy | {"from_host", "replayed"}
-    assert own - {"from_host", "replayed"} <= set(vars(NUMPY))
+    assert own == naive | of_numpy | {"from_host", "replayer"}
+    assert own - {"from_host", "replayer"} <= set(vars(NUMPY))
     assert cuda_backend.PRECISIONS is PRECISIONS
 
 
@@ -353,8 +405,9 @@ def test_a_step_takes_few_launches_outside_the_recording(card_is_there):
 
     LBFGS().minimise(evaluate, State(x), 9, keep)
     steps = np.diff(launches)[np.diff(graphs, axis=0)[:, 0] == 1]
-    # What follows from the last picture, in two; and the gradient, brought out of the graph.
-    assert steps[2:].tolist() == [3] * 6
+    # What follows from the last picture, in two; the picture brought into the graph, and the
+    # gradient out of it.
+    assert steps[2:].tolist() == [4] * 6
 
 
 def test_what_the_last_state_holds_is_never_written_to(card_is_there):

@@ -78,3 +78,34 @@ def test_no_kernel_is_left_out(libraries, cupy):
         errors(case, Backend(Card(cupy), precision), np.float32)
     left_out = {real: lib.names - lib.launched for real, lib in libraries.items()}
     assert left_out == {"float32": set(), "float64": set()}
+
+
+@pytest.mark.parametrize(
+    ("rung", "precision"),
+    [*product(RUNGS, ["float32"]), *product(["fast"], PRECISIONS[1:])],
+)
+@pytest.mark.parametrize("pooled", [False, True])
+def test_what_is_not_a_number_passes_every_relu(pooled, rung, precision, cupy):
+    """One such pixel is seen by its neighbours, in all channels, on both ways; none else."""
+    backend = Backend(Card(cupy), precision, rung)
+    x, w, b = (
+        whole_numbers(seed, shape, np.float32)
+        for seed, shape in enumerate([(8, 10, 5), (3, 3, 5, 66), (66,)])
+    )
+    x[4, 6, 2] = np.nan
+    seen = np.zeros((8, 10), bool)
+    seen[3:6, 5:8] = True
+    y, cache = backend.fused_forward(*map(cupy.asarray, (x, w, b)), pooled)
+    expected = np.broadcast_to((_any_of_windows(seen) if pooled else seen)[..., None], y.shape)
+    assert np.array_equal(np.isnan(to_host(y)), expected)
+    arriving = np.where(expected, np.nan, 0).astype(np.float32)
+    dL_dx = to_host(backend.fused_backward(cupy.asarray(arriving), cache))
+    assert np.isnan(dL_dx[seen]).all()
+    if not pooled:
+        y, cache = backend.relu_forward(cupy.asarray(x))
+        assert np.array_equal(np.isnan(to_host(y)), np.isnan(x))
+        assert np.isnan(to_host(backend.relu_backward(y, cache))[4, 6, 2])
+
+
+def _any_of_windows(seen):
+    return seen.reshape(4, 2, 5, 2).any(axis=(1, 3))

@@ -28,8 +28,6 @@ class Card:
         self._functions: dict[tuple[str, str], Any] = {}
         self._modules: dict[str, Any] = {}
         self.times_of_libraries = 0
-        self._input: Any = None  # see next_input
-        self._in_input: Any = None
 
     @cached_property
     def capability(self) -> int:
@@ -63,21 +61,6 @@ class Card:
         self.times_of_libraries += 1
         yield
 
-    def next_input(self, x):
-        """Where else the numbers of x, which is about to be made, should be written: to the place
-        that a recorded evaluation takes its picture from, if it has this shape; or None."""
-        if self._input is None or (x.shape, x.dtype) != (self._input.shape, self._input.dtype):
-            return None
-        self._in_input = x
-        return self._input
-
-    def put_in(self, x, place) -> None:
-        """The numbers of x in the place that an evaluation takes them from, if they are not there
-        already."""
-        if self._in_input is not x or self._input is not place:
-            place[...] = x
-        self._input, self._in_input = place, x
-
     def launch(self, name: str, real, blocks: int, threads: int, *arguments, shared_bytes=0):
         """Start a kernel in its version for `real`, a dtype.
 
@@ -85,8 +68,22 @@ class Card:
         integer is an int of 32 bits, np.int64 a long long, a plain float a double.
         """
         function = self._function(name, np.dtype(real).name, shared_bytes)
-        converted = tuple(map(_converted, arguments))
+        converted = tuple(self._converted(name, each) for each in arguments)
         function((int(blocks),), (int(threads),), converted, shared_mem=shared_bytes)
+
+    def _converted(self, kernel: str, argument):
+        if argument is None:
+            return np.uintp(0)
+        if isinstance(argument, bool | int):
+            return np.int32(argument)
+        if isinstance(argument, float):
+            return np.float64(argument)
+        if isinstance(argument, self.cupy.ndarray) and not argument.flags.c_contiguous:
+            raise InputError(
+                f"{kernel}: an array {argument.shape} does not lie in one piece in the card's "
+                "memory, as kernels expect it; take cupy.ascontiguousarray of it"
+            )
+        return argument
 
     def _function(self, name: str, real: str, shared_bytes: int):
         if (name, real) not in self._functions:
@@ -101,14 +98,6 @@ class Card:
             options = sources.options("double" if real == "float64" else "float")
             self._modules[real] = self.cupy.RawModule(code=sources.text(), options=options)
         return self._modules[real]
-
-
-def _converted(argument):
-    if argument is None:
-        return np.uintp(0)
-    if isinstance(argument, bool | int):
-        return np.int32(argument)
-    return np.float64(argument) if isinstance(argument, float) else argument
 
 
 def open_card() -> Card:

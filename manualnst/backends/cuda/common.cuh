@@ -31,6 +31,9 @@ __host__ __device__ constexpr int padded(int a, int b) { return ceiling(a, b) * 
 // Masks have a bit for each number: word k / 32 of a position has channel k in its bit k % 32.
 __host__ __device__ constexpr int mask_words(int channels) { return ceiling(channels, 32); }
 
+// Does the ReLU let it pass? What is not a number, too: else nobody would learn that a run diverges.
+__device__ inline bool passes(real value) { return !(value <= 0); }
+
 // Numbers of which there may be more than threads: thread n does n, n + threads, and so on.
 __device__ inline long long first_index() {
     return (long long)blockIdx.x * blockDim.x + threadIdx.x;

@@ -8,7 +8,8 @@
 // - The patch of the next 16 words is fetched in nine parts, one in each step, in front of the step's
 //   products, and stored behind them. On its way it is masked, spread over pooling windows, and rounded.
 // - Rows of shared memory are 20 words for 16, and 8 longer for the filters: what the 32 lanes fetch
-//   together then lies in 32 different banks.
+//   together then lies in 32 different banks. (Not the filters where a block makes 8 of them: there
+//   two lanes each share a bank, for less memory; rows of 24 words would part them.)
 // - Bias, ReLU, mask and pooling are done in the registers in which the sums are.
 #include "convolution.cuh"
 #include "matrix_unit.cuh"
@@ -191,8 +192,8 @@ struct Convolver {
 #pragma unroll
                     for (int e = 0; e < 8; e++) {
                         float& value = sums[m][n + e / 2][half + e % 2];
-                        if (value > 0) bits |= 1u << (e / 2 * 8 + 2 * t + e % 2);
-                        value = fmaxf(value, 0);
+                        if (passes(value)) bits |= 1u << (e / 2 * 8 + 2 * t + e % 2);
+                        else value = 0;
                     }
                     bits |= __shfl_xor_sync(ALL_LANES, bits, 1);
                     bits |= __shfl_xor_sync(ALL_LANES, bits, 2);

@@ -16,7 +16,7 @@ __device__ inline real convolved_at(const Convolution& s, const real* w, int tap
 // ReLU; the mask, which must be zeros, gets its bit.
 __device__ inline real rectified_at(const Convolution& s, int i, int j, int k, real value) {
     if (!s.y_mask) return value;
-    if (!(value > 0)) return 0;
+    if (!passes(value)) return 0;
     atomicOr(&s.y_mask[((long long)i * s.W + j) * mask_words(s.K) + k / 32], 1u << k % 32);
     return value;
 }

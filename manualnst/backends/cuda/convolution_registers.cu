@@ -71,8 +71,8 @@ __device__ void convolve_in_registers(const Convolution& s, const real* w) {
         for (int k = 0; k < 8; k++) {
             real value = sums[p][k] + bias_of(s, k0 + own_k + k);
             if (s.y_mask) {
-                if (value > 0 && k0 + own_k + k < s.K) bits |= 1u << k;
-                value = value > 0 ? value : real(0);
+                if (passes(value) && k0 + own_k + k < s.K) bits |= 1u << k;
+                value = passes(value) ? value : real(0);
             }
             sums[p][k] = value;
             if (!s.y_pooled && inside && k0 + own_k + k < s.K) put(s, i, j, k0 + own_k + k, value);

@@ -47,10 +47,10 @@ __device__ void convolve_tiled(const Convolution& s, const real* w) {
         real value = sums[e / 2][e % 2] + bias;
         const bool inside = i < s.H && j < s.W;
         if (s.y_mask) {
-            const word bits = __ballot_sync(ALL_LANES, k < s.K && value > 0);
+            const word bits = __ballot_sync(ALL_LANES, k < s.K && passes(value));
             if (lane == 0 && inside)
                 s.y_mask[((long long)i * s.W + j) * mask_words(s.K) + k / 32] = bits;
-            value = value > 0 ? value : real(0);
+            value = passes(value) ? value : real(0);
         }
         of_window += value;
         if (!s.y_pooled && inside && k < s.K) put(s, i, j, k, value);

@@ -182,11 +182,10 @@ __device__ inline real in_the_box(real value) {
     return value < 0 ? real(0) : value > 1 ? real(1) : value;
 }
 
-// d = -H f where pixels are free, 0 where not; and x' = x + d, in the box. `also` is another place where
-// x' is wanted, or none.
+// d = -H f where pixels are free, 0 where not; and x' = x + d, in the box.
 KERNEL follow(
     const real* x, const real* g, const real* all_s, const real* all_y, const double* factors, real* d,
-    real* x_new, real* also, long long n, int size, int first, int count
+    real* x_new, long long n, int size, int first, int count
 ) {
     const Ring ring = {size, first, count};
     for (long long i = first_index(); i < n; i += index_step()) {
@@ -200,14 +199,12 @@ KERNEL follow(
         }
         d[i] = free ? real(-sum) : real(0);
         x_new[i] = in_the_box(x[i] + d[i]);
-        if (also) also[i] = x_new[i];
     }
 }
 
 // x' = x + t d, in the box.
-KERNEL moved(const real* x, double t, const real* d, real* x_new, real* also, long long n) {
+KERNEL moved(const real* x, double t, const real* d, real* x_new, long long n) {
     for (long long i = first_index(); i < n; i += index_step()) {
         x_new[i] = in_the_box(x[i] + real(t) * d[i]);
-        if (also) also[i] = x_new[i];
     }
 }

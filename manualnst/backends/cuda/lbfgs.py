@@ -81,8 +81,7 @@ class Memory:
         if t == 1 and ahead is not None and ahead.d is d:
             return ahead.next_x
         x_new = self._empty_like(x)
-        also = self._card.next_input(x_new)
-        self._for_each("moved", x, x, float(t), d, x_new, also, np.int64(x.size))
+        self._for_each("moved", x, x, float(t), d, x_new, np.int64(x.size))
         return x_new
 
     def way(self, x, x_new, g, g_new):
@@ -107,10 +106,7 @@ class Memory:
             self._products, self._factors, results, *ring, learn,
         )  # fmt: skip
         d, next_x = self._empty_like(x), self._empty_like(x)
-        also = self._card.next_input(next_x)
-        self._for_each(
-            "follow", x, x_new, g_new, self._s, self._y, self._factors, d, next_x, also, *ring
-        )
+        self._for_each("follow", x, x_new, g_new, self._s, self._y, self._factors, d, next_x, *ring)
         slope, not_finite, learned, uphill, largest = results.get().tolist()
         self._ahead = _Ahead(
             x_new, g_new, slope, not_finite == 0, learned > 0, uphill > 0, largest, d, next_x

@@ -1,4 +1,5 @@
-// A warp's matrix unit: D (16, 8) += A (16, k) * B (k, 8), sums in float32.
+// A warp's matrix unit: D (16, 8) += A (16, k) * B (k, 8). Sums are kept in float32, but it cuts off
+// as it adds, where other additions round.
 //
 // It takes words of 32 bits, 8 words of each row of A and each column of B at a time. A word is one
 // number in TF32 (8 bits of exponent, 10 of fraction), k = 8, or two in float16 (5 and 10) or
@@ -6,7 +7,7 @@
 //
 // And a fourth, of those: a float32 is nearly the sum of two numbers in TF32, of what it is rounded to
 // and of what is left over. Three products of these (the least, of both left-overs, is left out)
-// come to 21 bits of fraction, where float32 has 23.
+// come to 21 bits of fraction of what is multiplied, where float32 has 23; sums are as above.
 //
 // Who holds what, for lane = 4 g + t (g = 0 ... 7, t = 0 ... 3):
 //     a[0], a[1]   words (row g, t) and (g + 8, t) of A        a[2], a[3]   the same, word t + 4
@@ -21,6 +22,11 @@ enum Arithmetic { TF32, FLOAT16, BFLOAT16, TF32X3 };
 
 __host__ __device__ constexpr int numbers_in_a_word(int arithmetic) {
     return arithmetic == TF32 || arithmetic == TF32X3 ? 1 : 2;
+}
+
+// Beyond 65504 float16 has only infinity: stop there instead. What is not a number passes.
+__device__ inline float within_float16(float value) {
+    return value < -65504.f ? -65504.f : value > 65504.f ? 65504.f : value;
 }
 
 #ifdef __CUDA_ARCH__
@@ -46,11 +52,10 @@ template <int arithmetic>
 __device__ inline word packed(float first, float second) {
     word w;
     if (arithmetic == TF32) asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(w) : "f"(first));
-    if (arithmetic == FLOAT16) {  // beyond 65504 there is only infinity: stop there instead
-        first = fminf(fmaxf(first, -65504.f), 65504.f);
-        second = fminf(fmaxf(second, -65504.f), 65504.f);
-        asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(w) : "f"(second), "f"(first));
-    }
+    if (arithmetic == FLOAT16)
+        asm("cvt.rn.f16x2.f32 %0, %1, %2;"
+            : "=r"(w)
+            : "f"(within_float16(second)), "f"(within_float16(first)));
     if (arithmetic == BFLOAT16)
         asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(w) : "f"(second), "f"(first));
     return w;

@@ -1,4 +1,4 @@
-// [R1] y = x where x > 0, else 0, with one bit for each number, and [R2], which needs only the bits.
+// [R1] y = x where it passes, else 0, with one bit for each number, and [R2], which needs only the bits.
 // (M, C) are positions and channels.
 #include "common.cuh"
 
@@ -13,21 +13,21 @@ KERNEL relu_forward_naive(const real* x, real* y, word* mask, long long M, int C
     word bits = 0;
     for (int c = first; c < first + 32 && c < C; c++) {
         const real value = x[n / words * C + c];
-        y[n / words * C + c] = value > 0 ? value : real(0);
-        if (value > 0) bits |= 1u << (c - first);
+        y[n / words * C + c] = passes(value) ? value : real(0);
+        if (passes(value)) bits |= 1u << (c - first);
     }
     mask[n] = bits;
 }
 
 // Fast: a warp for each word, a lane for each number: one piece of memory is read as a whole. The
-// lanes' answers to "> 0" become a word in one instruction, the ballot.
+// lanes' answers become a word in one instruction, the ballot.
 KERNEL relu_forward_fast(const real* x, real* y, word* mask, long long M, int C) {
     const int words = mask_words(C), lane = threadIdx.x % 32;
     for (long long n = first_index() / 32; n < M * words; n += index_step() / 32) {
         const int c = int(n % words) * 32 + lane;
         const real value = c < C ? x[n / words * C + c] : real(0);
-        if (c < C) y[n / words * C + c] = value > 0 ? value : real(0);
-        const word bits = __ballot_sync(ALL_LANES, value > 0);
+        if (c < C) y[n / words * C + c] = passes(value) ? value : real(0);
+        const word bits = __ballot_sync(ALL_LANES, passes(value));
         if (lane == 0) mask[n] = bits;
     }
 }

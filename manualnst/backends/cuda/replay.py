@@ -9,61 +9,77 @@ from typing import Any
 
 
 class Replayed:
-    """`function(x, *numbers)` → numbers and an array, both of the card.
+    """(function, x, *numbers) → `function(x, *numbers)`: numbers and an array, both of the card.
+    The function is the same every time; the numbers are to be fetched before the next call.
 
-    With every new shape of x, or new numbers, it is called twice as it is: to have all kernels
-    compiled, and to be recorded. What it uses meanwhile comes from a pool of memory of its own,
-    which nobody else gets: a graph goes on writing to the places that it was recorded with.
+    With every new shape of x, or new numbers, it is called as it is: all kernels are compiled then,
+    and all that is kept for good is made. At the next call it is recorded, with memory from a pool
+    of its own, which nobody else gets: a graph goes on writing to the places that it was recorded
+    with. That pool is emptied before it goes, as CuPy does not do it.
 
     What libraries of CuPy have a part in, sorting and eigenvalues, waits for the card and cannot be
     recorded. Then nothing is, and the function is called as it is every time: its launches, some
-    hundreds, cost the host milliseconds, and the sorting costs the card more than that.
+    hundreds, cost the host milliseconds, and the sorting costs the card more than that. So it goes
+    on, too, where a recording fails.
     """
 
-    def __init__(self, card, function: Callable):
-        self._card, self._function = card, function
+    def __init__(self, card):
+        self._card = card
+        self._stream = card.cupy.cuda.Stream(non_blocking=True)
         self._key: tuple | None = None
         self._graph: Any = None
+        self._output: Any = None
+        self._pool: Any = None
+        self._x: Any = None  # where the graph takes its picture from
         self._recordable = True
 
-    def __call__(self, x, *numbers):
+    @property
+    def recorded(self) -> bool:
+        """Is there a recording, which the next call plays?"""
+        return self._graph is not None
+
+    def __call__(self, function: Callable, x, *numbers):
         key = (x.shape, x.dtype, numbers)
         if key != self._key:
-            self._begin(key)
+            self._key = None
+            self._forget_graph()
             before = self._card.times_of_libraries
-            result = self._apart(lambda: self._function(x, *numbers))
+            result = function(x, *numbers)
             self._recordable = self._card.times_of_libraries == before
+            self._key = key
             return result
+        if self._recordable and not self.recorded:
+            self._record(function, x, numbers)
         if not self._recordable:
-            return self._apart(lambda: self._function(x, *numbers))
-        if self._graph is None:
-            self._apart(lambda: self._record(x, numbers))
-        self._card.put_in(x, self._x)
+            return function(x, *numbers)
+        self._x[...] = x
         self._graph.launch()
         values, array = self._output
         return values, array.copy()  # the next evaluation writes here
 
-    def _begin(self, key: tuple) -> None:
+    def _record(self, function: Callable, x, numbers: tuple) -> None:
+        self._forget_graph()  # one that an interrupt has left half done
+        self._card.give_back()  # what the targets and the first call took
         cuda = self._card.cupy.cuda
-        self._key, self._graph, self._output, self._x = key, None, None, None
-        self._card.give_back()  # what the targets took
-        self._pool = cuda.MemoryPool()
-        self._stream = cuda.Stream(non_blocking=True)
-
-    def _record(self, x, numbers: tuple) -> None:
-        self._x = x.copy()
-        self._stream.begin_capture()
+        self._x, self._pool = x.copy(), cuda.MemoryPool()
         try:
-            self._output = self._function(self._x, *numbers)
-        finally:
-            graph = self._stream.end_capture()
-        self._graph = graph
+            with self._stream, cuda.using_allocator(self._pool.malloc):
+                self._stream.begin_capture()
+                try:
+                    self._output = function(self._x, *numbers)
+                finally:
+                    graph = self._stream.end_capture()
+            self._graph = graph
+        except (RuntimeError, MemoryError):  # CUDA's own, and CuPy's
+            self._recordable = False
+        if not self._recordable:  # only now: the error held on to arrays
+            self._forget_graph()
 
-    def _apart(self, function: Callable):
-        """On a stream and with memory of its own; all other work is before or after."""
-        cuda = self._card.cupy.cuda
-        cuda.get_current_stream().synchronize()
-        with self._stream, cuda.using_allocator(self._pool.malloc):
-            result = function()
-            self._stream.synchronize()
-        return result
+    def _forget_graph(self) -> None:
+        self._graph = self._output = self._x = None
+        if self._pool is not None:
+            self._pool.free_all_blocks()
+            self._pool = None
+
+    def __del__(self):
+        self._forget_graph()
