@@ -52,7 +52,7 @@ class Settings:
     scales: int | None = None  # sizes from coarse to fine; None: from min_size by about √2
     min_size: int = 128  # long side of the coarsest
     style_strength: float | None = None  # 0 to 1, in the place of the two weights that follow
-    content_weight: float = 0.1
+    content_weight: float = 0.2
     style_weight: float = 1.0
     tv_weight: float = 0.1
     content_layers: dict[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
@@ -68,8 +68,8 @@ class Settings:
     colours: str = "style"  # one of COLOURS
     normalisation: str = RELATIVE
     pool: str = "average"
-    # Pixels by which the network sees pictures go on, mirrored. What is mirrored counts twice, and is
-    # painted sooner than the middle: with 16 a sky stayed empty there.
+    # Pixels by which the network sees pictures go on, mirrored. What is mirrored counts twice, and
+    # is painted sooner than the middle: with 16 a sky stayed empty there.
     margin: int = 4
     init: str = "content"  # one of INITS, or a picture file
     seed: int = 0  # of the noise
