@@ -47,8 +47,8 @@ def stylize(
     either way the best picture so far is returned. With `checkpoint`, a file is kept from which
     `resume` goes on.
     """
-    chosen = settings_from({"preset": preset, **settings})
-    return prepare(content, style, chosen, masks).finish(callback, checkpoint)
+    made = settings_from({"preset": preset, **settings})
+    return prepare(content, style, made, masks).finish(callback, checkpoint)
 
 
 def resume(
