@@ -4,16 +4,17 @@ The reverse walk is the only place where gradients are added: what arrives from 
 and what a loss adds at a tap.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
 from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import ops
 from .backends import from_host, get_backend
 from .errors import InputError
-from .vgg import PIXELS, Weights, check_tap, layer_names
+from .vgg import PIXELS, Weights, check_tap, halvings, layer_names
 
 POOLINGS = {
     "average": (ops.avgpool_forward, ops.avgpool_backward),
@@ -21,10 +22,24 @@ POOLINGS = {
 }
 
 
+# A margin is halved by every pooling, and stays whole.
+MARGIN_UNIT = 16
+
+
+class _Passed(NamedTuple):
+    """A step of the forward, and the way back through it."""
+
+    name: str
+    backward: Callable
+    cache: Any
+    crop: Any = None  # what leads back from the part that a tap has shown, if it is not the whole
+
+
 class Network:
     """A VGG with its weights in one dtype, on one backend, with one kind of pooling.
 
-    With a margin it sees every picture go on that far beyond its borders, as its reflection.
+    With a margin it sees every picture go on that far beyond its borders, as its reflection. The
+    maps that it shows have the size that they would have without.
     """
 
     def __init__(
@@ -61,16 +76,21 @@ class Network:
             check_tap(tap, self._order)
         features = {PIXELS: x} if PIXELS in taps else {}
         y, cache = ops.pixels_forward(x, self._preprocessing, backend=self.backend)
-        tape = [(PIXELS, _end_of_the_walk, None), ("input", ops.pixels_backward, cache)]
-        if self._margin:
-            y, cache = ops.mirror_forward(y, margin_of(x.shape, self._margin), backend=self.backend)
-            tape.append(("mirror", ops.mirror_backward, cache))
+        tape = [
+            _Passed(PIXELS, _end_of_the_walk, None),
+            _Passed("input", ops.pixels_backward, cache),
+        ]
+        if margin := margin_of(x.shape, self._margin):
+            y, cache = ops.mirror_forward(y, margin, backend=self.backend)
+            tape.append(_Passed("mirror", ops.mirror_backward, cache))
         names = self._order[: _depth(self._order, taps)]
         for step in steps(names, taps, self._pool) if self._fuses else [[n] for n in names]:
             y, backward, cache = self._step_forward(step, y)
-            tape.append((step[-1], backward, cache))
-            if step[-1] in taps:
-                features[step[-1]] = y[:] if as_arrays else y
+            crop = None
+            if (layer := step[-1]) in taps:
+                F, crop = self._shown(y, margin >> halvings(layer))
+                features[layer] = F[:] if as_arrays else F
+            tape.append(_Passed(layer, backward, cache, crop))
         return features, tape
 
     def backward(self, dL_dF: dict, tape: list):
@@ -80,23 +100,31 @@ class Network:
         layers (None at the deepest tap) and returns it with the tap's own added: a large
         gradient then need not exist twice.
         """
-        unknown = set(dL_dF) - {name for name, _, _ in tape}
+        unknown = set(dL_dF) - {passed.name for passed in tape}
         if unknown or not dL_dF:
             raise InputError(
                 f"Network.backward: gradients for {sorted(unknown) or 'no layer'}, but the forward "
-                f"passed through {', '.join(name for name, _, _ in tape)}"
+                f"passed through {', '.join(passed.name for passed in tape)}"
             )
         gradient = None
-        for name, backward, cache in reversed(tape):
-            if name in dL_dF:
-                gradient = _added(gradient, dL_dF[name])
+        for passed in reversed(tape):
+            if passed.name in dL_dF:
+                gradient = self._added(gradient, dL_dF[passed.name], passed.crop)
             if gradient is not None:
-                gradient = backward(gradient, cache, backend=self.backend)
+                gradient = passed.backward(gradient, passed.cache, backend=self.backend)
         return gradient
 
-    def mirrored(self, mask: np.ndarray) -> np.ndarray:
-        """A mask (H, W) of a picture as the convolutions see that one: with the margin."""
-        return mirrored(mask, self._margin)
+    def _shown(self, y, margin: int):
+        """The part of a map that a tap shows, and what leads back from it."""
+        return ops.crop_forward(y, margin, backend=self.backend) if margin else (y, None)
+
+    def _added(self, gradient, at_tap, crop):
+        if crop is not None:
+            shown = at_tap(None) if callable(at_tap) else at_tap
+            return ops.crop_backward(shown, crop, gradient, backend=self.backend)
+        if callable(at_tap):
+            return at_tap(gradient)
+        return at_tap if gradient is None else gradient + at_tap
 
     def _step_forward(self, names: list[str], x):
         if len(names) == 1:
@@ -131,12 +159,6 @@ def _constant(parameters: np.ndarray, dtype) -> np.ndarray:
     return copied
 
 
-def _added(gradient, at_tap):
-    if callable(at_tap):
-        return at_tap(gradient)
-    return at_tap if gradient is None else gradient + at_tap
-
-
 def _with_backward(output_and_cache, backward):
     y, cache = output_and_cache
     return y, backward, cache
@@ -165,12 +187,7 @@ def steps(names: Iterable[str], taps: Container[str], pool: str) -> Iterator[lis
 
 def margin_of(shape: tuple[int, ...], margin: int) -> int:
     """As much of the margin as a picture of this (height, width, …) can be mirrored."""
-    return min(margin, *(side - 1 for side in shape[:2]))
-
-
-def mirrored(mask: np.ndarray, margin: int) -> np.ndarray:
-    """A mask (H, W) with as much of the margin around it as a picture of its size has."""
-    return np.pad(mask, margin_of(mask.shape, margin), mode="reflect")
+    return min(margin, *(side - 1 for side in shape[:2])) // MARGIN_UNIT * MARGIN_UNIT
 
 
 def with_margin(height: int, width: int, margin: int) -> tuple[int, int]:

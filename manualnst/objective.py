@@ -138,13 +138,12 @@ def _pooled_masks(mask, picture, layer: str, loss: str, network: Network):
     own = np.ones_like(mask, shape=picture.shape[:2])
     if loss == "masked":
         own = resize_linearly(mask.real, *picture.shape[:2]).astype(mask.dtype)
-    seen = [each if layer == PIXELS else network.mirrored(each) for each in (mask, own)]
     n, backend = halvings(layer), network.backend
     return tuple(
         losses.pooled_mask(
             from_host(backend, each), tuple(side >> n for side in each.shape), backend=backend
         )
-        for each in seen
+        for each in (mask, own)
     )
 
 

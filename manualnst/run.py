@@ -23,7 +23,7 @@ from .history import History
 from .images import fitted_size, resize, resize_linearly
 from .inputs import Input, scaled
 from .masks import mask_names, mixed, union
-from .network import Network, mirrored, with_margin
+from .network import Network, with_margin
 from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
 from .optimizers import (
     ALL_STEPS_DONE,
@@ -94,10 +94,10 @@ def plan_scales(
     def check(factor: float) -> None:
         for picture in (content, *styles):
             size = shrunk(*picture.pixels.shape[:2], factor)
-            preflight.check_size(weights, losses, with_margin(*size, settings.margin))
+            preflight.check_size(weights, losses, size)
         for role, mask in zip(mask_names(len(masks)), masks, strict=True):
             size = shrunk(*mask.pixels.shape, factor)
-            _check_mask(role, resize_linearly(mask.pixels, *size), losses, settings.margin)
+            _check_mask(role, resize_linearly(mask.pixels, *size), losses)
 
     def works(factor: float) -> bool:
         with suppress(InputError):
@@ -118,9 +118,8 @@ def plan_scales(
     )
 
 
-def _check_mask(role: str, mask: np.ndarray, losses: LossSettings, margin: int) -> None:
+def _check_mask(role: str, mask: np.ndarray, losses: LossSettings) -> None:
     """Refuse one of which a layer sees nothing: poolings leave out an odd last row or column."""
-    mask = mirrored(mask, margin)
     for _, _, [layer], _ in style_terms(losses):
         cut = [side >> halvings(layer) << halvings(layer) for side in mask.shape]
         if not mask[: cut[0], : cut[1]].any():

@@ -86,10 +86,37 @@ class Remade:
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         return np.asarray(self[:], dtype)
 
+    def inside(self, margin: int) -> "_Inside":
+        return _Inside(self, margin)
+
     def mask_of(self, rows: slice) -> np.ndarray:
         if not self._seen[rows].all():
             self[rows]
         return self._mask[rows]
+
+
+class _Inside:
+    """A remade map without its margin; its rows are made again just so."""
+
+    ndim = 3
+
+    def __init__(self, whole: Remade, margin: int):
+        H, W, K = whole.shape
+        self.shape = (H - 2 * margin, W - 2 * margin, K)
+        self.dtype = whole.dtype
+        self.nbytes = int(np.prod(self.shape)) * self.dtype.itemsize
+        self._whole, self._margin = whole, margin
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        start, stop, step = rows.indices(len(self))
+        first, m = start + self._margin, self._margin
+        return self._whole[first : first + max(stop - start, 0) : step][:, m : m + self.shape[1]]
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return np.asarray(self[:], dtype)
 
 
 def _packed(Y) -> np.ndarray:

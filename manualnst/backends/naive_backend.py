@@ -146,6 +146,23 @@ def mirror_backward(dL_dy, cache):
     return dL_dx
 
 
+def crop_forward(y, margin):
+    H, W, N = y.shape[0] - 2 * margin, y.shape[1] - 2 * margin, y.shape[2]
+    F = np.zeros((H, W, N), y.dtype)
+    for i, j, n in np.ndindex(H, W, N):
+        F[i, j, n] = y[i + margin, j + margin, n]
+    return F, margin
+
+
+def crop_backward(dL_dF, cache, onto=None):
+    margin = cache
+    H, W, N = dL_dF.shape
+    dL_dy = np.zeros((H + 2 * margin, W + 2 * margin, N), dL_dF.dtype) if onto is None else onto
+    for i, j, n in np.ndindex(H, W, N):
+        dL_dy[i + margin, j + margin, n] += dL_dF[i, j, n]
+    return dL_dy
+
+
 def _reflected(i, size):
     """The place inside that is seen at place i: r of ops/mirror.py."""
     return abs(i) if i < size else 2 * (size - 1) - i
