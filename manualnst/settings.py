@@ -8,7 +8,7 @@ from .backends import NAMES, PRECISIONS
 from .colours import COLOURS, KEEP_CONTENT
 from .errors import InputError
 from .losses import NORMALISATIONS, RELATIVE
-from .network import POOLINGS
+from .network import MARGIN_UNIT, POOLINGS
 from .optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from .terms import (
     CHAINED,
@@ -68,9 +68,7 @@ class Settings:
     colours: str = "style"  # one of COLOURS
     normalisation: str = RELATIVE
     pool: str = "average"
-    # Pixels by which the network sees pictures go on, mirrored. What is mirrored counts twice, and
-    # is painted sooner than the middle: with 16 a sky stayed empty there.
-    margin: int = 4
+    margin: int = MARGIN_UNIT  # pixels by which the network sees pictures go on, mirrored
     init: str = "content"  # one of INITS, or a picture file
     seed: int = 0  # of the noise
     optimizer: str = "lbfgs"
@@ -97,6 +95,11 @@ class Settings:
             _check_integer("scales", self.scales, at_least=1)
         _check_integer("min_size", self.min_size, at_least=1)
         _check_integer("margin", self.margin, at_least=0)
+        if self.margin % MARGIN_UNIT:
+            raise InputError(
+                f"margin is {self.margin}; poolings halve it, so give 0 or a multiple of "
+                f"{MARGIN_UNIT}"
+            )
         _check_integer("seed", self.seed, at_least=0)
         for name in ("content_weight", "style_weight", "tv_weight"):
             _check_number(name, getattr(self, name))

@@ -10,7 +10,7 @@ from ..backends import PRECISIONS
 from ..colours import COLOURS
 from ..errors import InputError
 from ..losses import NORMALISATIONS
-from ..network import POOLINGS
+from ..network import MARGIN_UNIT, POOLINGS
 from ..optimizers import OPTIMIZERS
 from ..presets import PRESETS
 from ..settings import AVERAGES, INITS, Settings, in_words, parse_layers, parse_numbers
@@ -204,9 +204,9 @@ def add_network_options(group) -> None:
         group,
         "margin",
         int,
-        "pixels by which the network sees every picture go on beyond its borders, mirrored; 0: "
-        "one colour from the border on, which leaves a frame in the painting; wide: borders are "
-        "painted before the middle",
+        f"pixels by which the network sees every picture go on beyond its borders, mirrored: a "
+        f"multiple of {MARGIN_UNIT}; the losses do not see them; 0: one colour from the border on, "
+        "which leaves a frame in the painting",
     )
     _add(
         group,
