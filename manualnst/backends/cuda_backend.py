@@ -311,6 +311,20 @@ class Backend(FurtherLosses):
         )
         return dL_dx
 
+    def crop_forward(self, y, margin: int):
+        H, W, N = y.shape
+        F = self._empty((H - 2 * margin, W - 2 * margin, N), y.dtype)
+        self._for_each("crop_forward", y.dtype, F.size, y, F, *F.shape, margin)
+        return F, margin
+
+    def crop_backward(self, dL_dF, cache, onto=None):
+        margin, (H, W, N) = cache, dL_dF.shape
+        dL_dy = onto
+        if onto is None:
+            dL_dy = self.card.cupy.zeros((H + 2 * margin, W + 2 * margin, N), dL_dF.dtype)
+        self._for_each("crop_backward", dL_dF.dtype, dL_dF.size, dL_dF, dL_dy, H, W, N, margin)
+        return dL_dy
+
     # Losses
 
     def squared_error_forward(self, F, P):

@@ -76,6 +76,13 @@ def mirror(shape, margin, backend, draw):
     return {"y": y, "dL_dx": backend.mirror_backward(draw(2, y.shape), cache)}
 
 
+def crop(shape, margin, backend, draw):
+    F, cache = backend.crop_forward(draw(1, shape), margin)
+    dL_dF, onto = draw(2, F.shape), draw(3, shape)
+    dL_dy = backend.crop_backward(dL_dF, cache)
+    return {"F": F, "dL_dy": dL_dy, "onto": backend.crop_backward(dL_dF, cache, onto)}
+
+
 def squared_error(shape, backend, draw):
     F, P = (draw(seed, shape) for seed in (1, 2))
     loss, cache = backend.squared_error_forward(F, P)
@@ -243,6 +250,10 @@ OTHERS = {
     **{
         f"mirror {s} {m}": partial(mirror, s, m)
         for *s, m in [(1, 1, 3, 0), (3, 4, 2, 2), (7, 9, 3, 4)]
+    },
+    **{
+        f"crop {s} {m}": partial(crop, s, m)
+        for *s, m in [(1, 1, 3, 0), (5, 6, 2, 2), (9, 7, 34, 1)]
     },
     **{f"squared error {s}": partial(squared_error, s) for s in [*MAPS, (3, 3)]},
     **{f"total variation {s}": partial(total_variation, s) for s in MAPS},

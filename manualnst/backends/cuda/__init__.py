@@ -8,7 +8,7 @@ Every file with a kernel tells what it does differently from the one before, as 
     patches       naive → fast, by the convolutions' kernels
     relu, pooling, squared_error, total_variation, variations, mean
                   naive → (tiled →) fast, where there is anything to gain
-    pixels, mirror, filters, weighted, shifted, histogram, sums, lbfgs
+    pixels, mirror, crop, filters, weighted, shifted, histogram, sums, lbfgs
                   one rung
 
 `cuda_backend.py`, with `cuda_losses.py`, chooses among them. The tests compile all of them for
