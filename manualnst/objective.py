@@ -37,7 +37,7 @@ from .memo import NOTHING_KEPT, Memo
 from .network import Network
 from .targets import Asked, map_itself, measured
 from .terms import CHAINED, WITH_SHIFT, LossSettings, shares, style_terms
-from .vgg import PIXELS, halvings
+from .vgg import halvings
 
 
 class Term(NamedTuple):

@@ -265,6 +265,7 @@ SHAPES = {
     "maxpool": [(3, 5, 2), (6, 4, 1)],
     "pixels": [(3, 2, 3), (1, 4, 3)],
     "mirror": [(3, 2, 3), (4, 5, 1)],
+    "crop": [(3, 4, 2), (5, 5, 1)],
 }
 OPERATIONS = {
     f"{name} {shape}": partial(operation, name=name, shape=shape)

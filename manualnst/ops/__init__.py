@@ -11,8 +11,8 @@ Conventions, said once for all files here:
 """
 
 from .conv3x3 import conv3x3_backward, conv3x3_backward_params, conv3x3_forward
-from .fused import fused_backward, fused_forward
 from .crop import crop_backward, crop_forward
+from .fused import fused_backward, fused_forward
 from .mirror import mirror_backward, mirror_forward
 from .pixels import pixels_backward, pixels_forward
 from .pooling import avgpool_backward, avgpool_forward, maxpool_backward, maxpool_forward
@@ -24,12 +24,12 @@ __all__ = [
     "conv3x3_backward",
     "conv3x3_backward_params",
     "conv3x3_forward",
+    "crop_backward",
+    "crop_forward",
     "fused_backward",
     "fused_forward",
     "maxpool_backward",
     "maxpool_forward",
-    "crop_backward",
-    "crop_forward",
     "mirror_backward",
     "mirror_forward",
     "pixels_backward",

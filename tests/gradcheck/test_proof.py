@@ -89,6 +89,7 @@ BROKEN = {
     "histogram_backward": ("squared_error_backward", lambda right: right / 2),
     "patches_backward": ("patch_distance_backward", lambda right: right * 1.001),
     "mirror_backward": ("mirror_backward", lambda right: right * 1.001),
+    "crop_backward": ("crop_backward", lambda right: right + 1e-3),
     "shifted_style_backward": ("gram_backward", lambda right: right * (right > 0)),
 }
 

@@ -8,6 +8,7 @@ from proofs import assert_close, check_adjoint, check_pair, random_array
 
 from manualnst import ops
 from manualnst.backends import NAMES, get_backend
+from manualnst.errors import InputError
 from manualnst.vgg import Preprocessing
 
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14, "complex128": 1e-14}
@@ -18,6 +19,7 @@ SHAPES = {
     "maxpool": [(2, 2, 1), (2, 3, 3), (5, 7, 2), (6, 4, 3)],
     "pixels": [(1, 1, 3), (4, 3, 3)],
     "mirror": [(1, 1, 3), (3, 4, 2), (4, 3, 1), (7, 9, 3)],
+    "crop": [(1, 1, 3), (3, 4, 2), (5, 5, 1), (7, 6, 3)],
 }
 CASES = [(name, shape) for name, shapes in SHAPES.items() for shape in shapes]
 PREPROCESSING = Preprocessing("BGR", 255.0, (103.0, 116.0, 123.0), (1.0, 2.0, 3.0))
@@ -32,6 +34,8 @@ def pair_of(name, backend, channels=3, dtype=np.float64):
         return partial(forward, preprocessing=PREPROCESSING), backward
     if name == "mirror":
         return lambda x: forward(x, min(x.shape[:2]) - 1), backward
+    if name == "crop":
+        return lambda x: forward(x, (min(x.shape[:2]) - 1) // 2), backward
     if name != "conv3x3":
         return forward, backward
     w, b = random_array(1, (3, 3, channels, FILTERS)), random_array(2, (FILTERS,))
@@ -113,6 +117,22 @@ def test_a_dropped_edge_gets_no_gradient(name, backend):
     assert not dL_dx[4].any()
     assert not dL_dx[:, 6].any()
     assert dL_dx[:4, :6].any()
+
+
+@pytest.mark.parametrize("backend", NAMES)
+def test_what_was_cropped_is_added_onto_what_arrived(backend):
+    backend = get_backend(backend)
+    dL_dF, arrived = random_array(7, (3, 4, 2)), random_array(8, (7, 8, 2))
+    _, cache = ops.crop_forward(arrived, 2, backend=backend)
+    alone = ops.crop_backward(dL_dF, cache, backend=backend)
+    onto = arrived.copy()
+    assert ops.crop_backward(dL_dF, cache, onto, backend=backend) is onto
+    assert np.array_equal(onto, arrived + alone)
+
+
+def test_a_margin_that_leaves_nothing_is_refused():
+    with pytest.raises(InputError, match="margin is 2; a map of 5 × 4 has no inside"):
+        ops.crop_forward(np.ones((5, 4, 1)), 2, backend=get_backend("numpy"))
 
 
 @pytest.mark.parametrize("backend", NAMES)

@@ -9,6 +9,7 @@ from .chained_style import (
 )
 from .content import CONTENT, NORMALISED_CONTENT
 from .conv3x3 import BIAS, FILTERS, INPUT, WINOGRAD
+from .crop import CROP
 from .gram import GRAM, NORMALISED_STYLE, STYLE
 from .guided_style import (
     GUIDED_STYLE,
@@ -78,6 +79,7 @@ EXERCISES = COURSE | {
         HISTOGRAM,
         PATCHES,
         MIRROR,
+        CROP,
     )
 }
 # What the package proves of itself.
