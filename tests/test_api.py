@@ -163,7 +163,7 @@ def test_kept_averages_are_in_the_units_of_the_next_size():
     """With β₁ = 0 Adam's average is the last gradient: enlarged it must be about as large as the
     gradient there."""
     settings = dict(optimizer="adam", beta1=0.0, averages="kept", scales=2, min_size=80, steps=2)
-    run = prepare("sample:harbour", "sample:waves", Settings(size=160, margin=0, **settings))
+    run = prepare("sample:harbour", "sample:waves", Settings(size=160, **settings))
     run.finish(lambda progress: True)
     run._enlarge()
     run._measure()
@@ -272,7 +272,7 @@ def test_all_layers_are_those_of_the_network(pictures):
 
 
 def test_patches_that_do_not_fit_are_refused_and_small_sizes_left_out(pictures):
-    settings = dict(style_losses={"patches": 1.0}, style_layers={"relu3_1": 1.0}, size=40, margin=0)
+    settings = dict(style_losses={"patches": 1.0}, style_layers={"relu3_1": 1.0}, size=40)
     run = prepare(*pictures, Settings(**settings, steps=8, min_size=13))
     # The style's 28 rows are a quarter at relu3_1: of 13 (9) there are 2, of 19 (13) there are 3.
     assert [scale.height for scale in run.scales] == [19, 28, 40]
@@ -339,12 +339,6 @@ def test_a_mask_of_labels_is_told_of(pictures):
     assert not any("almost black" in notice for notice in run.notices)
 
 
-def test_a_mask_at_the_border_is_seen_in_the_mirror(pictures):
-    corner = np.pad([[1.0]], ((39, 0), (32, 0)))
-    before = prepare(*pictures, Settings(**SMALL, margin=16), [corner]).finish()
-    assert before.record["history"]["style guided relu5_1"][0] > 0
-
-
 def test_an_alpha_counts_in_the_matching_of_colours(pictures):
     hidden = np.zeros((40, 33, 1))
     hidden[:, :10] = 1
@@ -383,7 +377,7 @@ def test_a_mask_of_the_contents_shape_is_brought_to_its_size():
         ([np.zeros((40, 33))], {}, "black throughout"),
         (np.ones((40, 33)), {"style_losses": {"histogram": 1.0}}, "not for histogram"),
         (["missing.png"], {}, "missing.png"),
-        ([np.pad([[1.0]], ((39, 0), (32, 0)))], {"margin": 0}, "nothing of its white reaches"),
+        ([np.pad([[1.0]], ((39, 0), (32, 0)))], {}, "nothing of its white reaches"),
     ],
 )
 def test_masks_that_do_not_fit_are_refused_before_the_start(pictures, masks, settings, message):
@@ -706,7 +700,7 @@ def test_unknown_samples_are_told():
 
 def test_lbfgs_gets_as_low_as_scipys_with_as_many_evaluations(pictures):
     def best_of_thirty(optimizer):
-        settings = SMALL | dict(optimizer=optimizer, steps=30, margin=16)
+        settings = SMALL | dict(optimizer=optimizer, steps=30)
         return min(manualnst.stylize(*pictures, **settings).record["history"]["total"][:30])
 
     assert best_of_thirty("lbfgs") <= 1.01 * best_of_thirty("lbfgsb")
@@ -819,7 +813,7 @@ def test_a_scale_that_converges_goes_over_to_the_next():
 
 
 def test_the_smallest_scale_is_one_that_the_network_can_take(large_enough):
-    settings = COARSE | dict(min_size=2, scales=None, steps=20, margin=0)
+    settings = COARSE | dict(min_size=2, scales=None, steps=20)
     run = prepare(*large_enough, Settings(**settings))
     assert 16 <= min(min(*s.of(40, 33), *s.of(35, 36)) for s in run.scales) < 20
     shallow = dict(content_layers={"relu1_1": 1}, style_layers={"relu1_1": 1})

@@ -2,14 +2,17 @@
 
 import tracemalloc
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from proofs import assert_close, check_pair, random_array, small_weights
 
+from manualnst import network as network_module
 from manualnst import ops
 from manualnst.backends import NAMES, get_backend
 from manualnst.errors import InputError
+from manualnst.losses.adding import added
 from manualnst.network import (
     Network,
     available_layers,
@@ -17,7 +20,7 @@ from manualnst.network import (
     normalise_filters,
     with_margin,
 )
-from manualnst.vgg import BLOCKS, Weights, convolution_names, layer_names
+from manualnst.vgg import BLOCKS, Weights, convolution_names, halvings, layer_names
 
 NUMPY = get_backend("numpy")
 
@@ -38,8 +41,9 @@ def test_the_tables_are_vgg():
 @pytest.mark.parametrize("architecture", BLOCKS)
 @pytest.mark.parametrize("pool", ["average", "max"])
 @pytest.mark.parametrize("backend", NAMES)
-@pytest.mark.parametrize("margin", [0, 2])
-def test_backward_is_the_derivative_of_forward(architecture, pool, backend, margin):
+@pytest.mark.parametrize("margin", [0, 4])
+def test_backward_is_the_derivative_of_forward(architecture, pool, backend, margin, monkeypatch):
+    monkeypatch.setattr(network_module, "MARGIN_UNIT", 4)  # enough for two poolings
     options = {"pool": pool, "margin": margin}
     weights = small_weights(architecture=architecture, last="conv3_1", widths=(2, 3, 4))
     taps = ["pixels", "conv1_2", "relu2_1", "relu3_1"]
@@ -58,18 +62,45 @@ def test_backward_is_the_derivative_of_forward(architecture, pool, backend, marg
     check_pair(weighted_taps, backward, np.random.default_rng(0).random((5, 7, 3)))
 
 
-def test_with_a_margin_a_picture_is_seen_to_go_on():
-    x = np.random.default_rng(1).random((6, 9, 3))
-    larger = np.pad(x, ((3, 3), (3, 3), (0, 0)), mode="reflect")
-    taps = ["relu1_2", "relu2_1"]
-    seen, _ = network(margin=3).forward(x, [*taps, "pixels"])
-    whole, _ = network().forward(larger, taps)
+@pytest.mark.parametrize("pool", ["average", "max"])
+@pytest.mark.parametrize(("given", "margin"), [(16, 16), (50, 32)])
+def test_with_a_margin_a_picture_is_seen_to_go_on(given, margin, pool):
+    x = np.random.default_rng(1).random((37, 50, 3))  # odd edges; no more than 36 can be mirrored
+    larger = np.pad(x, ((margin, margin), (margin, margin), (0, 0)), mode="reflect")
+    taps = ["relu1_1", "conv1_2", "relu2_1", "relu3_3", "relu5_1"]
+    seen, _ = network(margin=given, pool=pool).forward(x, [*taps, "pixels"])
+    whole, _ = network(pool=pool).forward(larger, taps)
     for tap in taps:
-        assert_close(seen[tap], whole[tap], 1e-14)
+        m = margin >> halvings(tap)
+        assert_close(seen[tap], whole[tap][m:-m, m:-m], 1e-14)
     assert seen["pixels"] is x
-    assert with_margin(6, 9, 3) == larger.shape[:2]
-    # No more than there is to be mirrored.
-    assert network(margin=50).forward(x, taps)[0]["relu1_2"].shape[:2] == with_margin(6, 9, 5)
+
+
+def test_a_gradient_is_that_of_the_larger_picture_and_folded_back():
+    """Also where a map is made again, and where losses add to what has arrived."""
+    weights, taps = small_weights(last="conv3_1", widths=(28, 17, 16)), ["relu1_1", "relu3_1"]
+    x = np.random.default_rng(1).random((20, 27, 3))
+    larger, to_x = ops.mirror_forward(x, 16, backend=NUMPY)
+    seen, tape = network(weights, margin=16).forward(x, taps, as_arrays=False)
+    assert not isinstance(seen["relu1_1"], np.ndarray)
+    dL_dF = {tap: random_array(n, seen[tap].shape) for n, tap in enumerate(taps)}
+    functions = {tap: partial(added, F) for tap, F in dL_dF.items()}
+    found = network(weights, margin=16).backward(functions, tape)
+    whole = network(weights)
+    _, tape = whole.forward(larger, taps)
+    padded = {
+        tap: np.pad(F, ((m := 16 >> halvings(tap), m), (m, m), (0, 0))) for tap, F in dL_dF.items()
+    }
+    expected = ops.mirror_backward(whole.backward(padded, tape), to_x, backend=NUMPY)
+    assert_close(found, expected, 1e-13)
+
+
+@pytest.mark.parametrize(
+    ("size", "margin", "seen"),
+    [((17, 40), 16, 16), ((16, 40), 16, 0), ((33, 40), 48, 32), ((17, 40), 0, 0)],
+)
+def test_a_small_picture_has_as_much_of_the_margin_as_can_be_mirrored(size, margin, seen):
+    assert with_margin(*size, margin) == (size[0] + 2 * seen, size[1] + 2 * seen)
 
 
 def test_forward_is_the_chain_of_operations():
@@ -87,7 +118,7 @@ def test_forward_is_the_chain_of_operations():
 
 def test_forward_stops_at_the_deepest_tap():
     _, tape = network().forward(np.zeros((8, 8, 3)), ["relu1_1", "conv2_1"])
-    assert [name for name, _, _ in tape][-1] == "conv2_1"
+    assert tape[-1].name == "conv2_1"
 
 
 def test_gradients_may_be_given_for_fewer_layers_than_were_tapped():
@@ -124,11 +155,12 @@ def test_unknown_layers_and_small_pictures_are_refused():
         net.backward({"relu2_1": features["relu1_1"]}, tape)
 
 
-def test_map_shapes_are_those_of_the_forward():
+@pytest.mark.parametrize("margin", [0, 16])
+def test_map_shapes_are_those_of_the_forward(margin):
     weights = small_weights()
     x = np.zeros((37, 22, 3))
     taps = [name for name in available_layers(weights) if not name.startswith("pool")]
-    features, _ = network(weights).forward(x, taps)
+    features, _ = network(weights, margin=margin).forward(x, taps)
     shapes = {name: after for name, _, after in map_shapes(weights, taps, 37, 22)}
     assert {name: F.shape for name, F in features.items()} == {t: shapes[t] for t in taps}
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from proofs import assert_close, check_gradient, random_array, small_weights
 
-from manualnst import ops
 from manualnst.backends import NAMES, get_backend
 from manualnst.errors import InputError
 from manualnst.gradcheck.oracles import complex_step, two_point
@@ -371,14 +370,6 @@ def test_the_product_multiplies_the_style_as_well():
     }
     assert terms["product"]["style product relu1_1"].value == pytest.approx(0, abs=1e-20)
     assert terms["guided"]["style guided relu1_1"].value > 1e-6
-
-
-def test_a_mask_is_mirrored_as_its_picture_is():
-    mask = np.random.default_rng(0).random((18, 21))
-    backend = get_backend("numpy")
-    network = Network(small_weights(), backend=backend, margin=5)
-    seen, _ = ops.mirror_forward(mask[:, :, None], 5, backend=backend)
-    assert np.array_equal(network.mirrored(mask), seen[:, :, 0])
 
 
 def test_each_style_has_its_own_part():

@@ -54,6 +54,8 @@ def test_settings_survive_json():
         ("scales", 2.5),
         ("min_size", 0),
         ("min_size", None),
+        ("margin", -16),
+        ("margin", 4),
         ("seed", -1),
         ("content_weight", -1.0),
         ("style_weight", float("nan")),
