@@ -22,7 +22,7 @@ POOLINGS = {
 }
 
 
-# A margin is halved by every pooling, and stays whole.
+# Of margins: every pooling halves them, and before the deepest layers there are four.
 MARGIN_UNIT = 16
 
 
@@ -63,6 +63,7 @@ class Network:
         self._pool = pool
         self._margin = margin
         self._fuses = hasattr(backend, "fused_forward") and self.dtype.kind == "f"
+        self._adds_in_place = hasattr(backend, "crop_backward_in_place")
         self._order = available_layers(weights)
 
     def forward(self, x, taps: Iterable[str], *, as_arrays: bool = True):
@@ -119,12 +120,16 @@ class Network:
         return ops.crop_forward(y, margin, backend=self.backend) if margin else (y, None)
 
     def _added(self, gradient, at_tap, crop):
-        if crop is not None:
-            shown = at_tap(None) if callable(at_tap) else at_tap
-            return ops.crop_backward(shown, crop, gradient, backend=self.backend)
+        """What arrived from deeper layers, if anything, with what is given at a tap."""
+        if crop is None:
+            if callable(at_tap):
+                return at_tap(gradient)
+            return at_tap if gradient is None else gradient + at_tap
         if callable(at_tap):
-            return at_tap(gradient)
-        return at_tap if gradient is None else gradient + at_tap
+            if gradient is not None and self._adds_in_place:
+                return self.backend.crop_backward_in_place(at_tap, crop, gradient)
+            at_tap = at_tap(None)
+        return ops.crop_backward(at_tap, crop, gradient, backend=self.backend)
 
     def _step_forward(self, names: list[str], x):
         if len(names) == 1:

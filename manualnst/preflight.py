@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .backends import convolution, cuda_losses, fused, numpy_losses, winograd
 from .errors import InputError
-from .network import map_shapes, steps
+from .network import map_shapes, steps, with_margin
 from .terms import LossSettings, shares, style_terms
 from .vgg import PIXELS, Weights
 
@@ -36,6 +36,7 @@ def peak_bytes(
     sizes: Iterable[Size],
     optimizer: str,
     pool: str = "average",
+    margin: int = 0,
     *,
     on_card: bool = False,
 ) -> int:
@@ -46,7 +47,8 @@ def peak_bytes(
     result, *styles = sizes
     taps = taps_of(losses)
     evaluation = max(
-        evaluation_bytes(weights, losses, size, styles, pool, on_card) for size in (result, *styles)
+        evaluation_bytes(weights, losses, size, styles, pool, margin, on_card=on_card)
+        for size in (result, *styles)
     )
     targets = sum(_target_bytes(weights, losses, size) for size in styles)
     more_styles = sum(_style_bytes(weights, taps, size) for size in styles[1:])
@@ -55,7 +57,8 @@ def peak_bytes(
     needed = evaluation + optimiser + targets + more_styles
     if on_card:
         return int(needed + _filter_bytes(weights) + _CARD_BYTES)
-    return int(needed + transformed_numbers(weights, taps, *result) * _ITEMSIZE + _BLAS_BYTES)
+    transformed = transformed_numbers(weights, taps, *with_margin(*result, margin))
+    return int(needed + transformed * _ITEMSIZE + _BLAS_BYTES)
 
 
 def taps_of(losses: LossSettings) -> set[str]:
@@ -207,22 +210,26 @@ def evaluation_bytes(
     size: Size,
     styles: Sequence[Size],
     pool: str = "average",
+    margin: int = 0,
+    *,
     on_card: bool = False,
 ) -> int:
     """The peak of forward, losses and backward: the step at which most is alive together."""
-    taps = taps_of(losses)
-    picture = 3 * math.prod(size) * _ITEMSIZE
+    taps, seen = taps_of(losses), with_margin(*size, margin)
+    picture = 3 * math.prod(seen) * _ITEMSIZE
     pixels = _Step(PIXELS, 0, picture, 0, 0, tapped=False, remade=False)  # x is there anyway
-    walk = [pixels, *_walk(weights, taps, *size, pool)]
+    walk = [pixels, *_walk(weights, taps, *seen, pool)]
     if on_card:
         walk = [step._replace(working=0, remade=False) for step in walk]
+    copied = on_card and seen != size  # the inside of a map is a copy there, and no view
+    shown = _shapes(weights, losses, size)
     held = peak = picture
     passing = 0  # the map that the next step reads, if it is not held anyway
     for step in walk[1:]:
         stored = 0 if step.remade else step.after
         peak = max(peak, held + passing + stored + step.working)
         held += step.mask + stored * step.tapped
-        passing = stored * (not step.tapped)
+        passing = stored * (copied or not step.tapped)
     needs = _needs(weights, losses, size, styles, on_card)
     kept = {}  # at every layer, by its losses
     for step in walk:
@@ -240,6 +247,8 @@ def evaluation_bytes(
     for step in reversed(walk):  # `before` and `after` are the gradients now
         here = needs.get(step.name, [])
         own = max((need.backward + need.leaves for need in here), default=0)
+        if copied and here:  # what is added to the inside is there by itself first
+            own = max(own, _bytes(shown[step.name]))
         peak = max(peak, held + step.after + own)
         held += sum(need.leaves for need in here) - sum(need.takes for need in here)
         held -= kept[step.name]

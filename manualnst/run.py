@@ -23,7 +23,7 @@ from .history import History
 from .images import fitted_size, resize, resize_linearly
 from .inputs import Input, scaled
 from .masks import mask_names, mixed, union
-from .network import Network, with_margin
+from .network import Network
 from .objective import Evaluation, Objective, for_each_style, style_names, unit_scale
 from .optimizers import (
     ALL_STEPS_DONE,
@@ -383,13 +383,13 @@ class Run:
         on_card = self.settings.backend == CUDA
 
         def need(*sizes: tuple[int, int]) -> int:
-            seen = [with_margin(*size, self.settings.margin) for size in sizes]
             return preflight.peak_bytes(
                 self._weights,
                 self._losses,
-                seen,
+                sizes,
                 self.settings.optimizer,
                 self.settings.pool,
+                self.settings.margin,
                 on_card=on_card,
             )
 

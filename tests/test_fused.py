@@ -54,6 +54,23 @@ def test_a_map_that_is_made_again_is_the_same_by_rows_and_as_a_whole():
         assert_close(y[rows], whole[rows], 1e-15)
 
 
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(1, 4), slice(4, 5), slice(None)])
+def test_the_inside_of_a_map_that_is_made_again_is_that_of_the_map(rows):
+    """And the way back is that of the whole, of which some rows have never been read."""
+    x, w, b = random_array(1, (9, 7, 3)), random_array(2, (3, 3, 3, 31)), random_array(3, (31,))
+    dL_dy = random_array(4, (9, 7, 31))
+    expected_y, expected = one_after_the_other(x, w, b, False, dL_dy)
+    inside = expected_y[2:-2, 2:-2]
+    y, cache = NUMPY.fused_forward(x, w, b, False)
+    F, _ = NUMPY.crop_forward(y, 2)
+    assert (len(F), F.shape, F.ndim, F.dtype, F.nbytes) == (
+        len(inside), inside.shape, inside.ndim, inside.dtype, inside.nbytes
+    )  # fmt: skip
+    assert_close(F[rows], inside[rows], 1e-14)
+    assert_close(NUMPY.fused_backward(dL_dy, cache), expected, 1e-13)
+    assert_close(np.asarray(F), inside, 1e-14)
+
+
 def test_a_map_too_small_to_be_pooled_is_refused():
     with pytest.raises(InputError, match="too small"):
         ops.fused_forward(

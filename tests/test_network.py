@@ -76,16 +76,21 @@ def test_with_a_margin_a_picture_is_seen_to_go_on(given, margin, pool):
     assert seen["pixels"] is x
 
 
-def test_a_gradient_is_that_of_the_larger_picture_and_folded_back():
-    """Also where a map is made again, and where losses add to what has arrived."""
+@pytest.mark.parametrize(
+    "given",
+    [lambda F: F, lambda F: partial(added, F), lambda F: lambda g: F if g is None else g + F],
+    ids=["an array", "adds in place", "adds elsewhere"],
+)
+def test_a_gradient_is_that_of_the_larger_picture_and_folded_back(given):
+    """Also where a map is made again, of which nothing has been read."""
     weights, taps = small_weights(last="conv3_1", widths=(28, 17, 16)), ["relu1_1", "relu3_1"]
     x = np.random.default_rng(1).random((20, 27, 3))
     larger, to_x = ops.mirror_forward(x, 16, backend=NUMPY)
     seen, tape = network(weights, margin=16).forward(x, taps, as_arrays=False)
     assert not isinstance(seen["relu1_1"], np.ndarray)
     dL_dF = {tap: random_array(n, seen[tap].shape) for n, tap in enumerate(taps)}
-    functions = {tap: partial(added, F) for tap, F in dL_dF.items()}
-    found = network(weights, margin=16).backward(functions, tape)
+    given = {tap: given(F.copy()) for tap, F in dL_dF.items()}
+    found = network(weights, margin=16).backward(given, tape)
     whole = network(weights)
     _, tape = whole.forward(larger, taps)
     padded = {

@@ -21,6 +21,7 @@ DEEPER = {"pixels": 1, "relu2_1": 1, "relu3_1": 1, "relu4_1": 1}
     "layers",
     [
         {},
+        {"margin": 0},
         {"mask_form": "guided"},
         {"style_layers": {"relu1_1": 1, "relu1_2": 1}},
         {"pool": "max"},
@@ -35,7 +36,8 @@ DEEPER = {"pixels": 1, "relu2_1": 1, "relu3_1": 1, "relu4_1": 1}
 def test_the_memory_of_an_evaluation(size, layers):
     settings = Settings(**layers)
     weights = find_weights("builtin")
-    network = Network(weights, backend=get_backend("numpy"), pool=settings.pool)
+    options = {"pool": settings.pool, "margin": settings.margin}
+    network = Network(weights, backend=get_backend("numpy"), **options)
     x = np.random.default_rng(0).random((*size, 3), np.float32)
     masks = [x[:, :, 0]] if "mask_form" in layers else []
     losses = replace(settings.losses, mask_form=layers.get("mask_form"))
@@ -44,7 +46,7 @@ def test_the_memory_of_an_evaluation(size, layers):
     objective(x)
     _, measured = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    foretold = preflight.evaluation_bytes(weights, losses, size, [size], settings.pool)
+    foretold = preflight.evaluation_bytes(weights, losses, size, [size], **options)
     assert 0.85 * measured < foretold < 1.2 * measured
 
 

@@ -51,26 +51,35 @@ def is_remade(C: int, K: int) -> bool:
     return 9 * C < K
 
 
-class Remade:
-    """ReLU of a convolution (H, W, K) that is not stored, but made again for the rows that are
-    asked for: `y[3:7]`, or `np.asarray(y)` for all of them.
+class _ByRows:
+    """What stands for an array (H, W, K), and makes the rows of it that are asked for: `y[3:7]`, or
+    `np.asarray(y)` for all of them."""
+
+    ndim = 3
+
+    def __init__(self, shape: tuple[int, int, int], dtype: np.dtype):
+        self.shape, self.dtype = shape, dtype
+        self.nbytes = int(np.prod(shape)) * dtype.itemsize
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        return np.asarray(self[:], dtype)
+
+
+class Remade(_ByRows):
+    """ReLU of a convolution (H, W, K) that is not stored, but made again wherever it is read.
 
     So is the first layer's: it is the largest of all maps, yet takes only 27 multiplications a
     number, so that to make it is about as quick as to fetch it from memory.
     """
 
-    ndim = 3
-
     def __init__(self, x, w, b, mask):
-        self.shape = (*x.shape[:2], len(b))
-        self.dtype = x.dtype
-        self.nbytes = int(np.prod(self.shape)) * x.itemsize
+        super().__init__((*x.shape[:2], len(b)), x.dtype)
         self._x, self._w, self._b = x, w.reshape(-1, len(b)), b
         self._mask = mask
         self._seen = np.zeros(len(x), bool)  # rows of which the mask is known
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         start, stop, step = rows.indices(len(self))
@@ -83,9 +92,6 @@ class Remade:
         self._seen[start:stop] = True
         return np.maximum(y, 0, out=y)
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        return np.asarray(self[:], dtype)
-
     def inside(self, margin: int) -> "_Inside":
         return _Inside(self, margin)
 
@@ -95,28 +101,18 @@ class Remade:
         return self._mask[rows]
 
 
-class _Inside:
-    """A remade map without its margin; its rows are made again just so."""
-
-    ndim = 3
+class _Inside(_ByRows):
+    """A map that is made again, without its margin."""
 
     def __init__(self, whole: Remade, margin: int):
         H, W, K = whole.shape
-        self.shape = (H - 2 * margin, W - 2 * margin, K)
-        self.dtype = whole.dtype
-        self.nbytes = int(np.prod(self.shape)) * self.dtype.itemsize
+        super().__init__((H - 2 * margin, W - 2 * margin, K), whole.dtype)
         self._whole, self._margin = whole, margin
-
-    def __len__(self) -> int:
-        return self.shape[0]
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         start, stop, step = rows.indices(len(self))
-        first, m = start + self._margin, self._margin
-        return self._whole[first : first + max(stop - start, 0) : step][:, m : m + self.shape[1]]
-
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
-        return np.asarray(self[:], dtype)
+        m = self._margin
+        return self._whole[start + m : stop + m : step][:, m : m + self.shape[1]]
 
 
 def _packed(Y) -> np.ndarray:

@@ -21,16 +21,16 @@ from manualnst.vgg import WIDTHS
 
 
 @pytest.mark.parametrize("pool", ["average", "max"])
-@pytest.mark.parametrize("size", [(512, 512), (1023, 700)])
-def test_the_memory_of_an_evaluation(size, pool):
-    compared(Settings(pool=pool), size)
+@pytest.mark.parametrize(("size", "margin"), [((512, 512), 0), ((512, 512), 16), ((1023, 700), 16)])
+def test_the_memory_of_an_evaluation(size, margin, pool):
+    compared(Settings(pool=pool, margin=margin), size)
 
 
 def compared(settings, size, masks=None):
-    cupy, pool = Weightless(), settings.pool
+    cupy, options = Weightless(), {"pool": settings.pool, "margin": settings.margin}
     losses = replace(settings.losses, mask_form=settings.mask_form if masks else None)
     weights = small_weights(widths=WIDTHS)
-    network = Network(weights, backend=Backend(Card(cupy)), pool=pool)
+    network = Network(weights, backend=Backend(Card(cupy)), **options)
     x = np.zeros((*size, 3), np.float32)
     objective = Objective(network, x, x, losses, masks)
     x = cupy.asarray(x)
@@ -38,7 +38,7 @@ def compared(settings, size, masks=None):
     gc.collect()
     before = cupy.peak = cupy.bytes
     objective._evaluate(x, 1.0)
-    foretold = preflight.evaluation_bytes(weights, losses, size, [size], pool, on_card=True)
+    foretold = preflight.evaluation_bytes(weights, losses, size, [size], **options, on_card=True)
     assert foretold == pytest.approx(cupy.peak - before, rel=0.1)
 
 
