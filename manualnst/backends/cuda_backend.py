@@ -318,11 +318,13 @@ class Backend(FurtherLosses):
         return F, margin
 
     def crop_backward(self, dL_dF, cache, onto=None):
-        margin, (H, W, N) = cache, dL_dF.shape
+        margin, (H, W, N), adds = cache, dL_dF.shape, onto is not None
         dL_dy = onto
-        if onto is None:
-            dL_dy = self.card.cupy.zeros((H + 2 * margin, W + 2 * margin, N), dL_dF.dtype)
-        self._for_each("crop_backward", dL_dF.dtype, dL_dF.size, dL_dF, dL_dy, H, W, N, margin)
+        if not adds:
+            dL_dy = self._empty((H + 2 * margin, W + 2 * margin, N), dL_dF.dtype)
+        self._for_each(
+            "crop_backward", dL_dy.dtype, dL_dy.size, dL_dF, dL_dy, adds, H, W, N, margin
+        )
         return dL_dy
 
     # Losses
