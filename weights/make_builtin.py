@@ -1,6 +1,6 @@
 """Make the built-in network: a small VGG of learned filters and of drawn ones, side by side.
 
-    python -m weights.learn run FOLDER --batches 2020
+    python -m weights.learn run FOLDER --batches 3000
     python -m weights.make_builtin FOLDER/learned.h5
 
 writes manualnst/weights/builtin.h5. The learned filters (weights/README.md) know strokes, edges
@@ -23,6 +23,8 @@ direction, in random mixtures of the colours carried there. The others, and thos
 layers, add up one or two earlier maps drawn by lot, each through a kernel of its own.
 
 Calibrated, as calibrated.py tells.
+
+Tones stand beside both, in the first layer alone: how much of a picture is how dark or bright.
 """
 
 import argparse
@@ -32,10 +34,18 @@ from pathlib import Path
 
 import numpy as np
 
+from manualnst import ops
+from manualnst.backends import get_backend
 from manualnst.errors import InputError
 from manualnst.vgg import BLOCKS, Weights
 from manualnst.weights import BUILTIN, load_weights, save_weights
-from weights.calibrated import ARCHITECTURE, LAST, calibrated_network, sample_pictures
+from weights.calibrated import (
+    ARCHITECTURE,
+    LAST,
+    PREPROCESSING,
+    calibrated_network,
+    sample_pictures,
+)
 
 SUMMARY = "Make the built-in network of learned filters and drawn ones."
 SEED = 1
@@ -47,11 +57,15 @@ COLOURS = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3], [2], [6
 EDGES = 0.7  # share of the filters in the first layer of a block that look at the colours
 GREY = 0.4  # share of those that look at lightness alone
 
+POINT = np.outer([0, 1, 0], [0, 1, 0])
 BLUR = np.outer([1, 2, 1], [1, 2, 1]) / 16
 EDGE_X = np.outer([1, 2, 1], [-1, 0, 1]) / 4
 BAR_X = np.outer([1, 2, 1], [1, -2, 1]) / 4
 SADDLE = np.outer([-1, 0, 1], [-1, 0, 1]) / 2
 SHARES = (0.3, 0.4, 0.3)  # of blurs, edges and bars
+
+TONES = (0.1, 0.3)  # shares of the sample pictures' pixels that tones respond to
+TONE_MEAN = 0.3  # their mean activation: there are many for the same pixels
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,7 +75,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     args = parser.parse_args(arguments)
     try:
-        both = side_by_side(load_learned(args.learned), make_drawn(sample_pictures(PIXELS)))
+        pictures = sample_pictures(PIXELS)
+        learned = with_tones(load_learned(args.learned), pictures)
+        both = side_by_side(learned, make_drawn(pictures))
         save_weights(both, BUILTIN, dtype=np.float16)
     except InputError as error:
         print(error, file=sys.stderr)
@@ -94,10 +110,38 @@ def side_by_side(learned: Weights, drawn: Weights) -> Weights:
         provenance={
             "name": "built-in",
             "recipe": "learned filters beside smooth random ones in pairs of opposites, which are "
-            "calibrated on the sample pictures (python -m weights.make_builtin)",
+            "calibrated on the sample pictures, and tones (python -m weights.make_builtin)",
             "seed": str(SEED),
             **provenance,
         },
+    )
+
+
+def with_tones(weights: Weights, pictures: list[np.ndarray]) -> Weights:
+    """With filters in the first layer that look at one pixel, and respond to the brightest or the
+    darkest of a colour alone. No further layer reads them.
+
+    Of the colours of a picture other filters tell little more than mean and covariance, which many
+    greys have as well as a white with few black lines.
+    """
+    backend = get_backend("numpy")
+    pixels = [ops.pixels_forward(x, PREPROCESSING, backend=backend)[0] for x in pictures]
+    pixels = np.concatenate([z.reshape(-1, 3) for z in pixels])
+    filters, biases = [], []
+    for colour in (*COLOURS, *-COLOURS, *np.eye(3), *-np.eye(3)):
+        values = pixels @ colour
+        for share in TONES:
+            threshold = np.quantile(values, 1 - share)
+            loudness = TONE_MEAN / np.maximum(values - threshold, 0).mean()
+            filters.append(POINT[:, :, None] * colour * loudness)
+            biases.append(-threshold * loudness)
+    w, b = weights.layers["conv1_1"]
+    w = np.concatenate([w, np.stack(filters, axis=3)], axis=3).astype(np.float32)
+    b = np.concatenate([b, biases]).astype(np.float32)
+    w_next, b_next = weights.layers["conv1_2"]
+    w_next = np.pad(w_next, ((0, 0), (0, 0), (0, len(filters)), (0, 0)))
+    return replace(
+        weights, layers=weights.layers | {"conv1_1": (w, b), "conv1_2": (w_next, b_next)}
     )
 
 

@@ -8,12 +8,22 @@ import pytest
 
 from manualnst.backends import get_backend
 from manualnst.network import Network, available_layers
+from manualnst.vgg import Weights
 from manualnst.weights import BUILTIN, load_weights
 
 sys.path.append(str(Path(__file__).parents[2]))  # the root, in which `weights` lies
 from weights import make_builtin
 from weights.calibrated import sample_pictures
-from weights.make_builtin import PIXELS, SEED, WIDTHS, make_drawn, side_by_side
+from weights.make_builtin import (
+    PIXELS,
+    SEED,
+    TONE_MEAN,
+    TONES,
+    WIDTHS,
+    make_drawn,
+    side_by_side,
+    with_tones,
+)
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +129,36 @@ def test_the_recipe_gives_the_same_network_every_time():
     pictures = sample_pictures(32)
     first, second = (make_drawn(pictures, "conv5_1") for _ in range(2))
     assert first.fingerprint() == second.fingerprint()
+
+
+def test_tones_are_shares_of_the_pixels(weights, pictures):
+    """As the recipe makes them, and as they are stored: after the learned ones."""
+    few = Weights(
+        weights.architecture,
+        {
+            "conv1_1": (np.zeros((3, 3, 3, 1), np.float32), np.zeros(1, np.float32)),
+            "conv1_2": (np.zeros((3, 3, 1, 1), np.float32), np.zeros(1, np.float32)),
+        },
+        weights.preprocessing,
+    )
+    w, b = (array[..., 1:] for array in with_tones(few, pictures).layers["conv1_1"])
+    count = len(b)
+    assert count == 12 * len(TONES)
+    stored_w, stored_b = (
+        learned("conv1_1", each)[..., -count:] for each in weights.layers["conv1_1"]
+    )
+    np.testing.assert_allclose(stored_w, w, rtol=2e-3)
+    np.testing.assert_allclose(stored_b, b, rtol=2e-3, atol=1e-4)
+    assert not np.delete(w.reshape(9, 3, count), 4, axis=0).any()  # one pixel each
+
+
+def test_tones_respond_to_their_share(maps, weights):
+    count = 12 * len(TONES)
+    F = learned("conv1_1", maps["relu1_1"])[:, -count:]
+    np.testing.assert_allclose(F.mean(axis=0, dtype=np.float64), TONE_MEAN, rtol=0.02)
+    np.testing.assert_allclose((F > 0).mean(axis=0), np.tile(TONES, 12), atol=0.01)
+    w_next, _ = weights.layers["conv1_2"]
+    assert not learned("conv1_1", w_next.swapaxes(2, 3))[..., -count:].any()  # nobody reads them
 
 
 def test_only_a_learned_network_is_put_beside_the_drawn_one(tmp_path, capsys):
