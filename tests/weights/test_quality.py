@@ -200,7 +200,7 @@ def learned(tmp_path_factory):
 def test_random_networks_have_the_widths_of_the_first_file(learned):
     found = networks.find_networks(["random:1", learned, "random:2", "builtin"])
     assert [network.name for network in found] == ["random:1", learned, "random:2", "builtin"]
-    assert networks.widths_of(found[0].weights) == (3, 4, 5, 6, 7)
+    assert networks.widths_of(found[0].weights) == networks.widths_by_block((3, 4, 5, 6, 7))
     again = networks.find_networks(["random:1", learned])[0]
     assert again.weights.fingerprint() == found[0].weights.fingerprint()
     assert found[0].weights.fingerprint() != found[2].weights.fingerprint()
@@ -212,7 +212,7 @@ def test_without_a_file_random_networks_have_the_widths_of_the_built_in_one():
 
 
 def test_random_networks_are_calibrated():
-    weights = networks.random_network((4, 5, 6, 7, 8), 0)
+    weights = networks.random_network(networks.widths_by_block((4, 5, 6, 7, 8)), 0)
     assert list(weights.layers)[-1] == "conv5_1"
     network = Network(weights, backend=get_backend("numpy"))
     for depth in synthesis.DEPTHS:
@@ -226,7 +226,8 @@ def test_random_networks_are_calibrated():
 
 
 def test_a_short_network_has_widths_for_all_blocks():
-    assert networks.widths_of(small_weights(last="conv3_1")) == (4, 5, 6, 6, 6)
+    widths = networks.widths_of(small_weights(last="conv3_1"))
+    assert widths == networks.widths_by_block((4, 5, 6, 6, 6))
 
 
 @pytest.mark.parametrize("name", ["random:", "random:x", "random:-1", "random:4294967296", "no.h5"])
@@ -245,7 +246,7 @@ def test_a_network_is_named_once():
 
 def test_a_texture_is_nearer_to_its_original_than_the_noise_it_began_as():
     original = np.clip(1.5 * blurred(noise(3), 3) - 0.25, 0, 1).astype(np.float32)
-    weights = networks.random_network((8, 8, 8, 8, 8), 0)
+    weights = networks.random_network(networks.widths_by_block([8] * 5), 0)
     asked = synthesis.ASKED[synthesis.TEXTURE]
     made = synthesis.synthesise(weights, original, asked, 20, seed=0)
     assert made.shape == original.shape and made.dtype == np.float32

@@ -6,13 +6,15 @@ from typing import NamedTuple
 import numpy as np
 
 from manualnst.errors import InputError
-from manualnst.vgg import WIDTHS, Weights
+from manualnst.vgg import WIDTHS, Weights, convolution_names
 from manualnst.weights import BUILTIN_NAME, find_weights
 
-from ..calibrated import calibrated_network, sample_pictures
+from ..calibrated import ARCHITECTURE, LAST, calibrated_network, sample_pictures
 
 NAMES = "builtin, a name of `manualnst weights list`, vgg19-random, random:SEED, or a weights file"
 
+_CONVOLUTIONS = convolution_names(ARCHITECTURE)
+_CONVOLUTIONS = _CONVOLUTIONS[: _CONVOLUTIONS.index(LAST) + 1]
 _PIXELS = 128  # side of the pictures that random networks are calibrated on
 
 
@@ -34,31 +36,36 @@ def _is_random(name: str) -> bool:
     return name == "vgg19-random" or name.startswith("random:")
 
 
-def _made(name: str, widths: Sequence[int]) -> Weights:
+def _made(name: str, widths: dict[str, int]) -> Weights:
     if name == "vgg19-random":
-        return random_network(WIDTHS, 0)
+        return random_network(widths_by_block(WIDTHS), 0)
     seed = name.removeprefix("random:")
     if not (seed.isdecimal() and int(seed) < 2**32):
         raise InputError(f"network {name!r}: the seed must be a whole number, as in random:1")
     return random_network(widths, int(seed))
 
 
-def widths_of(weights: Weights) -> tuple[int, ...]:
-    """The filters of each block's first layer; blocks that are not there are as the last."""
-    firsts = [weights.layers[f"conv{n}_1"][0].shape[3] for n in range(1, 6) if _has(weights, n)]
-    return tuple(firsts + [firsts[-1]] * (5 - len(firsts)))
+def widths_of(weights: Weights) -> dict[str, int]:
+    """The filters of every convolution; one that is not there has as many as the one before."""
+    widths, count = {}, 0
+    for name in _CONVOLUTIONS:
+        if name in weights.layers:
+            count = weights.layers[name][0].shape[3]
+        widths[name] = count
+    return widths
 
 
-def _has(weights: Weights, block: int) -> bool:
-    return f"conv{block}_1" in weights.layers
+def widths_by_block(widths: Sequence[int]) -> dict[str, int]:
+    """As many filters in every convolution of a block."""
+    return {name: widths[int(name[4]) - 1] for name in _CONVOLUTIONS}
 
 
-def random_network(widths: Sequence[int], seed: int) -> Weights:
+def random_network(widths: dict[str, int], seed: int) -> Weights:
     """VGG-19 to conv5_1 with normal numbers for filters, He's, calibrated."""
     random = np.random.RandomState(seed)  # its stream never changes
 
     def draw(name: str, channels: int) -> np.ndarray:
-        filters = random.standard_normal((3, 3, channels, widths[int(name[4]) - 1]))
+        filters = random.standard_normal((3, 3, channels, widths[name]))
         return (filters * np.sqrt(2 / (9 * channels))).astype(np.float32)
 
     provenance = {"name": "random", "seed": str(seed)}
