@@ -21,8 +21,7 @@ POOLINGS = {
     "max": (ops.maxpool_forward, ops.maxpool_backward),
 }
 
-
-# Of margins: every pooling halves them, and before the deepest layers there are four.
+# A margin is a multiple of this: every pooling halves it, and before the deepest layers are four.
 MARGIN_UNIT = 16
 
 

@@ -36,8 +36,8 @@ def peak_bytes(
     sizes: Iterable[Size],
     optimizer: str,
     pool: str = "average",
-    margin: int = 0,
     *,
+    margin: int,
     on_card: bool = False,
 ) -> int:
     """The peak above what the process already holds, for pictures of these sizes.
@@ -47,7 +47,7 @@ def peak_bytes(
     result, *styles = sizes
     taps = taps_of(losses)
     evaluation = max(
-        evaluation_bytes(weights, losses, size, styles, pool, margin, on_card=on_card)
+        evaluation_bytes(weights, losses, size, styles, pool, margin=margin, on_card=on_card)
         for size in (result, *styles)
     )
     targets = sum(_target_bytes(weights, losses, size) for size in styles)
@@ -210,8 +210,8 @@ def evaluation_bytes(
     size: Size,
     styles: Sequence[Size],
     pool: str = "average",
-    margin: int = 0,
     *,
+    margin: int = 0,
     on_card: bool = False,
 ) -> int:
     """The peak of forward, losses and backward: the step at which most is alive together."""

@@ -389,7 +389,7 @@ class Run:
                 sizes,
                 self.settings.optimizer,
                 self.settings.pool,
-                self.settings.margin,
+                margin=self.settings.margin,
                 on_card=on_card,
             )
 

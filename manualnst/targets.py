@@ -42,5 +42,6 @@ def measured(
 
 
 def map_itself(F, *, backend) -> np.ndarray:
-    """F (H, W, N), or what makes it when its rows are read → F."""
-    return F[:]
+    """F (H, W, N), or what makes it when its rows are read → F, without what it is a view of."""
+    F = F[:]
+    return F if F.flags.c_contiguous else F.copy()

@@ -46,6 +46,13 @@ def test_a_sweep_gives_pictures_records_and_a_table(pictures, tmp_path):
     assert series._repr_png_().startswith(b"\x89PNG")
 
 
+def test_networks_with_another_margin_are_others(pictures, tmp_path):
+    series = manualnst.sweep(*pictures, vary={"margin": [0, 16]}, folder=tmp_path / "many", **SMALL)
+    for margin, one in zip((0, 16), series.outcomes, strict=True):
+        alone = manualnst.stylize(*pictures, margin=margin, **SMALL)
+        assert one.record["best_loss"] == alone.record["best_loss"]
+
+
 def test_a_start_that_is_the_minimum_is_a_picture_too(pictures, tmp_path):
     call = dict(vary={"style_strength": [0.0, 0.5]}, folder=tmp_path / "many", tv_weight=0.0)
     series = manualnst.sweep(*pictures, **call, **SMALL)

@@ -8,7 +8,7 @@ import pytest
 
 from manualnst import preflight, threads
 from manualnst.backends import get_backend
-from manualnst.network import Network
+from manualnst.network import Network, with_margin
 from manualnst.objective import Objective
 from manualnst.settings import Settings
 from manualnst.terms import STYLE_LOSSES
@@ -54,9 +54,23 @@ def test_the_peak_grows_with_the_picture_and_counts_the_larger_one():
     weights = find_weights("builtin")
 
     def peak(*sizes):
-        return preflight.peak_bytes(weights, Settings().losses, sizes, "adam")
+        return preflight.peak_bytes(weights, Settings().losses, sizes, "adam", margin=0)
 
     assert peak((64, 64), (64, 64)) < peak((64, 64), (256, 256)) < peak((256, 256), (64, 64))
+
+
+def test_the_peak_counts_the_margin():
+    weights, size = find_weights("builtin"), (128, 160)
+
+    def peak(margin, size=size):
+        return preflight.peak_bytes(weights, Settings().losses, [size] * 2, "adam", margin=margin)
+
+    def evaluation(margin):
+        return preflight.evaluation_bytes(weights, Settings().losses, size, [size], margin=margin)
+
+    assert peak(16) - peak(0) >= evaluation(16) - evaluation(0) > 0.2 * evaluation(0)
+    # What is kept and compared does not grow.
+    assert peak(16) < peak(0, with_margin(*size, 16))
 
 
 def test_the_memory_of_more_styles(monkeypatch):
@@ -79,7 +93,8 @@ def test_the_memory_of_more_styles(monkeypatch):
     measured(1)  # the filters are transformed once, and kept
 
     def foretold(count):
-        return preflight.peak_bytes(weights, settings.losses, [size] * (1 + count), "adam")
+        sizes = [size] * (1 + count)
+        return preflight.peak_bytes(weights, settings.losses, sizes, "adam", margin=0)
 
     # Layers of the content count too, and the peak with one style is at another place.
     assert 0.85 < (foretold(5) - foretold(1)) / (measured(5) - measured(1)) < 1.8

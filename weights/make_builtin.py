@@ -39,13 +39,7 @@ from manualnst.backends import get_backend
 from manualnst.errors import InputError
 from manualnst.vgg import BLOCKS, Weights
 from manualnst.weights import BUILTIN, load_weights, save_weights
-from weights.calibrated import (
-    ARCHITECTURE,
-    LAST,
-    PREPROCESSING,
-    calibrated_network,
-    sample_pictures,
-)
+from weights.calibrated import ARCHITECTURE, LAST, calibrated_network, sample_pictures
 
 SUMMARY = "Make the built-in network of learned filters and drawn ones."
 SEED = 1
@@ -125,7 +119,7 @@ def with_tones(weights: Weights, pictures: list[np.ndarray]) -> Weights:
     greys have as well as a white with few black lines.
     """
     backend = get_backend("numpy")
-    pixels = [ops.pixels_forward(x, PREPROCESSING, backend=backend)[0] for x in pictures]
+    pixels = [ops.pixels_forward(x, weights.preprocessing, backend=backend)[0] for x in pictures]
     pixels = np.concatenate([z.reshape(-1, 3) for z in pixels])
     filters, biases = [], []
     for colour in (*COLOURS, *-COLOURS, *np.eye(3), *-np.eye(3)):

@@ -116,7 +116,12 @@ def _run_of(problem: dict) -> tuple[Watched, np.ndarray]:
     content = open_content(f"{SAMPLE_PREFIX}harbour", settings)
     [style] = open_styles(f"{SAMPLE_PREFIX}{problem['style']}", settings, content)
     start = open_start(settings, content, style, *content.pixels.shape[:2]).pixels
-    network = Network(find_network("builtin"), backend=get_backend("numpy"), pool=settings.pool)
+    network = Network(
+        find_network("builtin"),
+        backend=get_backend("numpy"),
+        pool=settings.pool,
+        margin=settings.margin,
+    )
     objective = Objective(network, content.pixels, style.pixels, settings.losses)
     objective.scale = unit_scale(objective(start))
     return Watched(objective), start

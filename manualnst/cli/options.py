@@ -205,8 +205,8 @@ def add_network_options(group) -> None:
         "margin",
         int,
         f"pixels by which the network sees every picture go on beyond its borders, mirrored: a "
-        f"multiple of {MARGIN_UNIT}; the losses do not see them; 0: one colour from the border on, "
-        "which leaves a frame in the painting",
+        f"multiple of {MARGIN_UNIT}, less where a picture is smaller; the losses do not see them; "
+        "0: one colour from the border on, which leaves a frame in the painting",
     )
     _add(
         group,
