@@ -210,7 +210,8 @@ def test_each_loss_is_felt(network):
     without = {"content": {"content_weight": 0.0}}
     for layer in style_layers:
         left = {name: weight for name, weight in style_layers.items() if name != layer}
-        without[layer] = {"style_layers": left, "style_weight": len(left) / len(style_layers)}
+        share = sum(left.values()) / sum(style_layers.values())
+        without[layer] = {"style_layers": left, "style_weight": share}
     whole = gradient_of(problem)
     for name, change in without.items():
         changed = problem._replace(losses=replace(problem.losses, **change))
