@@ -21,7 +21,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from manualnst.backends import winograd
 
-BLOCK_BYTES = 1 << 20  # of the transformed tiles of a block of crops
+BLOCK_BYTES = 1 << 22  # of the transformed tiles of a block of crops; fewer re-read the filters
 TILE, SPAN = 4, 6
 
 
@@ -30,14 +30,18 @@ def pays(x_shape, w_shape) -> bool:
     return x_shape[1] % TILE == 0 and x_shape[2] % TILE == 0 and min(w_shape[2:]) >= 16
 
 
-def forward(x, w):
-    """x (n, H, W, C), w (3, 3, C, K) → z (n, H, W, K)."""
+def transformed(w):
+    """U = (G ⊗ G) g of all filters: w (3, 3, C, K) → (36, C, K)."""
+    return winograd.transform_filters(w).reshape(SPAN**2, *w.shape[2:])
+
+
+def forward(x, U):
+    """x (n, H, W, C), U (36, C, K) → z (n, H, W, K)."""
     n, H, W, C = x.shape
-    K = w.shape[3]
-    U = winograd.transform_filters(w).reshape(SPAN**2, C, K)
+    K = U.shape[2]
     z = np.empty((n, H, W, K), x.dtype)
     for crops in _blocks(x, max(C, K)):
-        _put(np.matmul(_transformed(x[crops]), U), z[crops])
+        _put(np.matmul(_tiles_transformed(x[crops]), U), z[crops])
     return z
 
 
@@ -54,12 +58,12 @@ def backward(dL_dz, x, w):
     with the V that there is already.
     """
     C, K = w.shape[2:]
-    U = winograd.transform_filters(_turned(w)).reshape(SPAN**2, K, C)
+    U = transformed(_turned(w))
     A, _, G = _matrices(x.dtype)
     dU = np.zeros_like(U)
     dL_dx = np.empty_like(x)
     for crops in _blocks(x, max(C, K)):
-        V = _transformed(dL_dz[crops])
+        V = _tiles_transformed(dL_dz[crops])
         _put(np.matmul(V, U), dL_dx[crops])
         X = A @ _tiles(x[crops], TILE).reshape(TILE**2, -1)  # (36, T·C)
         dU += np.matmul(V.transpose(0, 2, 1), X.reshape(SPAN**2, -1, C))
@@ -78,7 +82,7 @@ def _matrices(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return tuple(np.ascontiguousarray(np.kron(m, m), dtype) for m in (A, BT, G))
 
 
-def _transformed(x):
+def _tiles_transformed(x):
     """V = (B ⊗ B)ᵀ D of all tiles of x, with a border of zeros around: (36, T, C)."""
     k, H, W, C = x.shape
     padded = np.zeros((k, H + 2, W + 2, C), x.dtype)
