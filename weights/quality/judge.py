@@ -9,7 +9,8 @@ and the style's distance is the mean over these layers. That of the content is |
 relu4_2; 0 is the content itself. A painter that has the judge's own filters has an easy judge.
 
 Grain is what such a network hardly sees: specks of a pixel or two. It is the energy of the finest
-level of a Laplacian pyramid over that of the style picture, in luminance and in chrominance.
+level of a Laplacian pyramid over that of the style picture, in luminance and in chrominance. Above
+1 there are specks that the style does not have; below there may be some in the place of its edges.
 """
 
 from typing import NamedTuple
@@ -18,12 +19,13 @@ import numpy as np
 
 from manualnst.backends import get_backend
 from manualnst.colours import luminance
+from manualnst.errors import InputError
 from manualnst.images import resize
 from manualnst.losses.moments import Moments, moments_target
 from manualnst.memo import Memo
-from manualnst.network import Network
+from manualnst.network import Network, available_layers
 from manualnst.targets import Asked, map_itself, measured
-from manualnst.vgg import Weights
+from manualnst.vgg import Weights, check_tap
 
 from .distances import laplacian_pyramid
 
@@ -34,6 +36,7 @@ _ASKED = [
     *(Asked(moments_target, (layer,)) for layer in STYLE_LAYERS),
     Asked(map_itself, (CONTENT_LAYER,)),
 ]
+_SMALLEST = 32  # a picture's side: at relu5_1 two, and one would have no covariance
 _KEPT_BYTES = 256 << 20
 # What rounding to 8 bits leaves: a style with less grain than that has none.
 _LEAST_GRAIN = 1 / (255 * np.sqrt(12))
@@ -54,6 +57,8 @@ class Judge:
     """What it has seen of style and content pictures it remembers."""
 
     def __init__(self, weights: Weights):
+        for layer in (*STYLE_LAYERS, CONTENT_LAYER):
+            check_tap(layer, available_layers(weights))
         self._network = Network(weights, backend=get_backend("numpy"))
         self._memo = Memo(_KEPT_BYTES)
 
@@ -61,6 +66,8 @@ class Judge:
         """Of pictures (H, W, 3); the others are brought to the size of the painting."""
         content = resize(content, *painting.shape[:2])
         style = with_long_side(style, max(painting.shape[:2]))
+        for picture in (painting, style):
+            _check_size(*picture.shape[:2])
         *moments, F = self._seen(painting)
         *moments_of_content, P = self._seen(content)
         *targets, _ = self._seen(style)
@@ -77,6 +84,14 @@ class Judge:
 
     def _seen(self, picture: np.ndarray) -> list:
         return measured(self._network, picture, _ASKED, self._memo)
+
+
+def _check_size(height: int, width: int) -> None:
+    if min(height, width) < _SMALLEST:
+        raise InputError(
+            f"a painting, or its style at the same size, is {width} × {height}; to be judged it "
+            f"must have at least {_SMALLEST} pixels each way"
+        )
 
 
 def with_long_side(picture: np.ndarray, side: int) -> np.ndarray:

@@ -122,14 +122,16 @@ def _verdicts(judge: Judge, pair: Pair) -> dict[str, dict[str, Any]]:
     content, style = (load_source(source).pixels for source in (pair.content, pair.style))
     return {
         name: judge.verdict(load_picture(path).pixels, content, style)._asdict()
-        | {"seconds": record and record["seconds"]}
+        | {"seconds": None if record is None else record["seconds"]}
         for name, (path, record) in pair.paintings.items()
     }
 
 
 def _facts(painting: Painting) -> dict[str, Any]:
-    """How it was painted, as far as is known."""
-    return {name: painting.record[name] for name in ("settings", "weights") if painting.record}
+    """How it was painted, if that is known."""
+    if painting.record is None:
+        return {}
+    return {name: painting.record[name] for name in ("settings", "weights")}
 
 
 def _pictures(pair: Pair) -> dict[str, Any]:

@@ -80,8 +80,9 @@ def paint(
     series = carry_out(listed, folder, 1, False, listener, all_or_none=True)
     if series.interrupted:
         raise KeyboardInterrupt
-    for outcome in series.failures:
-        raise InputError(f"{outcome.job.name}: {outcome.failure}")
+    if series.failures:
+        failed = series.failures[0]
+        raise InputError(f"{failed.job.name}: {failed.failure}")
     return [
         Pair(name, job.content, job.styles[0], _paintings(series, columns, [j[name] for j in jobs]))
         for name, job in jobs[0].items()

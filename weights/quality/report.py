@@ -112,7 +112,7 @@ def reconstruction_table(found: dict[str, dict[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
-# Of a column's paintings: in the table, and in what a painting's verdict has.
+# What is told of a column's paintings: the heading, and the key in a painting's verdict.
 _JUDGED = {
     "style": "style",
     "content": "content",
@@ -132,7 +132,7 @@ def judged_means(found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[
     for column in next(iter(found.values())):
         verdicts = [of_pair[column] for of_pair in found.values()]
         ratios = [of_pair[column]["style"] / of_pair[first]["style"] for of_pair in found.values()]
-        table[column] = {name: _mean(v[key] for v in verdicts) for name, key in _JUDGED.items()}
+        table[column] = {key: _mean(v[key] for v in verdicts) for key in _JUDGED.values()}
         table[column] |= {"ratio": float(np.mean(ratios)), "worst": max(ratios)}
     return table
 
