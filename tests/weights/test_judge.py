@@ -256,10 +256,10 @@ def test_an_interrupted_run_goes_on(paint_and_judge, monkeypatch, capsys):
 
 def test_paintings_that_are_there_are_judged_and_nothing_is_painted(run, files, capsys):
     content = files / "contents" / "one.png"
-    only = ["--contents", content, "--paintings", content, files / "s.png"]
+    only = ["--contents", content, "--paintings", files / "s.png", content]
     assert run(*only) == 0
     result = json.loads((files / "judged" / "judge.json").read_text())
-    of_content, of_style = result["found"]["paintings"].values()
+    of_style, of_content = result["found"]["paintings"].values()
     assert of_content["content"] == of_style["style"] == 0 < of_style["content"]
     assert of_content["style"] == of_content["style_of_content"] > 0
     assert of_content["seconds"] is None

@@ -155,7 +155,8 @@ def _sheet(pairs: Sequence[Pair], found: dict[str, dict[str, dict[str, Any]]]) -
         ]
         for pair in pairs
     ]
-    columns = ["content", "style", *pairs[0].paintings]
+    numbered = (f"{k}: {name}" for k, name in enumerate(pairs[0].paintings, 1))  # as in the table
+    columns = ["content", "style", *numbered]
     return draw_sheet(rows, columns=columns, labels=[pair.name for pair in pairs], side=_SIDE)
 
 

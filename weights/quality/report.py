@@ -112,7 +112,7 @@ def reconstruction_table(found: dict[str, dict[str, dict[str, float]]]) -> str:
     return "\n".join(lines)
 
 
-# What is told of a column's paintings: the heading, and the key in a painting's verdict.
+# What is told of a column's paintings: heading, and key in a painting's verdict.
 _JUDGED = {
     "style": "style",
     "content": "content",
@@ -127,11 +127,11 @@ def judged_means(found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[
 
     "ratio" is that of the style's distance to the first column's, "worst" the largest.
     """
-    first, *_ = next(iter(found.values()))
+    of_first = [max(next(iter(of_pair.values()))["style"], _LEAST) for of_pair in found.values()]
     table = {}
     for column in next(iter(found.values())):
         verdicts = [of_pair[column] for of_pair in found.values()]
-        ratios = [of_pair[column]["style"] / of_pair[first]["style"] for of_pair in found.values()]
+        ratios = [v["style"] / first for v, first in zip(verdicts, of_first, strict=True)]
         table[column] = {key: _mean(v[key] for v in verdicts) for key in _JUDGED.values()}
         table[column] |= {"ratio": float(np.mean(ratios)), "worst": max(ratios)}
     return table
@@ -145,7 +145,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
 def judged_table(found: dict[str, dict[str, dict[str, Any]]]) -> str:
     """Two tables: each pair's style distance by column, and the means of each column."""
     table = judged_means(found)
-    numbers = [str(k) for k, _ in enumerate(table, 1)]
+    numbers = [str(k) for k in range(1, len(table) + 1)]
     lines = [f"{number}: {column}" for number, column in zip(numbers, table, strict=True)]
     lines += ["", "distances, 0 is the same: style, of which unpainted is the content's; content"]
     lines += ["grain of luminance and chroma: 1 is the style's; more: specks", ""]
