@@ -1,9 +1,9 @@
-"""The command line: draw test pictures, measure networks on pictures, sign a network."""
+"""The command line: draw test pictures, measure networks on pictures, judge their paintings, sign
+a network."""
 
 import argparse
 import json
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 
 from manualnst import machine
 from manualnst.errors import InputError
-from manualnst.files import make_folder, read_bytes, write_atomically
+from manualnst.files import make_folder, read_bytes
 from manualnst.images import fitted_size, load_picture, resize, save_picture
 from manualnst.sheets import Cell, draw_sheet
 from manualnst.similarity import structural_similarity
@@ -21,11 +21,12 @@ from manualnst.vgg import Weights
 from manualnst.weights import load_weights, save_weights
 
 from . import __doc__ as summary
+from . import judging
 from .cells import Cells, Original
 from .distances import SMALLEST, own_distances, texture_distances
 from .drawings import DRAWINGS, draw
 from .networks import NAMES, Named, find_networks
-from .report import ITSELF, in_words, means, reconstruction_table, texture_table
+from .report import ITSELF, clocked, in_words, means, reconstruction_table, save_json, texture_table
 from .synthesis import DEPTHS, TEXTURE
 
 _FORMAT = "manualnst quality 1"
@@ -52,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         description=summary,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="draw | measure | sign")
+    commands = parser.add_subparsers(required=True, metavar="draw | measure | judge | sign")
     drawing = commands.add_parser("draw", help="write the test pictures into a folder")
     drawing.add_argument("folder", type=Path)
     drawing.set_defaults(run=_draw)
@@ -71,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     measuring.add_argument(
         "--rebuilt", type=int, default=3, metavar="N", help="pictures that content is measured on"
     )
+    judging.add_parser(commands)
     signing = commands.add_parser("sign", help="write into a weights file how good it was found")
     signing.add_argument("weights", type=Path, metavar="WEIGHTS", help="one of those measured")
     signing.add_argument("result", type=Path, metavar="QUALITY", help="the quality.json")
@@ -91,25 +93,20 @@ def _measure(options: argparse.Namespace) -> None:
     originals = _open(options.pictures, options.size)
     networks = find_networks(options.networks)
     cell_folder = make_folder(options.output / "cells")
-    began = time.perf_counter()
-
-    def say(line: str) -> None:
-        print(f"{time.perf_counter() - began:7.0f} s  {line}", flush=True)
-
-    cells = Cells(cell_folder, options.steps, options.seed, say)
+    cells = Cells(cell_folder, options.steps, options.seed, clocked())
     found, copied = _textures(cells, networks, originals, options.output / "textures.png")
     result = _facts(options, networks, originals) | {
         "textures": found,
         "copied": copied,
         "means": means(found),
     }
-    _save(options.output / "quality.json", result)
+    save_json(options.output / "quality.json", result)
     print(f"\n{texture_table(found, copied)}")
     if options.rebuilt:
         count = min(options.rebuilt, len(originals))
         some = [originals[n * len(originals) // count] for n in range(count)]
         rebuilt = _reconstructions(cells, networks, some, options.output / "reconstructions.png")
-        _save(options.output / "quality.json", result | {"reconstructions": rebuilt})
+        save_json(options.output / "quality.json", result | {"reconstructions": rebuilt})
         print(f"\n{reconstruction_table(rebuilt)}")
     print(f"\nwritten: quality.json and sheets to look at, in {options.output}")
 
@@ -222,11 +219,6 @@ def _facts(
             for name, weights in networks
         },
     }
-
-
-def _save(path: Path, result: dict[str, Any]) -> None:
-    text = json.dumps(result, indent=1, allow_nan=False) + "\n"
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 if __name__ == "__main__":

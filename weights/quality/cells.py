@@ -61,10 +61,10 @@ class Cells:
             self._seed,
         )
         digest = hashlib.sha256(repr(decides).encode()).hexdigest()[:12]
-        names = (_plain(network.name), _plain(original.name), what, digest)
+        names = (plain_name(network.name), plain_name(original.name), what, digest)
         return self._folder / f"{'-'.join(names)}.png"
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
     """For a file's name: of a path its last part, and no strange letters."""
     return re.sub(r"[^\w.]+", "-", Path(name).stem).strip("-")[:_LONGEST] or "picture"

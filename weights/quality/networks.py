@@ -27,12 +27,12 @@ def find_networks(names: Sequence[str]) -> list[Named]:
     """`random:SEED` has the widths of the first that is not random, or of the built-in one."""
     if len(set(names)) < len(names):
         raise InputError(f"networks: a name is given twice in {' '.join(names)}; give each once")
-    known = {name: find_weights(name) for name in names if not _is_random(name)}
+    known = {name: find_weights(name) for name in names if not is_random(name)}
     widths = widths_of(next(iter(known.values()), None) or find_weights(BUILTIN_NAME))
     return [Named(name, known.get(name) or _made(name, widths)) for name in names]
 
 
-def _is_random(name: str) -> bool:
+def is_random(name: str) -> bool:
     return name == "vgg19-random" or name.startswith("random:")
 
 

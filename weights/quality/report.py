@@ -1,11 +1,15 @@
-"""What was found, in tables."""
+"""What was found, in tables and JSON, and what is told on the way."""
 
-from collections.abc import Sequence
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from manualnst.errors import InputError
+from manualnst.files import write_atomically
 
 from .distances import STATISTICS
 from .synthesis import DEPTHS
@@ -106,6 +110,69 @@ def reconstruction_table(found: dict[str, dict[str, dict[str, float]]]) -> str:
         falls = "falls" if all(np.diff(by_depth) < 0) else "does not fall"
         lines.append(f"{_line(network, by_depth)}   {falls} with depth")
     return "\n".join(lines)
+
+
+# What is told of a column's paintings: heading, and key in a painting's verdict.
+_JUDGED = {
+    "style": "style",
+    "content": "content",
+    "grain": "grain_of_luminance",
+    "chroma": "grain_of_chroma",
+    "seconds": "seconds",
+}
+
+
+def judged_means(found: dict[str, dict[str, dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """{pair: {column: verdict}} → {column: {…, "ratio", "worst"}}, means over the pairs.
+
+    "ratio" is that of the style's distance to the first column's, "worst" the largest.
+    """
+    of_first = [max(next(iter(of_pair.values()))["style"], _LEAST) for of_pair in found.values()]
+    table = {}
+    for column in next(iter(found.values())):
+        verdicts = [of_pair[column] for of_pair in found.values()]
+        ratios = [v["style"] / first for v, first in zip(verdicts, of_first, strict=True)]
+        table[column] = {key: _mean(v[key] for v in verdicts) for key in _JUDGED.values()}
+        table[column] |= {"ratio": float(np.mean(ratios)), "worst": max(ratios)}
+    return table
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    values = list(values)
+    return None if None in values else float(np.mean(values))
+
+
+def judged_table(found: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """Two tables: each pair's style distance by column, and the means of each column."""
+    table = judged_means(found)
+    numbers = [str(k) for k in range(1, len(table) + 1)]
+    lines = [f"{number}: {column}" for number, column in zip(numbers, table, strict=True)]
+    lines += ["", "distances, 0 is the same: style, of which unpainted is the content's; content"]
+    lines += ["grain of luminance and chroma: 1 is the style's; more: specks", ""]
+    lines.append(_line("style", ["unpainted", *numbers]))
+    for pair, of_pair in found.items():
+        verdicts = list(of_pair.values())
+        distances = [verdict["style"] for verdict in verdicts]
+        lines.append(_line(pair, [verdicts[0]["style_of_content"], *distances]))
+    lines += ["", _line("mean of all pairs", [*_JUDGED, "ratio", "worst"])]
+    for number, row in zip(numbers, table.values(), strict=True):
+        lines.append(_line(number, ["-" if x is None else x for x in row.values()]))
+    return "\n".join(lines)
+
+
+def save_json(path: Path, result: dict[str, Any]) -> None:
+    text = json.dumps(result, indent=1, allow_nan=False) + "\n"
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def clocked() -> Callable[[str], None]:
+    """What prints lines, each with the seconds from now."""
+    began = time.perf_counter()
+
+    def say(line: str) -> None:
+        print(f"{time.perf_counter() - began:7.0f} s  {line}", flush=True)
+
+    return say
 
 
 def _line(name: str, cells: Sequence[str | float]) -> str:
