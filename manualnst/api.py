@@ -1,7 +1,7 @@
 """What people ask for: a picture in the style of another, or to go on where a run was cut off."""
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,15 +16,15 @@ from .masks import mask_names, one_for_each_style
 from .network import available_layers
 from .objective import for_each_style, style_names
 from .optimizers import State
-from .presets import with_preset
+from .presets import over, with_preset
 from .result import Result, masks_in, styles_in
 from .run import Callback, Run, plan_scales
 from .scales import Scale
-from .settings import Settings, named_layers
+from .settings import Settings, listed, named_layers, recommended_settings
 from .shared import Shared
 from .standing import Standing, array, mask, picture, restored
 from .vgg import Weights
-from .weights import BUILTIN_NAME, default_weights
+from .weights import BUILTIN_NAME, default_weights, find_recommended
 
 
 def stylize(
@@ -42,10 +42,10 @@ def stylize(
     Several styles (a list of such) are blended; the setting `style_weights` has their shares.
     Without pictures the package's samples are taken. `masks`, of the shape of the content, say
     where it is painted, one for each style or one for all; where they are black, it stays.
-    `settings` are the fields of `manualnst.Settings`, and go before those of a `preset`. The
-    callback gets a `Progress` after each step; if it returns True the run ends. Ctrl-C ends it too:
-    either way the best picture so far is returned. With `checkpoint`, a file is kept from which
-    `resume` goes on.
+    `settings` are the fields of `manualnst.Settings`, and go before those of a `preset`, or
+    what the network recommends. The callback gets a `Progress` after each step; if it returns True
+    the run ends. Ctrl-C ends it too: either way the best picture so far is returned. With
+    `checkpoint`, a file is kept from which `resume` goes on.
     """
     made = settings_from({"preset": preset, **settings})
     return prepare(content, style, made, masks).finish(callback, checkpoint)
@@ -58,14 +58,22 @@ def resume(
     return restore(checkpoint, steps=steps).finish(callback, checkpoint)
 
 
-def settings_from(given: Mapping[str, Any]) -> Settings:
+def settings_from(
+    given: Mapping[str, Any], recommended: Callable[[str], dict[str, Any]] = find_recommended
+) -> Settings:
     """Settings of what callers give, which may be NumPy's numbers and the like.
 
-    A "preset" among them is spelt out.
+    What is not given is as a "preset" among them has it; without one, as the network recommends,
+    by its name.
     """
     plain = {name: _plain(value) for name, value in given.items()}
     preset = plain.pop("preset", None)
-    return Settings.from_json(plain if preset is None else with_preset(preset, plain))
+    if preset is not None:
+        return Settings.from_json(with_preset(preset, plain))
+    network = Settings(weights=plain.get("weights")).weights or default_weights()[0]
+    own = recommended(network)
+    recommended_settings(own, network)  # refuses what is wrong with them
+    return Settings.from_json(over(own, plain))
 
 
 def _plain(value: Any) -> Any:
@@ -101,14 +109,14 @@ def prepare(
     styles = open_styles(style, settings, content_input, shared.pictures)
     mask_inputs = [] if masks is None else open_masks(masks, content_input, len(styles))
     weights = shared.weights(settings.weights) if weights is None else weights
-    layers = named_layers(settings.style_layers, available_layers(weights))
-    settings = replace(settings, style_layers=layers)
+    settings = _with_layers_named(settings, weights)
     scales = plan_scales(settings, weights, content_input, styles, mask_inputs)
     start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
     named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
     named_masks = dict(zip(mask_names(len(mask_inputs)), mask_inputs, strict=True))
     inputs = {"content": content_input, **named_styles, **named_masks, "start": start}
     notices = [line for each in inputs.values() for line in each.notices]
+    weights_notices.append(_notice_of_settings(settings, weights))
     if settings.normalisation != RELATIVE and settings.weights == BUILTIN_NAME:
         weights_notices.append(
             f"normalisation: with {settings.normalisation} the weights of the losses depend on the "
@@ -127,6 +135,28 @@ def prepare(
         shared=shared,
         masks=mask_inputs,
     )
+
+
+def _with_layers_named(settings: Settings, weights: Weights) -> Settings:
+    layers = named_layers(settings.style_layers, available_layers(weights))
+    return replace(settings, style_layers=layers)
+
+
+def _notice_of_settings(settings: Settings, weights: Weights) -> str:
+    """Whether they are those that the network recommends."""
+    if not weights.recommended:
+        return "settings: the network recommends none; the defaults are for a VGG"
+    own = _with_layers_named(
+        recommended_settings(weights.recommended, settings.weights or "the network"), weights
+    )
+    names = list(weights.recommended)
+    as_recommended = [n for n in names if getattr(settings, n) == getattr(own, n)]
+    if not as_recommended:
+        return "settings: none is as recommended for the network"
+    words = listed({name: getattr(own, name) for name in as_recommended})
+    others = [name.replace("_", " ") for name in names if name not in as_recommended]
+    but = f"; others for {', '.join(others)}" if others else ""
+    return f"settings: those recommended for the network ({words}){but}"
 
 
 # What tells that a picture, or a network, is the one of an earlier run.

@@ -104,7 +104,9 @@ def prepare_contender(
     evaluations: int,
 ) -> Run:
     """Its run, which is one of a single size."""
-    of_one_size = replace(settings, **contender._asdict(), scales=1, steps=evaluations)
+    of_one_size = replace(
+        settings, **contender._asdict(), scales=1, steps=evaluations, first_steps=None
+    )
     return prepare(content, style, of_one_size)
 
 

@@ -288,6 +288,7 @@ def normalise_filters(
     if largest < np.inf:
         remark += f", or less where its largest would be above {largest:g}, or it is all but dead"
     provenance = weights.provenance | {"normalised": remark}
+    # What is recommended stays, although other shares may be better at other scales of filters.
     return replace(weights, layers=layers, provenance=provenance)
 
 

@@ -1,9 +1,10 @@
 """Presets: the settings of well-known systems, as data.
 
-A preset says only what its system does otherwise than a run by default. Weights are converted to
-our pixels, x in [0, 1]: a squared difference of pixels in 0 … 255 is 255² times one of ours, and a
-step of 1 there is 1/255 here. Feature maps need no conversion: they follow from the preprocessing
-that belongs to a network's weights.
+A preset says only what its system does otherwise than a run with a VGG by default. What a network
+recommends is not added: a preset means the same with each. Weights are converted to our pixels, x
+in [0, 1]: a squared difference of pixels in 0 … 255 is 255² times one of ours, and a step of 1
+there is 1/255 here. Feature maps need no conversion: they follow from the preprocessing that
+belongs to a network's weights.
 """
 
 from dataclasses import dataclass
@@ -215,9 +216,6 @@ _BELONGS_TO = {
     "steps": ("first_steps",),
     "style_losses": ("shift",),
     "tv": ("tv_power", "tv_smoothing"),
-    "style_strength": ("content_weight", "style_weight"),
-    "content_weight": ("style_strength",),
-    "style_weight": ("style_strength",),
 }
 
 

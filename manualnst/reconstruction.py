@@ -27,12 +27,14 @@ from .run import Callback
 from .samples import CONTENT, STYLES
 from .sheets import Cell, draw_sheet
 
-# What a reconstruction has where nothing else is given.
+# What a reconstruction has where nothing else is given. With what it asks for, this is all that a
+# network could recommend: what layers know is asked of every network in the same way.
+_COMMON = {"size": 256, "first_steps": None, "style_losses": {"gram": 1.0}}
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "content": {"size": 256, "min_size": 32, "steps": 500},
-    "style": {"size": 256, "min_size": 128, "steps": 300},
+    "content": _COMMON | {"min_size": 32, "steps": 500},
+    "style": _COMMON | {"min_size": 128, "steps": 300},
 }
-_FROM_NOISE = {"init": "noise", "style_strength": None, "tv_weight": 0.0}
+_FROM_NOISE = {"init": "noise", "style_strength": 0.5, "tv_weight": 0.0, "tv": "squared"}
 
 SAMPLES = {"content": SAMPLE_PREFIX + CONTENT, "style": SAMPLE_PREFIX + STYLES[0]}
 

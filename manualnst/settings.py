@@ -19,6 +19,7 @@ from .terms import (
     LossSettings,
     chain,
 )
+from .vgg import PIXELS
 
 # Starts that are not a file's name.
 INITS = ("content", "style", "noise")
@@ -32,32 +33,38 @@ ALL, GEOMETRIC = "all", "geometric"
 
 AVERAGES = ("anew", "kept")
 
-# Shallow layers count for more: by the measure of weights/quality textures came out nearer to the
-# style's with these shares than with equal ones, and what is painted in them keeps its form. The
-# built-in network's relu5_1 is easily excited: with more of it smooth places get a chequered grain.
-STYLE_LAYERS = {
-    "pixels": 8.0,
-    "relu1_1": 6.0,
-    "relu2_1": 3.0,
-    "relu3_1": 3.0,
-    "relu4_1": 3.0,
-    "relu5_1": 0.2,
-}
+# What a network's file may recommend: of these it depends on the network which value is good.
+RECOMMENDABLE = (
+    "content_layers",
+    "style_layers",
+    "style_losses",
+    "content_weight",
+    "style_weight",
+    "tv",
+    "tv_weight",
+    "steps",
+    "first_steps",
+    "min_size",
+)
+
+_EACH_BLOCK = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 
 
 @dataclass(frozen=True)
 class Settings:
+    """The defaults are for a VGG that recommends nothing; `api.settings_from` asks the network."""
+
     size: int = 512  # long side of the result at most; a smaller content keeps its size
     steps: int = 250  # of all sizes together
     first_steps: int | None = None  # of these at the first size; None: as many as at the others
     scales: int | None = None  # sizes from coarse to fine; None: from min_size by about √2
     min_size: int = 128  # long side of the coarsest
-    style_strength: float | None = None  # 0 to 1, in the place of the two weights that follow
-    content_weight: float = 0.2
+    style_strength: float = 0.5  # 0 to 1: moves the ratio of the two weights that follow
+    content_weight: float = 0.03
     style_weight: float = 1.0
     tv_weight: float = 0.1
     content_layers: dict[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
-    style_layers: dict[str, float] = field(default_factory=STYLE_LAYERS.copy)
+    style_layers: dict[str, float] = field(default_factory=lambda: _EACH_BLOCK | {PIXELS: 1.0})
     style_losses: dict[str, float] = field(default_factory=lambda: {"gram": 1.0})
     shift: float = -1.0  # of the activations, for the style losses shifted and chained
     style_weights: float | list[float] = 1.0  # shares of several styles; one number: all alike
@@ -104,8 +111,7 @@ class Settings:
         _check_integer("seed", self.seed, at_least=0)
         for name in ("content_weight", "style_weight", "tv_weight"):
             _check_number(name, getattr(self, name))
-        if self.style_strength is not None:
-            self._check_strength()
+        self._check_strength()
         for name in ("content_layers", "style_layers", "style_losses"):
             _check_shares(name, getattr(self, name))
         for name in self.style_losses:
@@ -180,18 +186,12 @@ class Settings:
         _check_number("style_strength", self.style_strength)
         if self.style_strength > 1:
             raise InputError(f"style_strength is {self.style_strength:g}; it must be from 0 to 1")
-        weights = (self.content_weight, self.style_weight)
-        if weights != (Settings.content_weight, Settings.style_weight):
-            raise InputError(
-                "style_strength stands in the place of content_weight and style_weight; give "
-                "either it or these"
-            )
-        if self.normalisation != RELATIVE:
-            raise InputError(
-                f"style_strength is for losses that do not depend on the size, those of "
-                f"normalisation {RELATIVE}; with {self.normalisation} give content_weight and "
-                "style_weight"
-            )
+        for strength, alone in ((0, "content_weight"), (1, "style_weight")):
+            if self.style_strength == strength and not getattr(self, alone):
+                raise InputError(
+                    f"style_strength {strength} leaves {alone} alone, which is 0; change one of "
+                    "them"
+                )
 
     def make_optimizer(self) -> Optimizer:
         more = {"adam": ("beta1", "beta2", "average"), "momentum": ("average",)}
@@ -208,9 +208,18 @@ class Settings:
         """Those of a run without masks."""
         names = (f.name for f in fields(LossSettings) if f.name != "mask_form")
         chosen = {name: getattr(self, name) for name in names}
-        if self.style_strength is not None:
-            chosen |= _weights_at(self.style_strength)
-        return LossSettings(**chosen)
+        return LossSettings(**chosen | self._weights())
+
+    def _weights(self) -> dict[str, float]:
+        """Content to style as c (1 − s)² to w s², in all c + w: at s = ½ just c and w, to the bit.
+
+        Squares, as what is seen are amplitudes, of which the losses are the squares.
+        """
+        content = self.content_weight * (1 - self.style_strength) ** 2
+        style = self.style_weight * self.style_strength**2
+        whole = self.content_weight + self.style_weight
+        unit = whole / (content + style) if whole else 1.0
+        return {"content_weight": content * unit, "style_weight": style * unit}
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -223,18 +232,29 @@ class Settings:
             raise InputError(f"settings: expected an object, not {data!r:.40}")
         if unknown := sorted(set(map(str, data)) - set(known)):
             raise InputError(f"unknown setting {unknown[0]!r:.40}; choose among {', '.join(known)}")
+        if data.get("style_strength", 0) is None:  # as records had it once: the weights as they are
+            data = {name: value for name, value in data.items() if name != "style_strength"}
         return cls(**data)
 
 
-def _weights_at(strength: float) -> dict[str, float]:
-    """Weights of the defaults' sum: at one half the defaults, else their ratio times (1/s − 1)².
+def recommended_settings(recommended: dict[str, Any], network: str) -> Settings:
+    """Those that a network recommends, and the defaults: what a stranger's file says is checked."""
+    where = f"{network}: recommended settings"
+    for name in recommended:
+        if name not in RECOMMENDABLE:
+            allowed = ", ".join(RECOMMENDABLE)
+            raise InputError(f"{where}: {name!r:.40} is not one of {allowed}")
+    try:
+        return Settings(**recommended)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
 
-    A square, as what is seen are amplitudes, of which the losses are the squares.
-    """
-    content = Settings.content_weight * (1 - strength) ** 2
-    style = Settings.style_weight * strength**2
-    unit = (Settings.content_weight + Settings.style_weight) / (content + style)
-    return {"content_weight": content * unit, "style_weight": style * unit}
+
+def listed(settings: dict[str, Any]) -> str:
+    """{"content_weight": 0.2, "steps": 250} → 'content weight 0.2; steps 250'."""
+    return "; ".join(
+        f"{name.replace('_', ' ')} {in_words(each)}" for name, each in settings.items()
+    )
 
 
 def parse_layers(text: str) -> dict[str, float]:

@@ -8,6 +8,7 @@ convolution of block 4 *before* its ReLU, relu4_2 the same map *after* it (the p
 
 import hashlib
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -80,13 +81,15 @@ class Weights:
 
     `layers` maps conv1_1, conv1_2, … to (w, b): w (3, 3, C_in, C_out) cross-correlates, b (C_out,).
     It may end before the architecture does (a network to conv5_1 is whole for its purpose),
-    but has no gap. `provenance` is free text by key: source, date, recipe, remarks.
+    but has no gap. `provenance` is free text by key: source, date, recipe, remarks. `recommended`
+    are fields of `Settings` that suit the network; they do not decide what it computes.
     """
 
     architecture: str
     layers: dict[str, tuple[np.ndarray, np.ndarray]]
     preprocessing: Preprocessing
     provenance: dict[str, str] = field(default_factory=dict)
+    recommended: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self):
         expected = convolution_names(self.architecture)[: len(self.layers)]

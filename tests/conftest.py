@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,18 @@ TESTS = Path(__file__).parent
 
 # So that `import proofs` works from every folder of tests, and that the benchmark is this one.
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "bench")]
+
+
+@pytest.fixture
+def recommending(tmp_path):
+    """The file of a small network that recommends all that can be."""
+    from proofs import RECOMMENDED, small_weights
+
+    from manualnst.weights import save_weights
+
+    path = tmp_path / "recommending.h5"
+    save_weights(replace(small_weights(), recommended=RECOMMENDED), path)
+    return path
 
 
 @pytest.fixture(autouse=True)

@@ -52,6 +52,21 @@ def check_adjoint(forward, backward, x) -> None:
     assert abs(left - right) <= 1e-13 * np.sum(np.abs(dL_dy * y))
 
 
+# Each setting that a network may recommend, and each otherwise than by default.
+RECOMMENDED = {
+    "content_layers": {"relu2_1": 1.0},
+    "style_layers": {"relu1_1": 2.0, "relu2_1": 1.0},
+    "style_losses": {"gram": 1.0, "moments": 0.5},
+    "content_weight": 0.7,
+    "style_weight": 2.0,
+    "tv": "smoothed",
+    "tv_weight": 0.05,
+    "steps": 7,
+    "first_steps": 4,
+    "min_size": 24,
+}
+
+
 def small_weights(
     seed: int = 0, widths=(4, 5, 6, 7, 8), last: str = "conv5_1", architecture: str = "vgg19"
 ) -> Weights:

@@ -17,7 +17,7 @@ from manualnst import losses, ops
 from manualnst.backends import NAMES, get_backend
 from manualnst.network import Network
 from manualnst.objective import LossSettings, Objective
-from manualnst.settings import STYLE_LAYERS
+from manualnst.settings import Settings
 from manualnst.vgg import Preprocessing, layer_names
 from manualnst.weights import convert
 
@@ -281,14 +281,14 @@ def is_off_kinks(vgg, x):
 
 def balanced_settings(vgg, content, style, x):
     """Weights by which every term contributes a gradient of the same length."""
-    ones = LossSettings({"relu4_2": 1}, dict.fromkeys(STYLE_LAYERS, 1), 1, 1, 1, "paper")
+    ones = LossSettings({"relu4_2": 1}, dict.fromkeys(Settings().style_layers, 1), 1, 1, 1, "paper")
     content, style, x = map(reference.to_tensor, (content, style, x))
     terms = reference.TorchObjective(vgg, content, style, ones).terms(x.requires_grad_())
     weights = {
         name: 1 / torch.autograd.grad(term, x, retain_graph=True)[0].norm().item()
         for name, term in terms.items()
     }
-    style_layers = {layer: weights[f"style {layer}"] for layer in STYLE_LAYERS}
+    style_layers = {layer: weights[f"style {layer}"] for layer in ones.style_layers}
     return replace(
         ones,
         style_layers=style_layers,

@@ -2,14 +2,15 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from proofs import small_weights
+from proofs import RECOMMENDED, small_weights
 
 import manualnst
 from manualnst import machine, samples
-from manualnst.api import prepare, restore
+from manualnst.api import prepare, restore, settings_from
 from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.colours import COLOURS
 from manualnst.errors import InputError
@@ -19,7 +20,7 @@ from manualnst.losses import NORMALISATIONS
 from manualnst.run import Run
 from manualnst.settings import Settings
 from manualnst.terms import MASK_FORMS, STYLE_LOSSES
-from manualnst.weights import save_weights
+from manualnst.weights import BUILTIN, load_weights, save_weights
 from manualnst.weights.catalogue import cached_path
 
 SMALL = dict(size=40, steps=4)
@@ -40,6 +41,45 @@ def stopping_at(step):
             raise KeyboardInterrupt
 
     return callback
+
+
+def test_given_goes_before_recommended_and_that_before_the_defaults(recommending):
+    weights = str(recommending)
+    assert settings_from({"weights": weights}) == Settings(weights=weights, **RECOMMENDED)
+    given = {"content_weight": 3.0, "style_layers": {"relu1_1": 1.0}, "seed": 5}
+    expected = Settings(weights=weights, **RECOMMENDED | given)
+    assert settings_from({"weights": recommending, **given}) == expected
+
+
+def test_what_belongs_to_a_recommended_setting_goes_with_it(recommending):
+    settings = settings_from({"weights": recommending, "steps": 3})
+    assert (settings.steps, settings.first_steps) == (3, None)
+
+
+def test_without_weights_the_default_ones_recommend(recommending):
+    builtin = load_weights(BUILTIN).recommended
+    assert settings_from({}) == Settings(**builtin) != Settings()
+    path = cached_path("vgg19")
+    path.parent.mkdir(parents=True)
+    recommending.rename(path)
+    assert settings_from({}) == Settings(**RECOMMENDED)
+
+
+@pytest.mark.parametrize("weights", [3, "", ["builtin"]])
+def test_weights_that_are_no_name_are_refused(weights):
+    with pytest.raises(InputError, match="weights is"):
+        settings_from({"weights": weights})
+
+
+def test_shorthands_that_are_recommended_count_as_recommended(pictures, tmp_path):
+    recommended = {"style_layers": {"all": 1.0}, "content_weight": 0.7}
+    save_weights(replace(small_weights(), recommended=recommended), tmp_path / "w.h5")
+    settings = settings_from(SMALL | dict(weights=tmp_path / "w.h5"))
+    run = prepare(*pictures, settings)
+    again = prepare(*pictures, settings_from(run.settings.to_json()))
+    for notices in (run.notices, again.notices):
+        [line] = [line for line in notices if line.startswith("settings: ")]
+        assert line.startswith("settings: those recommended") and "others" not in line
 
 
 def test_the_samples_are_painted_without_any_argument():
@@ -132,7 +172,7 @@ def test_resuming_is_exact(pictures, tmp_path, optimizer):
     settings = SMALL | dict(optimizer=optimizer, steps=7)
     whole = manualnst.stylize(*pictures, **settings)
     path = tmp_path / "checkpoint"
-    run = prepare(*pictures, Settings(**settings))
+    run = prepare(*pictures, settings_from(settings))
     assert run.finish(stopping_at(3), path, checkpoint_every=1).interrupted
     resumed = manualnst.resume(path)
     assert np.array_equal(resumed.image, whole.image)
@@ -152,7 +192,7 @@ def test_averages_are_kept_from_size_to_size_and_resume_exactly(pictures, tmp_pa
     assert ours[: first + 1] == others[: first + 1] and ours[first + 1] != others[first + 1]
     for step in (2, 3, 4):  # with the last step of a size, and with the first of one
         path = tmp_path / f"checkpoint {step}"
-        run = prepare(*pictures, Settings(**settings))
+        run = prepare(*pictures, settings_from(settings))
         assert run.finish(stopping_at(step), path, checkpoint_every=1).interrupted
         resumed = manualnst.resume(path)
         assert np.array_equal(resumed.image, whole.image)
@@ -178,7 +218,7 @@ def test_kept_averages_are_in_the_units_of_the_next_size():
 def test_an_interrupt_before_the_first_step_of_a_size_keeps_the_averages(pictures, tmp_path):
     settings = SMALL | dict(optimizer="adam", scales=2, min_size=24, averages="kept")
     whole = manualnst.stylize(*pictures, **settings)
-    run = prepare(*pictures, Settings(**settings))
+    run = prepare(*pictures, settings_from(settings))
     run.start()
     run.finish(lambda progress: progress.step == 2)
     run._enlarge()
@@ -196,7 +236,7 @@ def test_an_average_is_the_result_and_resumes_exactly(pictures, tmp_path, optimi
     seen = []
     whole = manualnst.stylize(*pictures, **settings, callback=lambda p: seen.append(p.picture))
     assert np.array_equal(whole.image, seen[-1])
-    of_the_average = prepare(*pictures, Settings(**settings | dict(scales=1)))
+    of_the_average = prepare(*pictures, settings_from(settings | dict(scales=1)))
     of_the_average.start()
     own_loss = of_the_average._objective(whole.image).unscaled_loss
     assert whole.record["best_loss"] == own_loss == whole.record["history"]["total"][-1]
@@ -205,7 +245,7 @@ def test_an_average_is_the_result_and_resumes_exactly(pictures, tmp_path, optimi
     assert not np.array_equal(whole.image, plain.image)
     for step in (1, 5):  # at either size
         path = tmp_path / f"checkpoint {step}"
-        run = prepare(*pictures, Settings(**settings))
+        run = prepare(*pictures, settings_from(settings))
         assert run.finish(stopping_at(step), path, checkpoint_every=1).interrupted
         resumed = manualnst.resume(path)
         assert np.array_equal(resumed.image, whole.image)
@@ -214,7 +254,7 @@ def test_an_average_is_the_result_and_resumes_exactly(pictures, tmp_path, optimi
 
 def test_resuming_scipys_goes_on_and_says_that_its_memory_is_empty(pictures, tmp_path):
     path = tmp_path / "checkpoint"
-    prepare(*pictures, Settings(**SMALL | dict(optimizer="lbfgsb"))).finish(
+    prepare(*pictures, settings_from(SMALL | dict(optimizer="lbfgsb"))).finish(
         stopping_at(3), path, checkpoint_every=1
     )
     facts, arrays = load_checkpoint(path)
@@ -230,7 +270,7 @@ def test_resuming_scipys_goes_on_and_says_that_its_memory_is_empty(pictures, tmp
 
 def test_the_checkpoint_is_written_every_so_many_steps(pictures, tmp_path):
     path = tmp_path / "checkpoint"
-    run = prepare(*pictures, Settings(**SMALL))
+    run = prepare(*pictures, settings_from(SMALL))
     seen = []
     run.finish(lambda p: seen.append(path.exists()), path, checkpoint_every=3)
     assert seen == [False, False, True, True]
@@ -244,7 +284,7 @@ def test_alpha_is_carried_to_the_result(tmp_path):
     assert np.allclose(result.alpha, rgba[:, :, 3])
     result.save(tmp_path / "out.png")
     assert np.allclose(load_picture(tmp_path / "out.png").alpha, rgba[:, :, 3], atol=1 / 255)
-    run = prepare(rgba, None, Settings(**SMALL))
+    run = prepare(rgba, None, settings_from(SMALL))
     run.finish(stopping_at(2), path, 1)
     assert np.allclose(manualnst.resume(path).alpha, rgba[:, :, 3])
 
@@ -258,7 +298,7 @@ def test_every_style_loss_can_be_had_and_resumes_exactly(pictures, tmp_path):
         whole.record["history"]
     )
     path = tmp_path / "checkpoint"
-    run = prepare(*pictures, Settings(**settings))
+    run = prepare(*pictures, settings_from(settings))
     assert run.finish(stopping_at(2), path, checkpoint_every=1).interrupted
     resumed = manualnst.resume(path)
     assert np.array_equal(resumed.image, whole.image)
@@ -276,11 +316,11 @@ def test_all_layers_are_those_of_the_network(pictures):
 
 def test_patches_that_do_not_fit_are_refused_and_small_sizes_left_out(pictures):
     settings = dict(style_losses={"patches": 1.0}, style_layers={"relu3_1": 1.0}, size=40)
-    run = prepare(*pictures, Settings(**settings, steps=8, min_size=13))
+    run = prepare(*pictures, settings_from(settings | dict(steps=8, min_size=13)))
     # The style's 28 rows are a quarter at relu3_1: of 13 (9) there are 2, of 19 (13) there are 3.
     assert [scale.height for scale in run.scales] == [19, 28, 40]
     with pytest.raises(InputError, match=r"patches: a picture of .* at relu5_1, too small"):
-        prepare(*pictures, Settings(**settings | dict(style_layers={"relu5_1": 1.0})))
+        prepare(*pictures, settings_from(settings | dict(style_layers={"relu5_1": 1.0})))
 
 
 def half_masks():
@@ -307,7 +347,7 @@ def test_masks_keep_the_content_and_resume_exactly(pictures, tmp_path, mask_form
     assert np.array_equal(seen[-1][kept], content[kept].astype(np.float32))
     assert np.abs(whole.image - content)[half_masks()[0] == 1].max() > 0.05
     path = tmp_path / "checkpoint"
-    run = prepare(content, styles, Settings(**settings), half_masks())
+    run = prepare(content, styles, settings_from(settings), half_masks())
     assert run.finish(stopping_at(2), path, checkpoint_every=1).interrupted
     resumed = manualnst.resume(path)
     assert np.array_equal(resumed.image, whole.image)
@@ -336,9 +376,9 @@ def test_masks_may_be_truth_values_and_transparent(pictures, tmp_path):
 
 def test_a_mask_of_labels_is_told_of(pictures):
     labels = (half_masks()[1] > 0).astype(np.uint8)
-    run = prepare(*pictures, Settings(**SMALL), [labels])
+    run = prepare(*pictures, settings_from(SMALL), [labels])
     assert any("almost black, 1 of 255" in notice for notice in run.notices)
-    run = prepare(*pictures, Settings(**SMALL), half_masks()[:1])
+    run = prepare(*pictures, settings_from(SMALL), half_masks()[:1])
     assert not any("almost black" in notice for notice in run.notices)
 
 
@@ -348,7 +388,9 @@ def test_an_alpha_counts_in_the_matching_of_colours(pictures):
     content = np.concatenate([pictures[0] * [1, 0.5, 0.2], hidden], axis=2)
     content[:, :10, :3] = 0.1
     pixels = [
-        prepare(picture, pictures[1], Settings(**SMALL, colours="match-symmetric"))._styles[0]
+        prepare(
+            picture, pictures[1], settings_from(SMALL | dict(colours="match-symmetric"))
+        )._styles[0]
         for picture in (content, content[:, :, :3])
     ]
     assert np.abs(pixels[0].pixels - pixels[1].pixels).max() > 0.1
@@ -364,7 +406,7 @@ def test_a_mask_of_the_contents_shape_is_brought_to_its_size():
     content = np.random.default_rng(0).random((80, 60, 3))
     mask = np.zeros((240, 180, 3))
     mask[:120] = 1.0
-    run = prepare(content, None, Settings(**SMALL), [mask])
+    run = prepare(content, None, settings_from(SMALL), [mask])
     [fitted] = run._masks
     assert fitted.pixels.shape == (40, 30)
     assert (fitted.pixels[:19] == 1).all() and (fitted.pixels[21:] == 0).all()
@@ -385,7 +427,7 @@ def test_a_mask_of_the_contents_shape_is_brought_to_its_size():
 )
 def test_masks_that_do_not_fit_are_refused_before_the_start(pictures, masks, settings, message):
     with pytest.raises(InputError, match=message):
-        prepare(pictures[0], pictures[1], Settings(**SMALL, **settings), masks)
+        prepare(pictures[0], pictures[1], settings_from(SMALL | settings), masks)
 
 
 @pytest.mark.parametrize("colours", ["content", "match-symmetric", "match-histogram"])
@@ -396,7 +438,7 @@ def test_colours_and_several_styles_resume_exactly(pictures, tmp_path, colours):
     whole = manualnst.stylize(content, styles, **settings)
     assert json.loads(json.dumps(whole.record["settings"])) == whole.record["settings"]
     path = tmp_path / "checkpoint"
-    run = prepare(content, styles, Settings(**settings))
+    run = prepare(content, styles, settings_from(settings))
     assert run.finish(stopping_at(2), path, checkpoint_every=1).interrupted
     resumed = manualnst.resume(path)
     assert np.array_equal(resumed.image, whole.image)
@@ -435,7 +477,7 @@ def test_the_result_keeps_the_chrominance_of_the_content(init, optimizer):
 
 def test_the_picture_painted_in_luminance_stays_grey(tmp_path):
     path = tmp_path / "checkpoint"
-    run = prepare(None, None, Settings(**SMALL, colours="content", init="noise"))
+    run = prepare(None, None, settings_from(SMALL | dict(colours="content", init="noise")))
     run.finish(stopping_at(3), path, checkpoint_every=1)
     _, arrays = load_checkpoint(path)
     for name in ("x", "best", "content", "style"):
@@ -473,7 +515,7 @@ def test_styles_may_be_numpys_and_tuples(pictures):
 )
 def test_styles_that_do_not_fit_are_refused_before_the_start(styles, settings, message):
     with pytest.raises(InputError, match=message):
-        prepare(None, styles, Settings(**SMALL, **settings))
+        prepare(None, styles, settings_from(SMALL | settings))
 
 
 def test_the_size_that_fits_counts_every_style_at_its_scale(monkeypatch):
@@ -516,13 +558,13 @@ def test_starts(pictures):
 
 
 def test_sizes_are_told(pictures):
-    notices = prepare(None, pictures[1], Settings(**SMALL)).notices
+    notices = prepare(None, pictures[1], settings_from(SMALL)).notices
     assert "content: sample:harbour, 640 × 448 → 40 × 28" in notices
     assert any(notice.startswith("style: ") and "36 × 28" in notice for notice in notices)
 
 
 def test_the_default_weights_are_told_with_how_to_get_the_others():
-    notices = prepare(None, None, Settings(**SMALL)).notices
+    notices = prepare(None, None, settings_from(SMALL)).notices
     [line] = [notice for notice in notices if notice.startswith("weights: ")]
     assert "built-in" in line
     assert "python -m manualnst weights get vgg19" in line
@@ -558,7 +600,7 @@ def test_too_little_memory_is_told_with_the_size_that_fits(monkeypatch):
 
 
 def test_the_time_is_told_before_the_first_step():
-    run = prepare(None, None, Settings(**SMALL))
+    run = prepare(None, None, settings_from(SMALL))
     run.start()
     assert any(notice.startswith("time: about") for notice in run.notices)
 
@@ -569,7 +611,7 @@ def test_the_time_is_told_before_the_first_step():
 @pytest.fixture
 def checkpoint(tmp_path, pictures):
     path = tmp_path / "good.checkpoint"
-    settings = Settings(**SMALL, optimizer="adam")
+    settings = settings_from(SMALL | dict(optimizer="adam"))
     prepare(*pictures, settings).finish(stopping_at(2), path, checkpoint_every=1)
     return path
 
@@ -657,7 +699,7 @@ def test_an_inconsistent_checkpoint_is_refused(checkpoint, change):
 )
 def test_an_inconsistent_checkpoint_of_two_styles_is_refused(tmp_path, pictures, change):
     path = tmp_path / "checkpoint"
-    settings = Settings(**SMALL, style_weights=[0.7, 0.3], colours="content")
+    settings = settings_from(SMALL | dict(style_weights=[0.7, 0.3], colours="content"))
     prepare(None, list(pictures), settings).finish(stopping_at(2), path, checkpoint_every=1)
     facts, arrays = load_checkpoint(path)
     restore(path)
@@ -727,7 +769,7 @@ def test_resuming_at_any_scale_is_exact(large_enough, tmp_path, optimizer, stop)
     settings = COARSE | dict(optimizer=optimizer)
     whole = manualnst.stylize(*large_enough, **settings)
     path = tmp_path / "checkpoint"
-    run = prepare(*large_enough, Settings(**settings))
+    run = prepare(*large_enough, settings_from(settings))
     assert run.finish(stopping_at(stop), path, checkpoint_every=1).interrupted
     assert restore(path).done == stop
     resumed = manualnst.resume(path)
@@ -739,7 +781,7 @@ def test_resuming_at_any_scale_is_exact(large_enough, tmp_path, optimizer, stop)
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 @pytest.mark.parametrize("where", ["_measure", "_evaluate"])
 def test_a_checkpoint_between_two_scales_goes_on_as_well(large_enough, tmp_path, where, optimizer):
-    settings = Settings(**COARSE, optimizer=optimizer)
+    settings = settings_from(COARSE | dict(optimizer=optimizer))
     whole = prepare(*large_enough, settings).finish()
     run = prepare(*large_enough, settings)
     method, path = getattr(run, where), tmp_path / "checkpoint"
@@ -780,7 +822,7 @@ def test_each_scale_begins_with_the_enlarged_best_of_the_one_before(large_enough
     def remember(progress):
         seen.setdefault(progress.size, []).append((progress.loss, progress.picture))
 
-    run = prepare(*large_enough, Settings(**COARSE, optimizer="momentum", rate=0.3))
+    run = prepare(*large_enough, settings_from(COARSE | dict(optimizer="momentum", rate=0.3)))
     enlarge, starts = run._enlarge, []
 
     def watched():
@@ -817,15 +859,15 @@ def test_a_scale_that_converges_goes_over_to_the_next():
 
 def test_the_smallest_scale_is_one_that_the_network_can_take(large_enough):
     settings = COARSE | dict(min_size=2, scales=None, steps=20)
-    run = prepare(*large_enough, Settings(**settings))
+    run = prepare(*large_enough, settings_from(settings))
     assert 16 <= min(min(*s.of(40, 33), *s.of(35, 36)) for s in run.scales) < 20
     shallow = dict(content_layers={"relu1_1": 1}, style_layers={"relu1_1": 1})
-    assert prepare(*large_enough, Settings(**settings, **shallow)).scales[0].height == 2
+    assert prepare(*large_enough, settings_from(settings | shallow)).scales[0].height == 2
 
 
 def test_steps_added_on_resuming_go_to_the_last_scale(large_enough, tmp_path):
     path = tmp_path / "checkpoint"
-    run = prepare(*large_enough, Settings(**COARSE))
+    run = prepare(*large_enough, settings_from(COARSE))
     run.finish(stopping_at(5), path, checkpoint_every=1)
     longer = restore(path, steps=20)
     assert [scale.steps for scale in longer.scales] == [3, 3, 14]
@@ -846,7 +888,7 @@ def test_one_scale_is_the_plain_optimisation(large_enough):
 
 def test_a_checkpoint_of_the_first_scales_is_checked_too(large_enough, tmp_path):
     path = tmp_path / "checkpoint"
-    prepare(*large_enough, Settings(**COARSE)).finish(stopping_at(6), path, checkpoint_every=1)
+    prepare(*large_enough, settings_from(COARSE)).finish(stopping_at(6), path, checkpoint_every=1)
     facts, arrays = load_checkpoint(path)
     assert len(facts["passed"]) == 1
     for change in [

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from proofs import small_weights
+from proofs import RECOMMENDED, small_weights
 
 import manualnst
 from manualnst import inputs, machine, shared, targets
@@ -18,7 +18,7 @@ from manualnst.many.series import _terms_of_the_best
 from manualnst.many.work import _Work
 from manualnst.network import Network
 from manualnst.settings import Settings
-from manualnst.weights import save_weights
+from manualnst.weights import find_recommended, save_weights
 
 LAYERS = dict(style_layers={"relu1_1": 1.0}, content_layers={"relu1_1": 1.0})
 SMALL = dict(size=32, steps=2, **LAYERS)
@@ -182,6 +182,30 @@ def test_presets_may_be_varied_and_say_what_is_not_given():
     assert [job.settings for job in jobs] == [
         settings_from({"preset": name, **given}) for name in ("crowsonkb", "keras-adam")
     ]
+
+
+def test_networks_that_are_varied_have_their_own_settings(recommending, tmp_path, monkeypatch):
+    bare = tmp_path / "bare.h5"
+    save_weights(small_weights(), bare)
+    asked = []
+
+    def counted(name):
+        asked.append(name)
+        return find_recommended(name)
+
+    monkeypatch.setattr("manualnst.many.jobs.find_recommended", counted)
+    vary = {"seed": [1, 2], "weights": [str(recommending), str(bare)]}
+    jobs = sweep_jobs(None, None, vary, {"tv_weight": 3.0})
+    given = RECOMMENDED | {"tv_weight": 3.0}
+    assert [job.settings for job in jobs] == [
+        settings
+        for seed in (1, 2)
+        for settings in (
+            Settings(seed=seed, weights=str(recommending), **given),
+            Settings(seed=seed, weights=str(bare), tv_weight=3.0),
+        )
+    ]
+    assert asked == [str(recommending), str(bare)]
 
 
 @pytest.mark.parametrize(

@@ -61,13 +61,15 @@ def test_sizes_have_the_steps_that_the_system_gives_them(name, size, steps):
     assert sum(scale.steps for scale in prepare(*pictures, fewer).scales) == 10
 
 
+@each_preset
+def test_a_preset_means_the_same_with_every_network(name, recommending):
+    given = {"weights": str(recommending), "content_weight": 3.0, "style_strength": 0.7}
+    assert settings_from({"preset": name, **given}) == Settings(**with_preset(name, given))
+
+
 def test_what_is_given_takes_with_it_what_belonged_to_the_old():
-    strong = Settings(style_strength=0.7).to_json()
-    assert over(strong, {"content_weight": 1.0})["content_weight"] == 1.0
-    assert "style_strength" not in over(strong, {"content_weight": 1.0})
-    weighted = Settings(content_weight=3.0, tv="power", tv_power=2.0).to_json()
-    settings = Settings(**over(weighted, {"style_strength": 0.3, "tv": "squared"}))
-    assert (settings.style_strength, settings.content_weight) == (0.3, Settings.content_weight)
+    powers = Settings(tv="power", tv_power=2.0).to_json()
+    assert Settings(**over(powers, {"tv": "squared"})).tv_power == Settings.tv_power
     adam = Settings(optimizer="adam", rate=0.03, averages="kept").to_json()
     assert Settings(**over(adam, {"optimizer": "momentum"})).rate is None
     assert Settings(**over(adam, {"optimizer": "adam"})).rate == 0.03

@@ -1,9 +1,18 @@
 import json
 
 import pytest
+from proofs import RECOMMENDED
 
 from manualnst.errors import InputError
-from manualnst.settings import Settings, named_layers, parse_layers, parse_numbers
+from manualnst.settings import (
+    RECOMMENDABLE,
+    Settings,
+    listed,
+    named_layers,
+    parse_layers,
+    parse_numbers,
+    recommended_settings,
+)
 
 
 @pytest.mark.parametrize(
@@ -156,23 +165,74 @@ def test_numbers_are_parsed():
             parse_numbers(text)
 
 
-def weights_at(strength):
-    losses = Settings(style_strength=strength).losses
+WEIGHTS = [(0.2, 1.0), (0.03, 1.0), (1e-3, 70.0), (1e-12, 1e12 / 3), (0.0, 0.7), (0.7, 0.0), (0, 0)]
+
+
+def weights_at(strength, weights):
+    """Of content and style."""
+    content, style = weights
+    losses = Settings(
+        style_strength=strength, content_weight=content, style_weight=style, normalisation="paper"
+    ).losses
     return losses.content_weight, losses.style_weight
 
 
-def test_a_style_strength_stands_for_the_weights():
-    defaults = (Settings.content_weight, Settings.style_weight)
-    assert weights_at(0.5) == pytest.approx(defaults)
-    assert weights_at(0) == pytest.approx((sum(defaults), 0))
-    assert weights_at(1) == pytest.approx((0, sum(defaults)))
-    ratios = [content / style for content, style in map(weights_at, (0.2, 0.4, 0.6, 0.8, 1))]
-    assert ratios == sorted(ratios, reverse=True) and ratios[1] > 5 * ratios[2]
+@pytest.mark.parametrize("weights", WEIGHTS, ids=str)
+def test_the_middle_strength_leaves_the_weights_as_they_are_to_the_bit(weights):
+    assert weights_at(0.5, weights) == weights
+    assert Settings().style_strength == 0.5
+
+
+@pytest.mark.parametrize("weights", WEIGHTS[:3], ids=str)
+def test_a_style_strength_multiplies_the_ratio_and_keeps_the_sum(weights):
+    assert weights_at(0, weights) == (pytest.approx(sum(weights)), 0)
+    assert weights_at(1, weights) == (0, pytest.approx(sum(weights)))
+    found = [weights_at(strength, weights) for strength in (0.2, 0.4, 0.5, 0.6, 0.8)]
+    ratios = [style / content for content, style in found]
+    assert ratios == sorted(set(ratios))
+    assert ratios[-1] == pytest.approx(16 * weights[1] / weights[0])  # (0.8 / 0.2)²
+    assert list(map(sum, found)) == pytest.approx([sum(weights)] * len(found))
+
+
+@pytest.mark.parametrize(("strength", "weights"), [(0, (0.0, 1.0)), (1, (1.0, 0.0))])
+def test_a_style_strength_does_not_leave_alone_what_has_no_weight(strength, weights):
+    with pytest.raises(InputError, match=f"style_strength {strength} leaves .*, which is 0"):
+        weights_at(strength, weights)
+
+
+def test_a_record_of_before_strengths_were_numbers_has_the_weights_as_they_are():
+    older = Settings(content_weight=0.7).to_json() | {"style_strength": None}
+    assert Settings.from_json(older) == Settings(content_weight=0.7)
+
+
+# What a network recommends
+
+
+def test_the_recommendable_are_settings():
+    assert set(RECOMMENDED) == set(RECOMMENDABLE)
+    assert recommended_settings(RECOMMENDED, "a.h5") == Settings(**RECOMMENDED)
+    few = {"style_layers": {"relu1_1": 2.0}, "content_weight": 0.7}
+    assert listed(few) == "style layers relu1_1:2; content weight 0.7"
 
 
 @pytest.mark.parametrize(
-    "other", [{"content_weight": 1.0}, {"style_weight": 2.0}, {"normalisation": "paper"}]
+    ("found", "message"),
+    [
+        ({"content_weigth": 1.0}, "'content_weigth' is not one of content_layers, style_layers"),
+        ({"weights": "other.h5"}, "'weights' is not one of"),
+        ({"init": "/etc/passwd"}, "'init' is not one of"),
+        ({"size": 10**9}, "'size' is not one of"),
+        ({"a\nb" * 100: 1}, "is not one of"),
+        ({"content_weight": -1.0}, "content_weight must be"),
+        ({"content_weight": float("nan")}, "content_weight must be"),
+        ({"tv_weight": "much"}, "tv_weight is 'much'; it must be a number"),
+        ({"style_layers": {}}, "style_layers is {}"),
+        ({"style_layers": ["relu1_1"]}, "style_layers is"),
+        ({"tv": {"a": 1}}, "unknown tv"),
+        ({"steps": 10, "first_steps": 10}, "first_steps is 10"),
+    ],
 )
-def test_a_style_strength_stands_alone(other):
-    with pytest.raises(InputError, match="style_strength"):
-        Settings(style_strength=0.3, **other)
+def test_what_a_stranger_recommends_is_checked_and_refused_with_the_networks_name(found, message):
+    with pytest.raises(InputError, match=f"^a.h5: recommended settings: .*{message}") as error:
+        recommended_settings(found, "a.h5")
+    assert "\n" not in str(error.value) and len(str(error.value)) < 300

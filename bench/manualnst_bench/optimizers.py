@@ -10,12 +10,12 @@ from collections.abc import Callable
 import numpy as np
 
 from manualnst import threads
+from manualnst.api import settings_from
 from manualnst.backends import get_backend
 from manualnst.inputs import SAMPLE_PREFIX, open_content, open_start, open_styles
 from manualnst.network import Network
 from manualnst.objective import Evaluation, Objective, unit_scale
 from manualnst.optimizers import State, make_optimizer
-from manualnst.settings import Settings
 
 from . import table
 from .children import run_child
@@ -112,7 +112,7 @@ def compare_on(problem: dict, evaluations: int, tell: Tell) -> dict:
 def _run_of(problem: dict) -> tuple[Watched, np.ndarray]:
     """The objective and the start of a run with these settings."""
     options = {name: value for name, value in problem.items() if name != "style"}
-    settings = Settings(**options, weights="builtin")
+    settings = settings_from(options | {"weights": "builtin"})
     content = open_content(f"{SAMPLE_PREFIX}harbour", settings)
     [style] = open_styles(f"{SAMPLE_PREFIX}{problem['style']}", settings, content)
     start = open_start(settings, content, style, *content.pixels.shape[:2]).pixels

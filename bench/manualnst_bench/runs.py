@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from manualnst.api import settings_from
 from manualnst.backends import get_backend
 from manualnst.images import save_picture
 from manualnst.inputs import load_source
 from manualnst.network import Network
 from manualnst.objective import Objective
-from manualnst.settings import Settings
 from manualnst.weights import BUILTIN, load_weights, save_weights
 
 from . import table
@@ -98,9 +98,10 @@ def write_problem(folder: str, network: str, size: int, tell: Tell) -> None:
         save_weights(weights, path)
     arrays = {f"{name}.{n}": a for name, pair in weights.layers.items() for n, a in enumerate(pair)}
     np.savez(Path(folder, "weights.npz"), **arrays)
+    settings = {"size": size, "weights": str(path)}
     problem = {
-        "settings": {"size": size, "weights": str(path)},
-        "losses": asdict(Settings().losses),
+        "settings": settings,
+        "losses": asdict(settings_from(settings).losses),
         "preprocessing": asdict(weights.preprocessing),
     }
     Path(folder, "problem.json").write_text(json.dumps(problem))
@@ -117,7 +118,7 @@ def losses_of(folder: str, names: list[str], tell: Tell) -> dict[str, float]:
         load_source(Path(folder, f"{role}.png")).pixels.astype(np.float64)
         for role in ("content", "style")
     )
-    objective = Objective(network, content, style, Settings().losses)
+    objective = Objective(network, content, style, settings_from(settings).losses)
     pictures = {name: np.load(Path(folder, f"{name}.npy")) for name in names}
     return {name: objective(x.astype(np.float64)).loss for name, x in pictures.items()}
 

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ..api import settings_from
 from ..comparison import (
     EVALUATIONS,
     SIZE,
@@ -93,7 +94,7 @@ def _compare(args: argparse.Namespace) -> int:
 def _compare_all(args: argparse.Namespace, report: QuietProgress) -> None:
     if args.evaluations < 2:
         raise InputError(f"--evaluations is {args.evaluations}; it must be at least 2")
-    settings = Settings(**given_settings(args))
+    settings = settings_from(given_settings(args))
     compared = contenders(_rates(args.rates))
     plot, numbers = _outputs(args)
     runs = [_prepared(args, each, settings) for each in compared]

@@ -13,7 +13,15 @@ from ..losses import NORMALISATIONS
 from ..network import MARGIN_UNIT, POOLINGS
 from ..optimizers import OPTIMIZERS
 from ..presets import PRESETS
-from ..settings import AVERAGES, INITS, Settings, in_words, parse_layers, parse_numbers
+from ..settings import (
+    AVERAGES,
+    INITS,
+    RECOMMENDABLE,
+    Settings,
+    in_words,
+    parse_layers,
+    parse_numbers,
+)
 from ..terms import MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS
 from .progress import QuietProgress, choose_progress
 
@@ -108,9 +116,8 @@ def add_look_options(group) -> None:
         group,
         "style_strength",
         float,
-        "from 0 (the content) to 1 (the style alone), in the place of the two weights below; means "
-        "the same at every size",
-        default_in_words="0.5, which is what the weights are",
+        "from 0 (the content alone) to 1 (the style alone): what becomes of the two weights below, "
+        "which stay as they are at 0.5; means the same with every network",
     )
     _add(group, "content_weight", float, "higher: more of the content")
     _add(group, "style_weight", float, "higher: more of the style")
@@ -273,6 +280,8 @@ def chosen_report(args: argparse.Namespace) -> QuietProgress:
 def _add(group, field, kind, text, *, default_in_words=None, **options) -> None:
     """An option for a field of Settings; absent from the namespace unless it is given."""
     default = default_in_words or in_words(getattr(Settings(), field))
+    if field in RECOMMENDABLE:
+        default = f"the network's own; {default} for a VGG"
     option = "--" + field.replace("_", "-")
     group.add_argument(
         option,

@@ -30,7 +30,7 @@ def show_command(args: argparse.Namespace) -> int:
     preset = PRESETS[args.name]
     print(f"{args.name}: {preset.system}")
     print(f"differs: {preset.differs}")
-    print("* the preset's own; the others are as in any run")
+    print("* the preset's own; the others are the defaults for a VGG")
     for field, (value, own) in described(args.name).items():
         words = "(by itself)" if value is None else in_words(value)
         print(f"{'*' if own else ' '} --{field.replace('_', '-'):16} {words}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..api import prepare
+from ..api import prepare, settings_from
 from ..errors import InputError
 from ..images import check_output_suffix, load_picture, save_picture
 from ..inputs import open_content
@@ -31,7 +31,6 @@ from ..reconstruction import (
 )
 from ..result import Result, load_record
 from ..run import Run
-from ..settings import Settings
 from ..shared import Shared
 from ..similarity import check_comparable, signal_to_noise, structural_similarity
 from ..vgg import Weights
@@ -204,7 +203,7 @@ def _jobs(args: argparse.Namespace, layers: list[str]) -> list[Job]:
             args.picture,
             [args.picture],
             None,
-            Settings(**given, **settings),
+            settings_from(DEFAULTS[args.kind] | given | settings),
             {_LAYERS: heading},
         )
         for name, heading, settings in asked
@@ -282,8 +281,10 @@ class _Maker:
         self._save(job, files, result)
 
     def _tell(self, run: Run) -> None:
-        """Its notices, each once for all; the picture is content and style, the network chosen."""
+        """Its notices, each once for all; the picture is content and style, the network chosen, and
+        what it recommends of no matter."""
         unused = ("style: " if self._args.kind == "content" else "content: ", "weights: ")
+        unused += ("settings: ",)
         for notice in run.notices:
             if notice not in self._told and not notice.startswith(unused):
                 self._report.message(notice)

@@ -14,6 +14,7 @@ from ..presets import over
 from ..result import Result, load_record, masks_in, styles_in
 from ..run import Progress, Run
 from ..samples import CONTENT, STYLES
+from ..settings import Settings
 from .interrupts import Interrupts
 from .options import (
     LAYERS_HELP,
@@ -178,8 +179,9 @@ def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
         styles = styles or [record[role]["name"] for role in styles_in(record)]
         masks = masks or [record[role]["name"] for role in masks_in(record)]
         same = _unchanged(args, given, record)
-        given = over(record["settings"], given)
-    settings = settings_from(given)
+        settings = Settings.from_json(over(record["settings"], given))
+    else:
+        settings = settings_from(given)
     outputs = new_outputs(args.output, content, styles, args.curve)
     _check_outputs(outputs, args)
     run = prepare(content, styles or None, settings, masks or None)

@@ -16,6 +16,7 @@ from ..errors import InputError
 from ..files import check_writable_folder
 from ..images import Picture, fitted_size, resize
 from ..machine import format_bytes
+from ..vgg import Weights
 from .console import BAD_INPUT, complain, say, show
 
 _BAR = 30
@@ -156,12 +157,10 @@ def _convert(args: argparse.Namespace) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from ..weights import find_weights
-
     code = 0
     for file in args.files:
         try:
-            _describe(file, find_weights(file))
+            _describe(file, _find(file))
             say("  OK")
         except InputError as error:
             complain(f"manualnst: {error}")
@@ -172,15 +171,25 @@ def _verify(args: argparse.Namespace) -> int:
 def _normalise(args: argparse.Namespace) -> int:
     from ..inputs import load_source
     from ..network import normalise_filters
-    from ..weights import find_weights, save_weights
+    from ..weights import save_weights
 
     _check_output(args)
-    weights = find_weights(args.weights)
+    weights = _find(args.weights)
     pictures = (_at_most(_NORMALISE_SIZE, load_source(name)) for name in args.pictures)
     normalised = normalise_filters(weights, pictures)
     save_weights(normalised, args.output)
     _describe(args.output, normalised)
     return 0
+
+
+def _find(name: str) -> Weights:
+    """With what is recommended checked, too."""
+    from ..settings import recommended_settings
+    from ..weights import find_weights
+
+    weights = find_weights(name)
+    recommended_settings(weights.recommended, name)
+    return weights
 
 
 def _at_most(long_side: int, picture: Picture) -> np.ndarray:
@@ -198,8 +207,10 @@ def _check_output(args: argparse.Namespace) -> None:
         raise InputError(f"{args.output} exists; --overwrite replaces it")
 
 
-def _describe(name: str, weights) -> None:
+def _describe(name: str, weights: Weights) -> None:
     """What weights are, and where they come from: free text out of a file."""
+    from ..settings import listed
+
     prepared = weights.preprocessing
     layers = list(weights.layers)
     say(f"{name}: {weights.architecture}, {layers[0]} to {layers[-1]}")
@@ -209,6 +220,8 @@ def _describe(name: str, weights) -> None:
     )
     for key, text in weights.provenance.items():
         say(f"  {key}: {text}")
+    if weights.recommended:
+        say(f"  recommended: {listed(weights.recommended)}")
     say(f"  fingerprint: {weights.fingerprint()}")
 
 

@@ -5,6 +5,7 @@ import itertools
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from ..errors import InputError
 from ..images import READABLE_SUFFIXES
 from ..inputs import SAMPLE_PREFIX, Source
 from ..settings import Settings, in_words
+from ..weights import find_recommended
 
 # In bytes, without the suffix of a file. Most systems take 255, and some that encrypt 143.
 _LONGEST_NAME = 120
@@ -51,13 +53,14 @@ def sweep_jobs(
     words = {name: _distinct(name, values) for name, values in vary.items()}
     if both := [name for name in vary if name in settings]:
         raise InputError(f"{both[0]} is varied, and given for all as well; leave out one of them")
+    recommended = cache(find_recommended)  # each network is asked once
     jobs = []
     for chosen in itertools.product(*(range(len(values)) for values in vary.values())):
         labels = {name: words[name][k] for name, k in zip(vary, chosen, strict=True)}
         values = {name: vary[name][k] for name, k in zip(vary, chosen, strict=True)}
         name = _file_name("-".join(f"{option}={text}" for option, text in labels.items()))
         try:
-            chosen = settings_from({**settings, **values})
+            chosen = settings_from({**settings, **values}, recommended)
         except InputError as error:
             raise InputError(f"{name}: {error}") from error
         jobs.append(Job(name, content, styles, masks, chosen, labels))

@@ -1,14 +1,16 @@
 """Weights: the project's own file format, the public formats, and where the files come from."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from ..errors import InputError
 from ..machine import format_bytes
 from ..vgg import Weights
 from .catalogue import CATALOGUE, cached_path, is_cached
 from .convert import convert
-from .store import load_weights, save_weights
+from .store import load_recommended, load_weights, save_weights
 
 __all__ = [
     "BUILTIN",
@@ -16,6 +18,7 @@ __all__ = [
     "DEFAULT",
     "convert",
     "default_weights",
+    "find_recommended",
     "find_weights",
     "load_weights",
     "save_weights",
@@ -43,19 +46,31 @@ def default_weights() -> tuple[str, str]:
 
 def find_weights(name_or_path: str) -> Weights:
     """Weights by name ("builtin" or one of the catalogue) or path."""
+    return _found(name_or_path, load_weights)
+
+
+def find_recommended(name_or_path: str) -> dict[str, Any]:
+    """What they recommend, without reading their filters."""
+    return _found(name_or_path, load_recommended)
+
+
+_T = TypeVar("_T")
+
+
+def _found(name_or_path: str, load: Callable[[str | Path], _T]) -> _T:
     if name_or_path == BUILTIN_NAME:
-        return load_weights(BUILTIN)
+        return load(BUILTIN)
     if name_or_path in CATALOGUE:
-        return _load_cached(name_or_path)
+        return _found_in_cache(name_or_path, load)
     if not os.path.exists(name_or_path):
         raise InputError(
             f"weights {name_or_path!r}: neither a file nor a known name "
             f"(builtin, {', '.join(CATALOGUE)})"
         )
-    return load_weights(name_or_path)
+    return load(name_or_path)
 
 
-def _load_cached(name: str) -> Weights:
+def _found_in_cache(name: str, load: Callable[[str | Path], _T]) -> _T:
     path, command = cached_path(name), f"python -m manualnst weights get {name}"
     if not is_cached(name):
         raise InputError(
@@ -63,6 +78,6 @@ def _load_cached(name: str) -> Weights:
             "or choose others (--weights)"
         )
     try:
-        return load_weights(path)
+        return load(path)
     except InputError as error:
         raise InputError(f"{error}; `{command}` fetches them anew") from error

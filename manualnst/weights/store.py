@@ -2,6 +2,7 @@
 
     attributes   format "manualnst-weights", version 1, architecture, channels, range, mean, std,
                  provenance (a JSON object of texts),
+                 recommended (a JSON object of settings; not in older files),
                  sha256 (`Weights.fingerprint()` of what loading gives back)
     layers/conv1_1/w   (3, 3, C_in, C_out), cross-correlated
     layers/conv1_1/b   (C_out,)
@@ -10,7 +11,10 @@ The hash guards against damage, not against forgery: whoever makes a file can ha
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -48,6 +52,7 @@ def _file_image(weights: Weights, layers: Layers, fingerprint: str) -> bytes:
             "architecture": weights.architecture,
             "channels": prepared.channels,
             "provenance": json.dumps(weights.provenance),
+            "recommended": json.dumps(weights.recommended),
             "sha256": fingerprint,
         }
         # np.bytes_ becomes text of fixed length, the only sort of text that is read back.
@@ -63,31 +68,44 @@ def _file_image(weights: Weights, layers: Layers, fingerprint: str) -> bytes:
 
 
 def load_weights(path: str | Path) -> Weights:
-    """Read a weights file; whatever is not whole, plain and as its hash says is refused."""
-    _check_own_format(path)
-    with open_hdf5(path) as file:
-        version = read_numbers(file.attrs, "version")
-        if version != VERSION:
-            raise InputError(f"format version {version}; this manualnst reads version {VERSION}")
+    """Read a weights file; whatever is not whole, plain and as its hash says is refused.
+
+    What it recommends is for `settings.recommended_settings` to check.
+    """
+    with _opened(path) as file:
         architecture = read_text(file.attrs, "architecture")
         weights = Weights(
             architecture,
             _read_layers(subgroup(file, "layers"), convolution_names(architecture)),
             _read_preprocessing(file.attrs),
             _read_provenance(file.attrs),
+            _read_recommended(file.attrs),
         )
         if weights.fingerprint() != read_text(file.attrs, "sha256"):
             raise InputError("the content does not match its SHA-256: damaged; get the file again")
         return weights
 
 
-def _check_own_format(path: str | Path) -> None:
+def load_recommended(path: str | Path) -> dict[str, Any]:
+    """What the file recommends, without its filters."""
+    with _opened(path) as file:
+        return _read_recommended(file.attrs)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[h5py.File]:
+    """The file, if it is of this format and version."""
     found = recognise(path)
     if found != OWN:
         raise InputError(
             f"{path}: this looks like a {found} file; convert it first with: "
             f"python -m manualnst weights convert {path} -o OUT.h5"
         )
+    with open_hdf5(path) as file:
+        version = read_numbers(file.attrs, "version")
+        if version != VERSION:
+            raise InputError(f"format version {version}; this manualnst reads version {VERSION}")
+        yield file
 
 
 def _read_layers(group: h5py.Group, known: list[str]) -> Layers:
@@ -113,3 +131,12 @@ def _read_provenance(attributes: h5py.AttributeManager) -> dict[str, str]:
     if not isinstance(provenance, dict) or set(map(type, provenance.values())) - {str}:
         raise InputError("the provenance is not a JSON object of texts")
     return provenance
+
+
+def _read_recommended(attributes: h5py.AttributeManager) -> dict[str, Any]:
+    if "recommended" not in attributes:
+        return {}
+    recommended = json.loads(read_text(attributes, "recommended"))
+    if not isinstance(recommended, dict):
+        raise InputError("what it recommends is not a JSON object")
+    return recommended

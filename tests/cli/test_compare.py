@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from proofs import RECOMMENDED
 
 from manualnst import InputError, compare_optimizers, stylize
 from manualnst.cli import main
@@ -63,6 +64,14 @@ def test_the_losses_are_those_of_runs(folder):
         result = stylize("photo.png", rate=course.rate, **settings)
         history = result.record["history"]["total"]
         assert all(point.loss == history[point.evaluations - 1] for point in course.points)
+
+
+def test_the_network_says_what_is_best_for_it(folder, recommending):
+    recommending.rename("w.h5")
+    assert compare("--weights", "w.h5", *TINY) == 0
+    settings = json.loads((folder / "photo-mosaic-optimizers.json").read_text())["settings"]
+    of_one_size = {"steps": 6, "first_steps": None, "scales": 1}
+    assert settings == settings | RECOMMENDED | of_one_size
 
 
 def course(name, *points):

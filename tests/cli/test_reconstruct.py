@@ -5,15 +5,19 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from proofs import RECOMMENDED, small_weights
 
 from manualnst import InputError, reconstruct
 from manualnst.cli import main
 from manualnst.images import load_picture, save_picture
 from manualnst.many.alone import alone_in
 from manualnst.reconstruction import draw_reconstructions, most_detailed
+from manualnst.weights import save_weights
 
 TINY = ["--size", "40", "--steps", "3", "--layers", "relu1_1,relu2_1", "--quiet"]
 
@@ -231,6 +235,22 @@ def test_the_function():
     assert list(of_content.record["history"]) == ["total", "content relu1_1"]
     of_style = reconstruct("photo.png", style=["relu1_1", "relu1_2"], size=32, steps=2)
     assert list(of_style.record["history"]) == ["total", "style relu1_1", "style relu1_2"]
+
+
+@pytest.mark.parametrize("asked", [{"content": "relu1_1"}, {"style": ["relu1_1", "relu1_2"]}])
+def test_every_network_is_asked_in_the_same_way(recommending, asked):
+    steps = {"size": 32, "steps": RECOMMENDED["steps"]}
+    first = reconstruct("photo.png", **asked, **steps, weights=recommending)
+    save_weights(small_weights(), recommending)
+    second = reconstruct("photo.png", **asked, **steps, weights=recommending)
+    assert first.record["settings"] == second.record["settings"]
+    [kind] = asked
+    layers = ["--layers", "relu1_1,relu1_2", "--size", "32", "--steps", str(steps["steps"])]
+    command = ["reconstruct", kind, "photo.png", "--weights", str(recommending), "-o", "made"]
+    save_weights(replace(small_weights(), recommended=RECOMMENDED), recommending)
+    assert main([*command, *layers, "--quiet"]) == 0
+    name = {"content": "relu1_1", "style": "to-relu1_2"}[kind]
+    assert record(Path("made", f"{name}.json"))["settings"] == first.record["settings"]
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from proofs import RECOMMENDED, small_weights
 
+from manualnst.api import prepare, settings_from
 from manualnst.checkpoint import load_checkpoint
 from manualnst.cli import main
 from manualnst.colours import COLOURS
 from manualnst.images import load_picture, save_picture
+from manualnst.settings import Settings
+from manualnst.weights import save_weights
 
 TINY = ["--size", "40", "--steps", "3", "--quiet"]
 
@@ -153,13 +158,84 @@ def test_pictures_on_the_way_keep_what_is_masked(folder):
         assert np.array_equal(load_picture(path).pixels[20:], content[20:])
 
 
-def test_a_repeated_run_takes_another_optimiser_or_strength(folder):
+def test_a_repeated_run_takes_another_optimiser_and_keeps_its_strength(folder):
     adam = ["--optimizer", "adam", "--rate", "0.03", "--style-strength", "0.7"]
     assert run("photo.png", "painting.jpg", "-o", "a.png", *adam, *TINY) == 0
     changed = ["--optimizer", "lbfgs", "--content-weight", "1"]
     assert run("--repeat", "a.json", "-o", "b.png", *changed) == 0
     settings = json.loads((folder / "b.json").read_text())["settings"]
-    assert settings["rate"] is None and settings["style_strength"] is None
+    assert settings["rate"] is None
+    assert (settings["style_strength"], settings["content_weight"]) == (0.7, 1.0)
+
+
+# What the network recommends
+
+
+def settings_of(name):
+    return json.loads(Path(name).with_suffix(".json").read_text())["settings"]
+
+
+def test_a_run_takes_what_the_network_recommends_and_says_so(recommending, capsys):
+    network = ["--weights", str(recommending), "--size", "40"]
+    assert run("photo.png", "painting.jpg", "-o", "a.png", *network) == 0
+    assert settings_of("a.png") == settings_of("a.png") | RECOMMENDED
+    [told] = [line for line in capsys.readouterr().err.splitlines() if line.startswith("settings:")]
+    assert told.startswith("settings: those recommended for the network (content layers relu2_1; ")
+    assert "content weight 0.7; " in told and told.endswith("; min size 24)")
+    options = ["--content-weight", "0.5", "--steps", "2", "-o", "b.png"]
+    assert run("photo.png", "painting.jpg", *network, *options) == 0
+    given = {"content_weight": 0.5, "steps": 2, "first_steps": None}
+    assert settings_of("b.png") == settings_of("b.png") | RECOMMENDED | given
+    told = capsys.readouterr().err
+    assert "min size 24); others for content weight, steps, first steps\n" in told
+    assert "content weight 0." not in told
+
+
+def test_settings_that_are_not_recommended_are_told_of(recommending, capsys):
+    save_weights(small_weights(), "bare.h5")
+    assert run("photo.png", "--weights", "bare.h5", "-o", "a.png", *TINY[:-1]) == 0
+    assert "settings: the network recommends none" in capsys.readouterr().err
+    preset = ["--preset", "crowsonkb", "--weights", str(recommending)]
+    assert run("photo.png", *preset, "-o", "b.png", *TINY[:-1]) == 0
+    assert "settings: none is as recommended for the network\n" in capsys.readouterr().err
+
+
+def test_a_repeated_and_a_resumed_run_keep_their_settings_whatever_is_recommended_now(
+    folder, recommending
+):
+    network = ["--weights", str(recommending), "--size", "40", "--quiet"]
+    assert run("photo.png", "painting.jpg", "-o", "a.png", *network) == 0
+    settings = settings_from({"weights": str(recommending), "size": 40})
+    prepare("photo.png", "painting.jpg", settings).finish(
+        lambda progress: progress.step == 3, "c.png.checkpoint", checkpoint_every=1
+    )
+    save_weights(small_weights(), recommending)
+    assert run("--repeat", "a.json", "-o", "b.png", "--quiet") == 0
+    assert settings_of("b.png") == settings_of("a.png")
+    assert run("--resume", "c.png.checkpoint", "--quiet") == 0
+    assert settings_of("c.png") == settings_of("a.png")
+    assert (folder / "b.png").read_bytes() == (folder / "a.png").read_bytes()
+    assert (folder / "c.png").read_bytes() == (folder / "a.png").read_bytes()
+    record = json.loads((folder / "a.json").read_text())
+    del record["settings"]["tv_weight"]  # as in a record of before there was one
+    (folder / "a.json").write_text(json.dumps(record))
+    save_weights(replace(small_weights(), recommended={"tv_weight": 9.0}), recommending)
+    assert run("--repeat", "a.json", "-o", "d.png", "--quiet") == 0
+    assert settings_of("d.png")["tv_weight"] == Settings.tv_weight
+
+
+def test_wrong_recommendations_are_refused_in_one_line(folder, capsys):
+    save_weights(replace(small_weights(), recommended={"init": "photo.png"}), "a.h5")
+    told = refused(capsys, "--weights", "a.h5", "-o", "a.png")
+    assert told.startswith("manualnst: a.h5: recommended settings: 'init' is not one of")
+
+
+def test_the_help_tells_the_default_of_a_vgg(capsys):
+    with pytest.raises(SystemExit):
+        run("--help")
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"default: the network's own; {Settings.content_weight:g} for a VGG" in told
+    assert told.count("default: the network's own; ") == len(RECOMMENDED)
 
 
 def test_nonsense_of_styles_is_refused(capsys):

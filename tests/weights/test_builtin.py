@@ -8,6 +8,7 @@ import pytest
 
 from manualnst.backends import get_backend
 from manualnst.network import Network, available_layers
+from manualnst.settings import recommended_settings
 from manualnst.vgg import Weights
 from manualnst.weights import BUILTIN, load_weights
 
@@ -68,6 +69,11 @@ def test_it_says_where_it_comes_from(weights):
     assert weights.provenance["seed"] == str(SEED)
     for fact in ("recipe", "seed", "batches", "time", "commit", "unseen pictures"):
         assert weights.provenance[f"learned: {fact}"]
+
+
+def test_it_recommends_what_the_recipe_says(weights):
+    assert weights.recommended == make_builtin.RECOMMENDED
+    assert recommended_settings(weights.recommended, "builtin")
 
 
 def test_filters_have_one_scale(maps):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -247,8 +248,7 @@ def test_a_network_is_named_once():
 def test_a_texture_is_nearer_to_its_original_than_the_noise_it_began_as():
     original = np.clip(1.5 * blurred(noise(3), 3) - 0.25, 0, 1).astype(np.float32)
     weights = networks.random_network(networks.widths_by_block([8] * 5), 0)
-    asked = synthesis.ASKED[synthesis.TEXTURE]
-    made = synthesis.synthesise(weights, original, asked, 20, seed=0)
+    made = synthesis.synthesise(weights, original, synthesis.TEXTURE, 20, seed=0)
     assert made.shape == original.shape and made.dtype == np.float32
     assert made.min() >= 0 and made.max() <= 1
     at, of_noise = (
@@ -256,7 +256,7 @@ def test_a_texture_is_nearer_to_its_original_than_the_noise_it_began_as():
         for picture in (made, noise(0))
     )
     assert at < 0.2 * of_noise
-    again = synthesis.synthesise(weights, original, asked, 20, seed=0)
+    again = synthesis.synthesise(weights, original, synthesis.TEXTURE, 20, seed=0)
     assert np.array_equal(made, again)
 
 
@@ -270,16 +270,15 @@ def test_steps_are_those_of_each_size_and_the_seed_counts(monkeypatch):
     monkeypatch.setattr(synthesis, "prepare", prepared)
     for seed in (1, 2):
         with pytest.raises(InputError):
-            synthesis.synthesise(
-                small_weights(), noise(0), synthesis.ASKED[synthesis.TEXTURE], 20, seed
-            )
+            synthesis.synthesise(small_weights(), noise(0), synthesis.TEXTURE, 20, seed)
     assert [(each.steps, each.scales, each.seed) for each in asked] == [(60, 3, 1), (60, 3, 2)]
 
 
 def test_what_decides_a_cell_is_in_its_name(tmp_path):
-    def path(widths=(4, 5, 6, 7, 8), noise_of=0, steps=2, seed=0):
+    def path(widths=(4, 5, 6, 7, 8), noise_of=0, steps=2, seed=0, **recommended):
         kept = cells.Cells(tmp_path, steps, seed, print)
-        network = networks.Named("a", small_weights(widths=widths))
+        weights = replace(small_weights(widths=widths), recommended=recommended)
+        network = networks.Named("a", weights)
         return kept._path(synthesis.TEXTURE, network, cells.Original("x", noise(noise_of)))
 
     others = [
@@ -287,8 +286,9 @@ def test_what_decides_a_cell_is_in_its_name(tmp_path):
         path(noise_of=1),
         path(steps=3),
         path(seed=1),
+        path(style_layers={"relu2_1": 1.0}),
     ]
-    assert len({path(), *others}) == 5 and path() == path()
+    assert len({path(), *others}) == 6 and path() == path()
     long = cells.Cells(tmp_path, 1, 0, print)._path(
         synthesis.TEXTURE,
         networks.Named("n" * 300, small_weights()),
@@ -299,12 +299,16 @@ def test_what_decides_a_cell_is_in_its_name(tmp_path):
 
 def test_what_is_asked_of_a_texture_and_of_a_reconstruction():
     texture, relu3_1 = (
-        Settings(**synthesis.ASKED[what]).losses for what in (synthesis.TEXTURE, "relu3_1")
+        Settings(**synthesis.asked(what, small_weights())).losses
+        for what in (synthesis.TEXTURE, "relu3_1")
     )
     assert texture.content_weight == texture.tv_weight == relu3_1.style_weight == 0
     assert "pixels" in texture.style_layers
     assert relu3_1.content_layers == {"relu3_1": 1.0}
-    assert set(synthesis.ASKED) == {synthesis.TEXTURE, *synthesis.DEPTHS}
+    own = {"style_layers": {"relu2_1": 1.0}, "content_weight": 3.0, "tv_weight": 2.0}
+    of_its_own = synthesis.asked(synthesis.TEXTURE, replace(small_weights(), recommended=own))
+    assert of_its_own["style_layers"] == own["style_layers"]
+    assert (of_its_own["content_weight"], of_its_own["tv_weight"]) == (0, 0)
 
 
 # The whole

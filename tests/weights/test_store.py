@@ -1,5 +1,7 @@
 """The project's own weights file: what goes in comes out, and nothing else gets in."""
 
+from dataclasses import replace
+
 import h5py
 import numpy as np
 import pytest
@@ -7,7 +9,8 @@ from weights_files import assert_same_layers, random_weights, write_keras, write
 
 from manualnst.errors import InputError
 from manualnst.vgg import Preprocessing, Weights
-from manualnst.weights import load_weights, save_weights
+from manualnst.weights import load_weights, save_weights, store
+from manualnst.weights.store import load_recommended
 
 
 @pytest.fixture
@@ -29,6 +32,27 @@ def test_what_is_saved_is_loaded(file, weights):
     assert loaded.provenance == weights.provenance
     assert loaded.fingerprint() == weights.fingerprint()
     assert_same_layers(loaded.layers, weights.layers)
+
+
+def test_what_is_recommended_is_loaded_and_of_no_matter_to_the_fingerprint(tmp_path, file, weights):
+    assert load_weights(file).recommended == load_recommended(file) == {}
+    recommending = replace(weights, recommended={"style_layers": {"relu1_1": 2.0}, "steps": 7})
+    save_weights(recommending, tmp_path / "recommending.h5")
+    loaded = load_weights(tmp_path / "recommending.h5")
+    assert loaded.recommended == recommending.recommended
+    assert loaded.recommended == load_recommended(tmp_path / "recommending.h5")
+    assert loaded.fingerprint() == weights.fingerprint()
+
+
+def test_older_files_recommend_nothing(file):
+    with h5py.File(file, "r+") as opened:
+        del opened.attrs["recommended"]
+    assert load_weights(file).recommended == load_recommended(file) == {}
+
+
+def test_what_is_recommended_is_read_without_the_filters(file, monkeypatch):
+    monkeypatch.setattr(store, "read_array", None)
+    assert load_recommended(file) == {}
 
 
 def test_a_network_may_end_early(tmp_path):
@@ -190,6 +214,10 @@ DAMAGES = {
     "provenance list": (attribute("provenance", np.bytes_(b"[]")), "JSON object"),
     "provenance deep": (attribute("provenance", np.bytes_(b"[" * 50000)), "damaged"),
     "provenance number": (attribute("provenance", np.bytes_(b'{"a": 1}')), "JSON object"),
+    "recommended": (attribute("recommended", np.bytes_(b"{")), "damaged"),
+    "recommended list": (attribute("recommended", np.bytes_(b"[1]")), "not a JSON object"),
+    "recommended deep": (attribute("recommended", np.bytes_(b"[" * 50000)), "damaged"),
+    "recommended number": (attribute("recommended", 7), "unexpected type"),
     "preprocessing": (attribute("mean", [9.0, 2.0, 3.0]), "does not match its SHA-256"),
     "hash": (attribute("sha256", np.bytes_(b"0" * 64)), "does not match its SHA-256"),
     "one number": (one_number_changed, "does not match its SHA-256"),

@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shlex
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -108,6 +109,24 @@ def test_verify(type_in, here):
     assert "BGR from 0 to 255, mean 1.5 2.5 3.5, std 0.1 0.2 0.3" in out
     # Free text out of a file does not steer the terminal.
     assert "remark: Zürich, ?[31mred?\n" in out
+
+
+def test_what_is_recommended_is_shown_checked_and_kept(type_in, here):
+    picture = Image.new("RGB", (40, 33), "olive")
+    picture.save(here / "p.png")
+    few = {"content_weight": 0.7, "style_layers": {"relu1_1": 2.0}}
+    save_weights(replace(random_weights(), recommended=few), here / "own.h5")
+    for line in ("verify own.h5", "normalise own.h5 p.png -o normalised.h5"):
+        code, out, _ = type_in(line)
+        assert code == 0
+        assert "  recommended: content weight 0.7; style layers relu1_1:2\n" in out
+    assert load_weights("normalised.h5").recommended == few
+    save_weights(replace(random_weights(), recommended={"\x1b": 1}), here / "odd.h5")
+    for line in ("verify odd.h5", "normalise odd.h5 p.png -o none.h5"):
+        code, out, err = type_in(line)
+        assert (code, out) == (2, "")
+        assert err.startswith("manualnst: odd.h5: recommended settings: '") and err.count("\n") == 1
+    assert not (here / "none.h5").exists()
 
 
 def test_verify_goes_on_after_a_refusal(type_in, keras, here):

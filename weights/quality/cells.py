@@ -13,7 +13,7 @@ from manualnst.files import check_writable_folder
 from manualnst.images import load_picture, save_picture
 
 from .networks import Named
-from .synthesis import ASKED, synthesise
+from .synthesis import asked, synthesise
 
 _LONGEST = 40  # letters of a name in a file's name
 
@@ -39,14 +39,12 @@ class Cells:
         self._say = say
 
     def get(self, what: str, network: Named, original: Original) -> np.ndarray:
-        """`what` is of ASKED. Always as it is in the file, of 8 bits, so that it does not matter
-        whether it was there."""
+        """`what` is TEXTURE or a depth. Always as it is in the file, of 8 bits, so that it does not
+        matter whether it was there."""
         path = self._path(what, network, original)
         if not path.exists():
             self._say(f"{network.name}: {original.name}, {what}")
-            made = synthesise(
-                network.weights, original.pixels, ASKED[what], self._steps, self._seed
-            )
+            made = synthesise(network.weights, original.pixels, what, self._steps, self._seed)
             save_picture(path, made)
         return load_picture(path).pixels
 
@@ -56,7 +54,7 @@ class Cells:
             network.weights.fingerprint(),
             original.pixels.shape,
             original.digest(),
-            ASKED[what],
+            asked(what, network.weights),
             self._steps,
             self._seed,
         )
