@@ -51,7 +51,7 @@ def exact(rows):
 
 def test_the_matrices_make_a_convolution_exactly():
     """y = Aᵀ [(G g) ⊙ (Bᵀ d)] for all unit vectors g and d, in fractions."""
-    AT, BT, G = (exact(m) for m in (winograd._AT, winograd._BT, winograd._G))
+    AT, BT, G = (exact(m) for m in (winograd.AT, winograd.BT, winograd.G))
     for v in range(3):
         for j in range(6):
             product = [G[p][v] * BT[p][j] for p in range(6)]
@@ -102,7 +102,7 @@ def test_strips_change_nothing(engine, request):
 
 
 @pytest.mark.parametrize(
-    ("matrix", "row", "column", "wrong"), [("_AT", 3, 4, 8), ("_BT", 2, 3, 1), ("_G", 3, 1, 1 / 6)]
+    ("matrix", "row", "column", "wrong"), [("AT", 3, 4, 8), ("BT", 2, 3, 1), ("G", 3, 1, 1 / 6)]
 )
 def test_a_wrong_number_in_a_matrix_is_noticed(matrix, row, column, wrong, monkeypatch):
     rows = [list(values) for values in getattr(winograd, matrix)]

@@ -54,13 +54,13 @@ _TILES = 256
 _FEW_TILES = 64  # that are not worth to have every thread read all filters
 _CHANNELS_AT_LEAST, _TILES_AT_LEAST = 16, 8
 
-_AT = [
+AT = [
     [1, 1, 1, 1, 1, 0],  # p⁰
     [0, 1, -1, 2, -2, 0],  # p¹
     [0, 1, 1, 4, 4, 0],  # p²
     [0, 1, -1, 8, -8, 1],  # p³; at ∞ only the leading coefficient is left
 ]
-_BT = [  # its rows, times the denominators of G
+BT = [  # its rows, times the denominators of G
     [4, 0, -5, 0, 1, 0],
     [0, -4, -4, 1, 1, 0],
     [0, 4, -4, -1, 1, 0],
@@ -68,7 +68,7 @@ _BT = [  # its rows, times the denominators of G
     [0, 2, -1, -2, 1, 0],
     [0, 4, 0, -5, 0, 1],
 ]
-_G = [  # g(p) over Π (p − other points)
+G = [  # g(p) over Π (p − other points)
     [1 / 4, 0, 0],
     [-1 / 6, -1 / 6, -1 / 6],
     [-1 / 6, 1 / 6, -1 / 6],
@@ -81,7 +81,7 @@ _G = [  # g(p) over Π (p − other points)
 @cache
 def _matrices(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     """Aᵀ (4, 6) and Bᵀ (6, 6)."""
-    return np.array(_AT, dtype), np.array(_BT, dtype)
+    return np.array(AT, dtype), np.array(BT, dtype)
 
 
 def pays(map_shape, filters_shape) -> bool:
@@ -97,7 +97,7 @@ def pays(map_shape, filters_shape) -> bool:
 def transform_filters(w) -> np.ndarray:
     """G g Gᵀ: w (3, 3, C, K) → (6, 6, C, K)."""
     _, _, C, K = w.shape
-    both = np.kron(_G, _G)  # (36, 9): down and across
+    both = np.kron(G, G)  # (36, 9): down and across
     return (both.astype(w.dtype) @ w.reshape(9, C * K)).reshape(_SPAN, _SPAN, C, K)
 
 

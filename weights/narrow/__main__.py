@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
+from manualnst import threads
 from manualnst.errors import InputError
 from manualnst.files import check_writable_folder, make_folder
 from manualnst.images import save_picture
@@ -46,7 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        print(
+            "\nstopped; the same command goes on from the last checkpoint, if there is one",
+            file=sys.stderr,
+        )
         return 130
     return 0
 
@@ -74,16 +77,17 @@ def run_command(args: argparse.Namespace) -> None:
     check_option("--threads", args.threads, 1, 1000)
     check_option("--seed", args.seed, 0, LAST_SEED)
     if args.threads:
-        threadpool_limits(args.threads)
+        threads.limit(args.threads)
     make_folder(args.folder)
-    check_writable_folder(args.folder / NARROW)
+    for name in (CHECKPOINT, NARROW):
+        check_writable_folder(args.folder / name)
     pictures = crops.load_folder(args.pictures)
     lessons = train.Lessons(find_weights(args.teacher), pictures, train.Plan(seed=args.seed))
     learn(lessons, args.folder, args.batches)
 
 
-def check_option(name: str, given: float | None, least: float, most: float) -> None:
-    if given is not None and not least <= given <= most:  # nor nan
+def check_option(name: str, given: int | None, least: int, most: int) -> None:
+    if given is not None and not least <= given <= most:
         raise InputError(f"{name} {given} is not possible; give a number from {least} to {most}")
 
 

@@ -1,4 +1,4 @@
-"""Adam with decoupled weight decay, and the learning rate's course."""
+"""Adam, and the learning rate's course."""
 
 import numpy as np
 
@@ -13,15 +13,10 @@ def fresh_moments(parameters: dict) -> dict[str, np.ndarray]:
     }
 
 
-def step(
-    parameters: dict, gradients: dict, moments: dict, number: int, rates: dict, decay: float
-) -> None:
+def step(parameters: dict, gradients: dict, moments: dict, number: int, rates: dict) -> None:
     """Step `number` = 1, 2, …: changes parameters and moments in place.
 
-        m ← β₁ m + (1 − β₁) g       v ← β₂ v + (1 − β₂) g²
-        θ ← (1 − decay) θ − rate · m̂ / (√v̂ + ε)      m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ)
-
-    Only matrices and filters decay (names that end in ".w").
+    Adam as in manualnst/optimizers.py, for many arrays, each entry with a rate of its own.
     """
     c1, c2 = 1 - BETA1**number, 1 - BETA2**number
     for name, theta in parameters.items():
@@ -30,8 +25,6 @@ def step(
         m += (1 - BETA1) * g
         v *= BETA2
         v += (1 - BETA2) * (g * g)
-        if name.endswith(".w"):
-            theta *= 1 - decay
         theta -= rates[name] * (m / c1 / (np.sqrt(v / c2) + EPSILON))
 
 

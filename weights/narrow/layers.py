@@ -1,9 +1,9 @@
 """The layers of a network that learns, a batch at a time: pairs of forward and backward.
 
 A batch of maps is x (n, H, W, C): n crops, each laid out as everywhere in the package. Gradients
-are named dL_d<variable>; all parameters have theirs here. What needs several passes over the
-data works in blocks of a few crops, which stay in the processor's cache from pass to pass.
-Single-threaded: threads each take a part of the batch (network.py).
+are named dL_d<variable>; the equations are those of manualnst/ops, whose numbers stand here. What
+needs several passes over the data works in blocks of a few crops, which stay in the processor's
+cache from pass to pass. Single-threaded: threads each take a part of the batch (train.py).
 """
 
 from collections.abc import Iterator
@@ -20,9 +20,9 @@ BLOCK_BYTES = 1 << 20  # of a block of maps, and of a strip of the matrix of pat
 
 
 def conv3x3_forward(x, w, U=None):
-    """x (n, H, W, C), w (3, 3, C, K) → z (n, H, W, K), cross-correlated with padding 1.
+    """[C1] of each crop, without the bias: x (n, H, W, C), w (3, 3, C, K) → z (n, H, W, K).
 
-    z[i,j,k] = Σ_{u,v,c} x[i+u−1, j+v−1, c] · w[u,v,c,k]        for each crop
+    `U` are the filters as Winograd's algorithm has them, where they are known already.
     """
     if winograd.pays(x.shape, w.shape):
         return winograd.forward(x, winograd.transformed(w) if U is None else U)
@@ -36,15 +36,15 @@ def conv3x3_forward(x, w, U=None):
 
 
 def conv3x3_backward(dL_dz, x, w):
-    """dL_dz (n, H, W, K) → dL_dx (n, H, W, C), dL_dw (3, 3, C, K), from one set of patches.
+    """[C2] and [C3]: dL_dz (n, H, W, K) → dL_dx (n, H, W, C), dL_dw (3, 3, C, K).
 
-    x[p,q,c] enters z[p−u+1, q−v+1, k] with the factor w[u,v,c,k]. With u' = 2−u, v' = 2−v
+    The second form of [C2] reads the 3×3 patches of dL_dz, and multiplies them with the turned
+    filters. [C3] can be read off the same patches: with p = i+u−1, q = j+v−1 and, as there,
+    u' = 2−u, v' = 2−v, it is
 
-        dL_dx[p,q,c]          = Σ_{u',v',k} dL_dz[p+u'−1, q+v'−1, k] · w[2−u', 2−v', c, k]
-        dL_dw[2−u', 2−v',c,k] = Σ_{p,q}     dL_dz[p+u'−1, q+v'−1, k] · x[p,q,c]
+        dL_dw[2−u', 2−v', c, k] = Σ_{p,q} dL_dz[p+u'−1, q+v'−1, k] · x[p,q,c]
 
-    Both read the same patches of dL_dz: the first multiplies them with the turned filters, the
-    second with x.
+    and of all crops it is the sum, as every crop meets the same filters.
     """
     if winograd.pays(x.shape, w.shape):
         return winograd.backward(dL_dz, x, w)
@@ -60,9 +60,9 @@ def conv3x3_backward(dL_dz, x, w):
 
 
 def conv3x3_backward_filters(dL_dz, x):
-    """dL_dw alone, from the patches of x: for the first layer, whose x has 3 channels only.
+    """[C3] alone, from the patches of x: dL_dz (n, H, W, K), x (n, H, W, C) → dL_dw (3, 3, C, K).
 
-    dL_dw[u,v,c,k] = Σ_{i,j} dL_dz[i,j,k] · x[i+u−1, j+v−1, c]
+    For the first layer that learns: nothing asks for its dL_dx.
     """
     C, K = x.shape[3], dL_dz.shape[3]
     dL_dw = np.zeros((9 * C, K), x.dtype)
@@ -101,7 +101,7 @@ def _strips_of_patches(x) -> Iterator[tuple[slice, slice, np.ndarray]]:
 
 
 def bias_relu_forward(z, b):
-    """z (n, H, W, C), b (C,) → y = max(z + b, 0), in the place of z."""
+    """[R1] of z + b: z (n, H, W, C), b (C,) → y, in the place of z."""
     for crops in _blocks(z):
         rows = _rows(z[crops])
         rows += _row(b, z)
@@ -110,7 +110,10 @@ def bias_relu_forward(z, b):
 
 
 def bias_relu_backward(dL_dy, y):
-    """→ dL_dz = dL_dy where y > 0, else 0, in the place of dL_dy; and dL_db = Σ dL_dz (C,)."""
+    """[R2], in the place of dL_dy (n, H, W, C), and [C3]: → dL_dz, dL_db (C,).
+
+    y > 0 exactly where z + b > 0, so y tells as well where the ReLU let through.
+    """
     C = y.shape[3]
     dL_db = np.zeros(C, y.dtype)
     for crops in _blocks(y):
@@ -131,7 +134,7 @@ def _clip_below(y) -> None:
 
 
 def avgpool_forward(x):
-    """x (n, H, W, C), H and W even → y (n, H/2, W/2, C): the mean of each 2 × 2 window."""
+    """[A1]: x (n, H, W, C), H and W even → y (n, H/2, W/2, C)."""
     n, H, W, C = x.shape
     y = np.empty((n, H // 2, W // 2, C), x.dtype)
     for crops in _blocks(x):
@@ -143,7 +146,7 @@ def avgpool_forward(x):
 
 
 def avgpool_backward(dL_dy):
-    """dL_dy (n, H/2, W/2, C) → dL_dx (n, H, W, C): each entry had the share ¼ in its window."""
+    """[A2]: dL_dy (n, H/2, W/2, C) → dL_dx (n, H, W, C)."""
     n, h, w, C = dL_dy.shape
     dL_dx = np.empty((n, h, 2, w, 2, C), dL_dy.dtype)
     for crops in _blocks(dL_dy):

@@ -3,9 +3,13 @@
     conv 3×3 + bias → ReLU, as often as VGG has it; between blocks the average of 2 × 2
 
 The teacher's filters are all there, the narrow network's are fewer; otherwise they are alike. The
-loss compares their maps after the ReLU, where the narrow network has one, at every convolution:
+loss compares their maps after the ReLU, y and t, at every convolution but the first, over the
+channels that the narrow network has:
 
-    L = Σ_layers Σ (y − t)² / Σ t²        a mean over the crops, each with a Σ t² of its own
+    L = Σ_layers (1/n) Σ_crops Σ (y − t)² / Σ t²        the inner sums over a crop's map
+
+Relative, because the maps of a VGG differ in size by orders of magnitude, from layer to layer and
+from crop to crop: of plain squares the loudest few would be all of the loss.
 """
 
 from collections.abc import Iterable
@@ -49,7 +53,11 @@ def forward(parameters: Parameters, names: Iterable[str], x) -> tuple[Maps, Maps
 
 
 def errors(maps: Maps, targets: Maps, energies: dict[str, float]) -> tuple[dict[str, float], Maps]:
-    """→ for each layer Σ (y − t)² / Σ t², the mean over crops, and that by y.
+    """→ each layer's term of the loss, and its gradient by the layer's map y.
+
+    The teacher's t depends on no parameter of ours, so of each entry of y
+
+        dL_dy = (1/n) 2 (y − t) / Σ t²
 
     `energies` are the mean squares of whole layers, over many crops.
     """
@@ -73,7 +81,8 @@ def _square(d):
 
 def backward(parameters: Parameters, inputs: Maps, maps: Maps, gradients: Maps) -> Parameters:
     """The gradient of the loss by every parameter, but for those of the first convolution, which
-    stays as it is. `gradients` is the loss' by each map, and is used up."""
+    stays as it is. `gradients` are those by each map alone, from `errors`, and are used up: to each
+    is added what comes back through the layers above, which read the map, too."""
     first, *learning = maps
     result: Parameters = {}
     dL_dy = None

@@ -6,15 +6,15 @@ the ReLU from what the narrow network has one layer below.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.linalg import cho_factor, cho_solve, qr
 
-from manualnst import threads
-
 from . import layers, network
 from .network import Parameters
+from .parallel import mapped
 
 PLACES = 400  # in each crop at which filters are fitted, at most
 RIDGE = 1e-4  # of the mean of the diagonal
@@ -23,10 +23,19 @@ RIDGE = 1e-4  # of the mean of the diagonal
 def pivots(moments: np.ndarray, count: int) -> np.ndarray:
     """The channels to keep, in their order: (count,).
 
-    `moments` (C, C) are the mean products of two channels. Greedy: each next channel is that of
-    which most is left when all that the chosen ones can tell of it is taken away. With S = RᵀR
-    that is the pivoted QR decomposition of R, whose columns have the lengths and angles of the
-    channels.
+    Greedy: each next channel is that of which most is left when all that the chosen ones can tell
+    of it is taken away. Take the channels as columns x_c, with a row for every position. What sums
+    of the chosen columns can tell of x_c is its projection on the space that they span, and what is
+    left is r_c = x_c − Q Qᵀ x_c, where the columns of Q are an orthonormal basis of that space. The
+    next channel is that with the largest |r_c|. Its r_c, brought to length 1, is the next column q
+    of Q; from each of the others (qᵀ r_c) q is taken away. That is, step by step, the QR
+    decomposition by Gram and Schmidt with column pivoting: its pivots are the choice.
+
+    It asks for nothing but inner products of columns, so any R with the same ones does in the place
+    of all those rows. `moments`, S (C, C), are the mean products of two channels, V Λ Vᵀ by its
+    eigenvectors: R = √Λ Vᵀ has S = RᵀR.
+
+    Not the best set of all, to find which all would have to be tried.
     """
     values, vectors = np.linalg.eigh(moments)
     R = (vectors * np.sqrt(np.maximum(values, 0))).T
@@ -37,8 +46,14 @@ def pivots(moments: np.ndarray, count: int) -> np.ndarray:
 def fit(patches: Sequence[np.ndarray], wanted: Sequence[np.ndarray]) -> tuple:
     """Patches (n, 9C) and what to make of them (n, K), both in blocks → w (3, 3, C, K), b (K,).
 
-    With a one for the bias at the end of every patch, P, and what is wanted, Z, the sum
-    |P u − Z|² + ρ |u|² is least where (PᵀP + ρ) u = PᵀZ.
+    With P the patches, each with a one for the bias at its end, and Z what is wanted, the sum of
+    squares
+
+        |P u − Z|² + ρ |u|²          has the gradient by u          2 Pᵀ (P u − Z) + 2 ρ u
+
+    and is least where that is 0: (PᵀP + ρ) u = PᵀZ. Both products are sums over rows, so blocks
+    of rows can be taken one by one. A small ρ keeps filters small that hardly change P u, as where
+    channels nearly are sums of others.
     """
     size = patches[0].shape[1] + 1
     PTP, PTZ = np.zeros((size, size)), np.zeros((size, wanted[0].shape[1]))
@@ -68,35 +83,23 @@ def narrowed(
     kept: dict[str, np.ndarray] = {}
     for name in widths:
         if network.starts_block(name):
-            below, theirs = (_each(layers.avgpool_forward, maps) for maps in (below, theirs))
+            below, theirs = (mapped(layers.avgpool_forward, maps) for maps in (below, theirs))
         w, b = teacher[f"{name}.w"], teacher[f"{name}.b"]
-        theirs = _each(lambda maps, w=w: layers.conv3x3_forward(maps, w), theirs)
+        theirs = mapped(partial(layers.conv3x3_forward, w=w), theirs)
         kept[name] = own = pivots(_moments(theirs, b), widths[name])
         if name == "conv1_1":
             narrow = w[..., own], b[own]
         else:
             narrow = _fitted(below, theirs, b, own, np.random.RandomState([seed, 1, len(kept)]))
         parameters[f"{name}.w"], parameters[f"{name}.b"] = narrow
-        theirs = _each(lambda maps, b=b: layers.bias_relu_forward(maps, b), theirs)
-        one = {key: value for key, value in parameters.items() if key.startswith(name)}
-        below = _each(lambda maps, one=one: _through(one, maps), below)
+        theirs = mapped(partial(layers.bias_relu_forward, b=b), theirs)
+        below = mapped(partial(_through, *narrow), below)
         tell(f"fitting: {name}")
     return parameters, kept
 
 
-def _through(layer: Parameters, maps):
-    w, b = layer.values()
+def _through(w, b, maps):
     return layers.bias_relu_forward(layers.conv3x3_forward(maps, w), b)
-
-
-def _each(function, blocks: Sequence[np.ndarray]) -> list[np.ndarray]:
-    results = [None] * len(blocks)
-
-    def work(k: int) -> None:
-        results[k] = function(blocks[k])
-
-    threads.for_each(work, range(len(blocks)))
-    return results
 
 
 def _moments(before_relu: Sequence[np.ndarray], b) -> np.ndarray:
@@ -106,7 +109,7 @@ def _moments(before_relu: Sequence[np.ndarray], b) -> np.ndarray:
         y = np.maximum(z + b, 0).reshape(-1, len(b))
         return y.T @ y / len(y)
 
-    return np.mean(_each(products, before_relu), axis=0, dtype=np.float64)
+    return np.mean(mapped(products, before_relu), axis=0, dtype=np.float64)
 
 
 def _fitted(below, theirs, b, own, random: np.random.RandomState) -> tuple:

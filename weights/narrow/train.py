@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from manualnst import threads
 from manualnst.backends import get_backend
 from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.errors import InputError
@@ -19,9 +18,11 @@ from manualnst.vgg import Preprocessing, Weights, convolution_names
 
 from . import adam, crops, network, squares
 from .network import Maps, Parameters
+from .parallel import mapped
 
 LAST = "conv5_1"
-FEWEST = 2  # batches; at the last of all the rate is 0, so of one alone nothing would be learned
+PARTS = 2  # of a batch, a thread each; not by the threads, as sums are rounded part by part
+FACTS = ("errors", "batches", "seconds", "total")  # of a state, beside its arrays
 # Numbers of the first crops for the least squares, and for looking how well it goes.
 FITTED, UNSEEN = 2**30, 2**31
 
@@ -72,6 +73,7 @@ class Lessons:
     def __init__(self, teacher: Weights, pictures: Sequence[np.ndarray], plan: Plan):
         self.plan, self.teacher, self.pictures = plan, teacher, pictures
         self.widths = plan.widths(teacher.architecture)
+        check_teacher(teacher, self.widths)
         self.parameters = network.with_transformed(network.parameters_of(teacher))
         self.digest = crops.digest(pictures)
 
@@ -85,6 +87,17 @@ class Lessons:
     def targets(self, x, kept: dict[str, np.ndarray]) -> Maps:
         _, maps = network.forward(self.parameters, self.widths, x)
         return {name: maps[name][..., own] for name, own in kept.items() if name != "conv1_1"}
+
+
+def check_teacher(teacher: Weights, widths: dict[str, int]) -> None:
+    """Refuse one that has nothing to keep."""
+    for name, width in widths.items():
+        filters = len(teacher.layers[name][1]) if name in teacher.layers else 0
+        if filters < width:
+            raise InputError(
+                f"the teacher has {filters} filters in {name}, but {width} of them are to be kept; "
+                f"give a wider one that reaches {LAST}"
+            )
 
 
 def network_input(x: np.ndarray, preprocessing: Preprocessing) -> np.ndarray:
@@ -107,16 +120,13 @@ def fitted_state(lessons: Lessons, tell: Callable[[str], None]) -> State:
 def unseen_errors(lessons: Lessons, state: State) -> dict[str, float]:
     """The relative squared error by layer, on crops that are not learned from."""
     numbers = np.arange(UNSEEN, UNSEEN + lessons.plan.unseen)
-    parts = np.split(numbers, len(numbers) // 4)
-    found = [None] * len(parts)
 
-    def look(part: int) -> None:
-        x = lessons.crops(parts[part])
+    def look(part) -> dict[str, float]:
+        x = lessons.crops(part)
         _, maps = network.forward(state.parameters, lessons.widths, x)
-        found[part], _ = network.errors(maps, lessons.targets(x, state.kept), state.energies)
+        return network.errors(maps, lessons.targets(x, state.kept), state.energies)[0]
 
-    threads.for_each(look, range(len(parts)))
-    return _mean(found)
+    return _mean(mapped(look, np.split(numbers, len(numbers) // 4)))
 
 
 def _mean(found: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -138,47 +148,50 @@ def _learning(parameters: Parameters) -> Parameters:
 def learn_batch(lessons: Lessons, state: State, total: int) -> dict[str, float]:
     """One step → the relative squared error by layer."""
     started = time.perf_counter()
-    plan = lessons.plan
-    numbers = range(state.batches * plan.batch, (state.batches + 1) * plan.batch)
-    parts = [numbers[k::2] for k in range(2)]  # a thread each
-    found, gradients = [None] * len(parts), [None] * len(parts)
-
-    def learn_part(part: int) -> None:
-        x = lessons.crops(parts[part])
-        targets = lessons.targets(x, state.kept)
-        inputs, maps = network.forward(state.parameters, lessons.widths, x)
-        found[part], dL_dy = network.errors(maps, targets, state.energies)
-        gradients[part] = network.backward(state.parameters, inputs, maps, dL_dy)
-
-    threads.for_each(learn_part, range(len(parts)))
+    plan, number = lessons.plan, state.batches + 1
+    numbers = range(state.batches * plan.batch, number * plan.batch)
+    parts = mapped(lambda k: _part(lessons, state, numbers[k::PARTS]), range(PARTS))
+    found, gradients = zip(*parts, strict=True)
     learning = _learning(state.parameters)
-    gradient = {name: sum(g[name] for g in gradients) / len(parts) for name in learning}
-    if adam.falls(state.batches + 1, total, plan.cooling):
+    gradient = {name: sum(g[name] for g in gradients) / PARTS for name in learning}
+    if adam.falls(number, total, plan.cooling):
         state.total = total
-    rate = plan.rate * adam.course(state.batches + 1, total, plan.warm_up, plan.cooling)
-    rates = _rates(rate, state)
-    adam.step(learning, gradient, state.moments, state.batches + 1, rates, 0.0)
-    state.batches += 1
+    rate = plan.rate * adam.course(number, total, plan.warm_up, plan.cooling)
+    adam.step(learning, gradient, state.moments, number, _rates(rate, state))
+    state.batches = number
     state.seconds += time.perf_counter() - started
     return _mean(found)
+
+
+def _part(
+    lessons: Lessons, state: State, numbers: Sequence[int]
+) -> tuple[dict[str, float], Parameters]:
+    """Of a part of a batch: each layer's error, and the gradient of their sum."""
+    x = lessons.crops(numbers)
+    targets = lessons.targets(x, state.kept)
+    inputs, maps = network.forward(state.parameters, lessons.widths, x)
+    found, gradients = network.errors(maps, targets, state.energies)
+    return found, network.backward(state.parameters, inputs, maps, gradients)
 
 
 def _rates(rate: float, state: State) -> dict[str, np.ndarray]:
     """Adam moves every parameter by about its rate. Here that is such that a map, which sums over
     9 C of them, moves by the share `rate` of its error: what is right nearly stays, and channels,
-    whose sizes differ by orders of magnitude in VGG, move in proportion to these."""
+    whose sizes differ by orders of magnitude in VGG, move in proportion to these.
+
+    What reads a channel that no crop has woken stays as it is."""
     rates, into = {}, state.sizes["conv1_1"]
     for name, error in state.errors.items():
         out = state.sizes[name] * np.float32(rate * np.sqrt(error / (9 * len(into))))
-        rates[f"{name}.w"], rates[f"{name}.b"] = out / into[:, None], out
+        w = np.zeros((len(into), len(out)), out.dtype)
+        np.divide(out, into[:, None], out=w, where=into[:, None] > 0)
+        rates[f"{name}.w"], rates[f"{name}.b"] = w, out
         into = state.sizes[name]
     return rates
 
 
 def save_state(path: Path, lessons: Lessons, state: State) -> None:
-    facts = _identity(lessons)
-    facts |= {"batches": state.batches, "seconds": state.seconds, "total": state.total}
-    facts["errors"] = state.errors
+    facts = _identity(lessons) | {fact: getattr(state, fact) for fact in FACTS}
     arrays = state.parameters | state.moments
     for kind in ("kept", "sizes"):
         arrays |= {f"{kind}.{name}": array for name, array in getattr(state, kind).items()}
@@ -190,31 +203,26 @@ def load_state(path: Path, lessons: Lessons) -> State:
     for what, here in _identity(lessons).items():
         if facts.get(what) != here:
             raise InputError(
-                f"{path} is of another {what}; give another folder, or go on with that"
+                f"{path} was begun with another {what}; give what it was begun with, or another "
+                "folder"
             )
     try:
-        kinds = {
-            kind: {name: arrays[f"{kind}.{name}"] for name in lessons.widths}
-            for kind in ("kept", "sizes")
-        }
         parameters = {
             f"{name}.{kind}": arrays[f"{name}.{kind}"] for name in lessons.widths for kind in "wb"
         }
-        moments = {name: arrays[name] for name in adam.fresh_moments(_learning(parameters))}
+        return State(
+            parameters,
+            kept={name: arrays[f"kept.{name}"] for name in lessons.widths},
+            sizes={name: arrays[f"sizes.{name}"] for name in lessons.widths},
+            moments={name: arrays[name] for name in adam.fresh_moments(_learning(parameters))},
+            **{fact: facts[fact] for fact in FACTS},
+        )
     except KeyError as error:
-        raise InputError(f"{path} does not hold this network; remove it") from error
-    return State(
-        parameters,
-        **kinds,
-        errors=facts["errors"],
-        moments=moments,
-        batches=facts["batches"],
-        seconds=facts["seconds"],
-        total=facts["total"],
-    )
+        raise InputError(f"{path} lacks {error}; remove it, and learning begins anew") from error
 
 
 def _identity(lessons: Lessons) -> dict[str, object]:
+    """What a checkpoint must have been begun with."""
     plan = dataclasses.asdict(lessons.plan)
     return {
         "plan": {k: list(v) if isinstance(v, tuple) else v for k, v in plan.items()},
@@ -240,12 +248,11 @@ def check_total(lessons: Lessons, state: State, total: int) -> None:
 
 
 def narrow_weights(lessons: Lessons, state: State) -> Weights:
-    """The network as the package has them; layers and scale are the teacher's."""
-    pairs = {
+    """The network as the package has them; names of layers and sizes of maps are the teacher's."""
+    layers = {
         name: (state.parameters[f"{name}.w"], state.parameters[f"{name}.b"])
         for name in lessons.widths
     }
-    teacher = {f"teacher: {key}": text for key, text in lessons.teacher.provenance.items()}
     provenance = {
         "name": "narrow",
         "recipe": "the channels of a VGG that tell most of the others, by least squares and then "
@@ -254,6 +261,6 @@ def narrow_weights(lessons: Lessons, state: State) -> Weights:
         "seed": str(lessons.plan.seed),
         "time": format_duration(state.seconds),
         "teacher: fingerprint": lessons.teacher.fingerprint(),
-        **teacher,
+        **{f"teacher: {key}": text for key, text in lessons.teacher.provenance.items()},
     }
-    return Weights(lessons.teacher.architecture, pairs, lessons.teacher.preprocessing, provenance)
+    return Weights(lessons.teacher.architecture, layers, lessons.teacher.preprocessing, provenance)

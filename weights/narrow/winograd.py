@@ -78,7 +78,7 @@ def _turned(w):
 @cache
 def _matrices(dtype: np.dtype) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A ⊗ A (36, 16), (B ⊗ B)ᵀ (36, 36), G ⊗ G (36, 9)."""
-    A, BT, G = np.transpose(winograd._AT), winograd._BT, winograd._G
+    A, BT, G = np.transpose(winograd.AT), winograd.BT, winograd.G
     return tuple(np.ascontiguousarray(np.kron(m, m), dtype) for m in (A, BT, G))
 
 
