@@ -38,7 +38,7 @@ RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 LIBRARIES = {
     "PIL": {"animation", "images", "plots", "samples", "sheets"},
     "h5py": {"weights"},
-    "scipy": {"optimizers", "weights", "samples"},
+    "scipy": {"backends", "optimizers", "weights", "samples"},
     "urllib": {"weights"},
     "manualnst_bench": {"cli"},
 }

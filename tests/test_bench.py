@@ -20,7 +20,9 @@ from PIL import Image
 from manualnst.backends import get_backend
 from manualnst.cli import main
 from manualnst.errors import InputError
+from manualnst.network import Network
 from manualnst.objective import Evaluation
+from manualnst.weights import BUILTIN
 from manualnst_bench import (
     breakdown,
     children,
@@ -31,6 +33,7 @@ from manualnst_bench import (
     memory,
     operations,
     optimizers,
+    painting,
     runs,
     sides,
     startup,
@@ -62,7 +65,7 @@ def here(monkeypatch):
         arguments = json.loads(json.dumps(arguments))
         return json.loads(json.dumps(measuring(**arguments, tell=tell)))
 
-    for module in (children, command, memory, optimizers, runs):
+    for module in (children, command, memory, optimizers, painting, runs):
         monkeypatch.setattr(module, "run_child", run_here)
     monkeypatch.setattr(whole, "MATMUL_SIZE", 64)
 
@@ -149,7 +152,7 @@ def check_frame(record, mode):
     assert all(set(blas) == {"library", "version", "kernel", "threads"} for blas in machine["blas"])
     assert set(record["options"]) == {
         *("threads", "sizes", "repeats", "network", "sides", "layers", "evaluations"),
-        *("dtype", "backend"),
+        *("dtype", "backend", "judge"),
     }
 
 
@@ -319,6 +322,55 @@ def test_growth_measures_each_size(here, capsys, tmp_path):
     assert [row["size"] for row in found["rows"]] == [16, 32]
     assert all(are_samples(row["seconds"], 2) for row in found["rows"])
     assert found["stopped"] is None
+
+
+PAINTING = ["--painting", "--sizes", "32", "--evaluations", "16", "--threads", "1"]
+
+
+def test_a_painting_by_all_optimisers(here, capsys, tmp_path):
+    options = [*PAINTING, "--sides", "--judge", str(BUILTIN)]
+    record, printed = recorded(capsys, tmp_path, *options)
+    check_frame(record, "painting")
+    [found] = record["paintings"]
+    assert found["photograph"]["content"] == 0 < found["photograph"]["style"]
+    assert list(found["rows"]) == list(painting.VARIANTS)
+    for row in found["rows"].values():
+        seconds = [moment["seconds"] for moment in row]
+        assert len(row) == painting.MOMENTS and seconds == sorted(seconds) and seconds[0] > 0
+        assert row[-1]["style"] < found["photograph"]["style"] and row[-1]["content"] > 0
+    assert "32 × 32, builtin: style and content distance after" in printed
+
+
+def test_a_painting_needs_a_judge(capsys, monkeypatch):
+    monkeypatch.delenv(painting.JUDGE_VARIABLE, raising=False)
+    assert "give --judge FILE, or set MANUALNST_VGG16" in refusal(capsys, *PAINTING)
+    few = [*PAINTING, "--evaluations", "8", "--judge", str(BUILTIN)]
+    assert "give --evaluations from 16" in refusal(capsys, *few)
+
+
+def test_the_judges_distances_are_zero_for_the_same_and_relative():
+    network = Network(sides.find_network("builtin"), backend=get_backend("numpy"))
+    content, style = sides.sample("harbour", 32), sides.sample("mosaic", 32)
+    of_content, of_style = painting.distances(network, content, style, [content, style])
+    assert of_content["content"] == of_style["style"] == 0
+    F, P = (network.forward(x, ["relu4_2"])[0]["relu4_2"] for x in (style, content))
+    expected = np.sqrt(np.sum((F - P) ** 2) / np.sum(P**2))
+    assert of_style["content"] == pytest.approx(float(expected), rel=1e-5)
+    by_layer = []
+    for layer in painting.JUDGES_STYLE:
+        F, S = (network.forward(x, [layer])[0][layer] for x in (content, style))
+        (F, S) = (a.reshape(-1, a.shape[2]).astype(np.float64) for a in (F, S))
+        of_means = np.sum((F.mean(0) - S.mean(0)) ** 2) / np.sum(S.mean(0) ** 2)
+        C, D = (np.cov(a, rowvar=False, bias=True) for a in (F, S))
+        by_layer.append(np.sqrt(of_means + np.sum((C - D) ** 2) / np.sum(D**2)))
+    assert of_content["style"] == pytest.approx(np.mean(by_layer), rel=1e-4)
+
+
+def test_when_a_distance_is_reached():
+    row = [{"seconds": n, "style": style} for n, style in enumerate([0.9, 0.5, 0.6, 0.4])]
+    assert painting.seconds_to(row, 0.5) == 1
+    assert painting.seconds_to(row, 0.45) == 3
+    assert painting.seconds_to(row, 0.3) is None
 
 
 def test_whole_runs(here, capsys, tmp_path):

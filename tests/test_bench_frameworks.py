@@ -11,6 +11,7 @@ from proofs import assert_close
 from manualnst.backends import get_backend
 from manualnst.cli import main
 from manualnst.errors import InputError
+from manualnst.weights import BUILTIN
 from manualnst_bench import children, layers, operations, sides
 
 EXACT = 1e-11
@@ -84,6 +85,19 @@ def test_whole_runs_against_torch(tmp_path, capsys):
     ours, theirs = found["losses"]["manualnst"], found["losses"]["torch-channels-last"]
     assert found["loss ratio"] == ours / theirs
     assert 0.5 < ours / theirs < 2
+
+
+def test_a_painting_with_torch(tmp_path, capsys):
+    pytest.importorskip("torch", reason="PyTorch is not installed; it is only compared with")
+    path = tmp_path / "record.json"
+    options = ["--painting", "--sizes", "32", "--evaluations", "16", "--threads", "1"]
+    options += ["--judge", str(BUILTIN), "--json", str(path)]
+    assert main(["bench", *options]) == 0, capsys.readouterr().err
+    [found] = json.loads(path.read_text())["paintings"]
+    row, ours = found["rows"]["torch-channels-last"], found["rows"]["lbfgs, one size"]
+    assert not found["left out"] and len(row) == 16
+    assert 0.8 < row[-1]["style"] / ours[-1]["style"] < 1.25
+    assert row[0]["seconds"] > 0
 
 
 def test_the_torch_of_a_whole_run_does_without_us():

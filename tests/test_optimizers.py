@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from manualnst.backends.bands import MOST, OCTAVES, Bands
 from manualnst.objective import Evaluation, Term
 from manualnst.optimizers import (
     DIVERGED,
@@ -208,18 +209,52 @@ def test_adams_decays_are_its_own():
 
 def test_lbfgs_two_loops_are_bfgs_unrolled():
     """Against the inverse as a matrix, updated as the formula is written."""
-    rng = np.random.default_rng(0)
-    B = np.diag(rng.uniform(0.5, 5, 12))
-    steps = rng.standard_normal((4, 12)).astype(np.float32)
-    pairs = [_Pair(s, (B @ s).astype(np.float32), float(s @ B @ s)) for s in steps]
-    newest = pairs[-1]
-    H = np.eye(12) * newest.s_y / np.vdot(newest.y, newest.y)
+    rng, n = np.random.default_rng(0), START.size
+    B = rng.uniform(0.5, 5, SHAPE)
+    pairs = []
+    for s in rng.standard_normal((4, *SHAPE)).astype(np.float32):
+        pairs.append(_Pair(s, (B * s).astype(np.float32), float(np.vdot(s, B * s))))
+    newest, bands = pairs[-1], Bands(START)
+    multiples = bands.multiples(newest.s, newest.y)
+    units = np.eye(n, dtype=np.float32).reshape(n, *SHAPE)
+    H = np.array([bands.times(multiples, unit).ravel() for unit in units], np.float64)
     for s, y, s_y in pairs:
-        left = np.eye(12) - np.outer(s, y) / s_y
+        left = np.eye(n) - np.outer(s, y) / s_y
         H = left @ H @ left.T + np.outer(s, s) / s_y
-    g = rng.standard_normal(12).astype(np.float32)
-    assert np.allclose(_times_inverse(g, pairs), H @ g, rtol=1e-4, atol=1e-5)
-    assert np.allclose(H @ newest.y, newest.s, rtol=1e-5)  # the secant condition
+    g = rng.standard_normal(SHAPE).astype(np.float32)
+    found = _times_inverse(g, pairs, bands)
+    assert np.allclose(found.ravel(), H @ g.ravel(), rtol=1e-4, atol=1e-4)
+    assert np.allclose(H @ newest.y.ravel(), newest.s.ravel(), rtol=1e-4, atol=1e-5)  # secant
+
+
+@pytest.mark.parametrize("put", [None, np.asarray], ids=["fft", "products"])
+@pytest.mark.parametrize("shape", [(1, 1, 3), (7, 40, 3), (64, 33, 3)])
+def test_bands_are_symmetric_and_positive(shape, put):
+    s, y, a, b = np.random.default_rng(5).standard_normal((4, *shape))
+    y += 2 * s
+    bands = Bands(a, put)
+    multiples = bands.multiples(s, y)
+    a_H_b, H_a_b = np.vdot(a, bands.times(multiples, b)), np.vdot(bands.times(multiples, a), b)
+    assert a_H_b == pytest.approx(H_a_b, rel=1e-10)
+    of_all = np.vdot(s, y) / np.vdot(y, y)
+    assert multiples.min() > 0 and of_all / MOST <= multiples.min() * (1 + 1e-12)
+    assert np.vdot(a, bands.times(multiples, a)) > 0
+    assert np.allclose(bands.times(np.ones(shape), a), a)  # the bands are orthogonal, and all
+    other = Bands(a, None if put else np.asarray)
+    assert np.allclose(other.times(other.multiples(s, y), a), bands.times(multiples, a))
+
+
+def test_bands_find_what_each_is_multiplied_by():
+    """Of luminance and chroma, large and fine."""
+    rng, shape = np.random.default_rng(6), (32, 48, 3)
+    bands = Bands(np.zeros(shape))
+    y = rng.standard_normal(shape)
+    gammas = np.exp(rng.uniform(-1, 1, (OCTAVES, 2)))  # none ten times another
+    wanted = (bands._members.T @ gammas[:, [0, 1, 1]]).reshape(shape)
+    assert np.allclose(bands.multiples(bands.times(wanted, y), y), wanted)
+    assert len(np.unique(wanted)) == 2 * OCTAVES
+    waves = np.cos(np.pi / 48 * 47 * (np.arange(48) + 0.5))[None, :, None] * np.ones(shape)
+    assert np.allclose(bands.times(wanted, waves), gammas[0, 0] * waves)  # fine, of luminance
 
 
 def test_lbfgs_rarely_needs_a_second_evaluation():
@@ -278,9 +313,12 @@ def test_lbfgs_shortens_a_step_that_leads_too_far():
 
 
 def test_lbfgs_never_takes_a_step_up():
-    def narrow(x):
-        D = x - TARGET.astype(np.float32)
-        return Evaluation(float(np.sum(1e3 * D**4)), (4e3 * D**3).astype(np.float32), {})
+    def narrow(x):  # Rosenbrock's valley: x² = y is its floor
+        x, y = x[..., 0].astype(np.float64), x[..., 1].astype(np.float64)
+        off = y - x**2
+        dL_dx, dL_dy = -400 * off * x - 2 * (1 - x), 200 * off
+        gradient = np.stack([dL_dx, dL_dy, 0 * x], axis=2).astype(np.float32)
+        return Evaluation(float(np.sum(100 * off**2 + (1 - x) ** 2)), gradient, {})
 
     _, steps = minimise("lbfgs", steps=40, evaluate=narrow)
     losses = [narrow(START).loss, *(step.evaluation.loss for step in steps)]

@@ -9,7 +9,18 @@ from manualnst.files import write_atomically
 from manualnst.images import save_picture
 from manualnst.plots import draw_growth
 
-from . import breakdown, facts, growth, layers, memory, optimizers, runs, startup, whole
+from . import (
+    breakdown,
+    facts,
+    growth,
+    layers,
+    memory,
+    optimizers,
+    painting,
+    runs,
+    startup,
+    whole,
+)
 from .children import ChildFailed, run_child
 from .measure import Tell
 from .options import Mode, Options
@@ -24,6 +35,7 @@ MODES: dict[str, Mode] = {
     "startup": startup.MODE,
     "optimizers": optimizers.MODE,
     "breakdown": breakdown.MODE,
+    "painting": painting.MODE,
 }
 SMALLEST = 16  # four poolings before relu5_1 leave one pixel of it
 LARGEST_NAIVE = 32  # an evaluation in plain loops takes minutes then

@@ -20,6 +20,7 @@ class Options:
     layers: tuple[str, ...] | None = None  # None: all
     dtype: str = "float32"
     backend: str = "numpy"
+    judge: str | None = None  # weights file
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ PyTorch and Pillow alone, without manualnst, whose import would be counted.
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,13 @@ class _Enough(Exception):
 
 
 def main(folder: Path, evaluations: int, side: str) -> None:
+    best, count = minimise(*prepare(folder, side), evaluations)
+    np.save(folder / f"{side}.npy", to_picture(best))
+    print(count)
+
+
+def prepare(folder: Path, side: str) -> tuple[TorchObjective, Tensor]:
+    """The objective and the start."""
     memory_format = MEMORY_FORMATS[side]
     content, style = (
         to_tensor(_read_picture(folder / f"{role}.png"), memory_format)
@@ -30,12 +38,12 @@ def main(folder: Path, evaluations: int, side: str) -> None:
     problem = json.loads((folder / "problem.json").read_text())
     vgg = Vgg(_read_weights(folder / "weights.npz", problem)).to(memory_format=memory_format)
     objective = TorchObjective(vgg, content, style, SimpleNamespace(**problem["losses"]))
-    best, count = minimise(objective, content, evaluations)
-    np.save(folder / f"{side}.npy", to_picture(best))
-    print(count)
+    return objective, content
 
 
-def minimise(objective: TorchObjective, start: Tensor, evaluations: int) -> tuple[Tensor, int]:
+def minimise(
+    objective: Callable[[Tensor], Tensor], start: Tensor, evaluations: int
+) -> tuple[Tensor, int]:
     """The best picture of so many evaluations, and their number.
 
     torch.optim.LBFGS knows no bounds: its variables run free, and the objective has their values

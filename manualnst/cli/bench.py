@@ -17,9 +17,13 @@ _MODES = {
     "runs": "whole processes of 200 evaluations, against PyTorch with its own L-BFGS (minutes)",
     "startup": "imports, and the time to the first step of a default run",
     "optimizers": "our L-BFGS against scipy's: losses after as many evaluations, and own work",
+    "painting": "a painting by several optimisers and by PyTorch, judged by the seconds (minutes)",
     "breakdown": "where our evaluation's time goes, by function and shape",
 }
-_OPTIONS = ("sizes", "network", "dtype", "backend", "sides", "layers", "evaluations", "repeats")
+_OPTIONS = (
+    *("sizes", "network", "dtype", "backend", "sides", "layers", "evaluations", "repeats"),
+    "judge",
+)
 _CLEAR_LINE = "\r\x1b[K"
 
 
@@ -60,6 +64,11 @@ def _add_options(group) -> None:
         "--layers", nargs="+", metavar="NAME", help="these alone, as conv3_2 (implies --per-layer)"
     )
     group.add_argument("--evaluations", type=int, metavar="N", help="of a run")
+    group.add_argument(
+        "--judge",
+        metavar="FILE",
+        help="of --painting: weights of a trained VGG-16 (default: the variable MANUALNST_VGG16)",
+    )
 
 
 def _bench(args: argparse.Namespace) -> int:

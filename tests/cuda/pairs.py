@@ -10,6 +10,7 @@ import numpy as np
 from proofs import random_array
 
 from manualnst.backends import from_host, get_backend, to_host
+from manualnst.backends.bands import Bands
 from manualnst.backends.cuda.lbfgs import Memory
 from manualnst.ops import fused_backward, fused_forward
 from manualnst.optimizers import Way
@@ -195,7 +196,10 @@ def lbfgs(shape, backend, draw):
 def _dense_direction(x, g, steps, changes):
     s, y = ([each.ravel() for each in arrays[1:]] for arrays in (steps, changes))  # the last two
     identity, free = np.eye(x.size), ~(((x <= 0) & (g > 0)) | ((x >= 1) & (g < 0)))
-    H = identity * (s[-1] @ y[-1]) / (y[-1] @ y[-1])
+    bands = Bands(x)
+    multiples = bands.multiples(steps[-1], changes[-1])
+    units = identity.reshape(-1, *x.shape)
+    H = np.array([bands.times(multiples, unit).ravel() for unit in units])
     for s_n, y_n in zip(s, y, strict=True):
         right = identity - np.outer(y_n, s_n) / (s_n @ y_n)
         H = right.T @ H @ right + np.outer(s_n, s_n) / (s_n @ y_n)

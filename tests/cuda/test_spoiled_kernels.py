@@ -75,7 +75,7 @@ MISTAKES = {
         ("patches (5, 9, 3) (7, 6, 3)", False, "fast", "float32"),
     ),
     "the way forth of the two loops is not that of the way back": (
-        ("lbfgs.cu", "of_s = alpha - y_q", "of_s = alpha + y_q"),
+        ("lbfgs.cu", "double(r[i]) + with_factors", "double(r[i]) - with_factors"),
         ("lbfgs (9, 11, 3)", False, "fast", "float32"),
     ),
 }

@@ -1,11 +1,11 @@
 """The memory of L-BFGS on a card: see optimizers.py for what it is.
 
-The two loops are made of scalar products of g, of the s and of the y, and the result is a sum of
-multiples of these (Chen, Wang and Zhou 2014). So a step takes two launches, and the host waits
-once: the first adds up all products that are new, and its last block runs the loops over the
-factors alone; the second makes the sum, and the next picture with it. All of that is done before
-the host knows whether the step lowers the loss enough, as it nearly always does; where it does not,
-the next attempt takes the same places.
+Each of the two loops is made of scalar products, and gives a sum of multiples of pictures (Chen,
+Wang and Zhou 2014). So a kernel adds up all products that a loop needs, the host runs it over the
+factors alone, and another kernel makes the sum: first the loop back, then, after H of the bands,
+the loop forth, and the next picture with it. The host waits twice. All of that is done before it
+is known whether the step lowers the loss enough, as it nearly always does; where it does not, the
+next attempt takes the same places.
 """
 
 from collections.abc import Callable
@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..bands import Bands
 from .card import Card
 
 _THREADS = 256
 _BLOCKS = 128  # for the sums of a pair; fixed, so that they do not depend on the card
-_SUMS = 9  # of a pair, see lbfgs.cu
+# Those of a pair, see lbfgs.cu.
+_F_S, _S_Y, _Y_S, _S_S, _Y_Y, _SLOPE, _NOT_FINITE, _SUMS = range(8)
 
 
 class _Ahead(NamedTuple):
@@ -28,7 +30,6 @@ class _Ahead(NamedTuple):
     slope: float
     is_finite: bool
     learned: bool
-    uphill: bool
     largest: float
     d: Any
     next_x: Any  # x + d, in the box
@@ -48,8 +49,8 @@ class Memory:
         self._partial = empty((places, self._blocks, _SUMS), np.float64)
         self._largest = empty((self._blocks,), np.float64)
         self._arrived = card.cupy.zeros((1,), np.uint32)
-        self._products = empty((2, places, places), np.float64)
-        self._factors = empty((1 + 2 * places,), np.float64)
+        self._s_y = np.zeros((places, places))  # the products of all s and y by place
+        self._bands = Bands(x, card.cupy.asarray)
         self._ahead: _Ahead | None = None
         nothing = card.cupy.zeros(x.shape, x.dtype)
         for n in range(size):
@@ -68,12 +69,11 @@ class Memory:
         self._first, self._count = self._place(self._count), 0
 
     def direction(self, x, g) -> tuple[Any, float]:
-        """−H g, downhill without H if it points uphill; and the largest entry of the free g."""
+        """−H g, which points downhill, as no pair without curvature is learned; and the largest
+        entry of the free g."""
         ahead = self._ahead
         if ahead is None or ahead.x is not x or ahead.g is not g:
             ahead = self._look_ahead(x, x, g, g, learn=False)
-        if ahead.uphill:
-            self.forget()
         return ahead.d, ahead.largest
 
     def moved(self, x, t: float, d):
@@ -99,19 +99,48 @@ class Memory:
 
     def _look_ahead(self, x, x_new, g, g_new, learn: bool) -> _Ahead:
         ring = np.int64(x.size), self._size, self._first, self._count
-        results = self._card.cupy.empty((5,), np.float64)
+        blocks, empty = self._blocks * (self._count + 1), self._card.cupy.empty
+        results = empty(((self._count + 1) * _SUMS + 1,), np.float64)
         self._card.launch(
-            "meet", x.dtype, self._blocks * (self._count + 1), _THREADS,
-            x, x_new, g, g_new, self._s, self._y, self._partial, self._largest, self._arrived,
-            self._products, self._factors, results, *ring, learn,
+            "meet", x.dtype, blocks, _THREADS, x, x_new, g, g_new, self._s, self._y,
+            self._partial, self._largest, self._arrived, results, *ring,
         )  # fmt: skip
-        d, next_x = self._empty_like(x), self._empty_like(x)
-        self._for_each("follow", x, x_new, g_new, self._s, self._y, self._factors, d, next_x, *ring)
-        slope, not_finite, learned, uphill, largest = results.get().tolist()
-        self._ahead = _Ahead(
-            x_new, g_new, slope, not_finite == 0, learned > 0, uphill > 0, largest, d, next_x
-        )
+        found = results.get()
+        sums, largest = found[:-1].reshape(-1, _SUMS), found[-1]
+        new, newest = sums[-1], self._place(self._count)
+        places = [self._place(age) for age in range(self._count + 1)]
+        self._s_y[newest, places], self._s_y[places, newest] = sums[:, _S_Y], sums[:, _Y_S]
+        # Not from pairs that met no curvature: they would make H indefinite.
+        learned = learn and bool(new[_S_Y] > 1e-6 * np.sqrt(new[_S_S] * new[_Y_Y]))
+        ages = range(learned and self._count == self._size, self._count + learned)
+        used = [places[age] for age in ages]
+        s_y = self._s_y[np.ix_(used, used)]
+        alphas, of_s = np.zeros((2, len(used)))
+        for n in reversed(range(len(used))):
+            alphas[n] = (sums[ages[n], _F_S] - s_y[n] @ alphas) / s_y[n, n]
+        r = self._empty_like(x)
+        self._for_each("back", x, x_new, g_new, self._y, self._by_age(-alphas, ages), r, *ring)
+        if used:
+            r = self._bands.times(self._bands.multiples(self._s[used[-1]], self._y[used[-1]]), r)
+            products = empty((self._count + 1,), np.float64)
+            self._card.launch(
+                "products", x.dtype, blocks, _THREADS,
+                self._y, r, self._partial, self._arrived, products, *ring,
+            )  # fmt: skip
+            y_r = products.get()
+            for n, age in enumerate(ages):
+                of_s[n] = alphas[n] - (y_r[age] + of_s @ s_y[:, n]) / s_y[n, n]
+        d, next_x, of_s = self._empty_like(x), self._empty_like(x), self._by_age(of_s, ages)
+        self._for_each("forth", x, x_new, g_new, r, self._s, of_s, d, next_x, *ring)
+        is_finite = new[_NOT_FINITE] == 0
+        self._ahead = _Ahead(x_new, g_new, new[_SLOPE], is_finite, learned, largest, d, next_x)
         return self._ahead
+
+    def _by_age(self, factors: np.ndarray, ages: range):
+        """On the card, with zeros for the pairs that have no part."""
+        by_age = np.zeros(self._count + 1)
+        by_age[ages] = factors
+        return self._card.cupy.asarray(by_age)
 
     def _place(self, age: int) -> int:
         """Of a pair in the ring; the oldest has the age 0."""
