@@ -81,7 +81,9 @@ def test_some_are_drawn_beside_a_folder(small_crops, monkeypatch):
     monkeypatch.setattr(crops, "DRAWN", 0.4)
     drawn = []
     monkeypatch.setattr(
-        crops.pictures, "draw_recipe", lambda *which: drawn.append(which) or picture()[None, :50, :50]
+        crops.pictures,
+        "draw_recipe",
+        lambda *which: drawn.append(which) or picture()[None, :50, :50],
     )
     many_crops_of(filled(128))
     assert 0.2 < len(drawn) / COUNT < 0.7  # some crops are blends of two
@@ -111,8 +113,7 @@ def test_impossible_folders_are_refused(tmp_path, small_crops):
 
 def test_the_digest_changes_with_the_pictures():
     digests = {
-        crops.digest(given)
-        for given in ([], [picture(1)], [picture(2)], [picture(1), picture(2)])
+        crops.digest(given) for given in ([], [picture(1)], [picture(2)], [picture(1), picture(2)])
     }
     assert len(digests) == 4
     assert crops.digest([picture(1)]) in digests

@@ -222,7 +222,9 @@ def test_the_network_is_that_of_the_package():
     x, _ = pixels_forward(pixels, weights.preprocessing, backend=fast)
     _, maps = network.forward(network.parameters_of(weights), weights.layers, x[None])
     relus = {name: name.replace("conv", "relu") for name in weights.layers}
-    features, _ = Network(weights, backend=fast, dtype=np.float64).forward(pixels, list(relus.values()))
+    features, _ = Network(weights, backend=fast, dtype=np.float64).forward(
+        pixels, list(relus.values())
+    )
     for name, relu in relus.items():
         assert_close(maps[name][0], features[relu], 1e-12)
 
@@ -312,8 +314,6 @@ def test_a_mistake_in_the_loss_gradient_is_caught(wrong, monkeypatch):
 def test_a_forgotten_way_back_is_caught(monkeypatch):
     """As if only a layer's own error moved its filters."""
     right = layers.conv3x3_backward
-    monkeypatch.setattr(
-        layers, "conv3x3_backward", lambda *given: (0 * given[1], right(*given)[1])
-    )
+    monkeypatch.setattr(layers, "conv3x3_backward", lambda *given: (0 * given[1], right(*given)[1]))
     with pytest.raises(AssertionError):
         test_every_parameter_of_the_network_in_a_random_direction("conv3_2", None)

@@ -1,143 +1,185 @@
 """The whole recipe in small: it learns, it is deterministic, it can be interrupted; the file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from proofs import assert_close
+from proofs import assert_close, small_weights
 
-from manualnst import samples
 from manualnst.backends import get_backend
 from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.errors import InputError
+from manualnst.images import save_picture
 from manualnst.network import Network
 from manualnst.vgg import Weights
-from manualnst.weights import load_weights
-from weights.learn import __main__ as command
-from weights.learn import adam, data, fold, network, pictures, sheet, train
-from weights.learn.layers import EPSILON
+from manualnst.weights import load_weights, save_weights
+from weights.narrow import __main__ as command
+from weights.narrow import adam, network, train
+
+pytestmark = pytest.mark.usefixtures("small_crops")
 
 PLAN = train.Plan(
-    recipes=24,
-    pictures=8,
-    widths=(16, 16, 24, 24, 24),
-    last="conv3_2",
-    side=32,
-    batch=32,
-    rate=4e-3,
-    warm_up=10,
-)
-TINY = train.Plan(
-    recipes=4, pictures=3, widths=(3, 4, 5, 6, 7), side=16, batch=4, warm_up=2, cooling=0.5
+    first=(4, 4, 5, 6, 6),
+    others=(3, 3, 4, 5, 5),
+    fitted=8,
+    unseen=8,
+    batch=4,
+    warm_up=2,
+    cooling=0.5,
 )
 LEARN_BATCH = train.learn_batch  # that a test can interrupt
 
 
-@pytest.fixture(scope="module")
-def drawn():
-    return np.stack([pictures.draw_recipe(1, n, 12) for n in range(PLAN.recipes)])
+def teacher(seed=2) -> Weights:
+    weights = small_weights(seed, architecture="vgg16")
+    layers = {
+        name: (w.astype(np.float32), np.abs(b).astype(np.float32))
+        for name, (w, b) in weights.layers.items()
+    }
+    return replace(weights, layers=layers, provenance={"name": "tiny", "source": "drawn by lot"})
 
 
-def learned(plan, all_pictures, batches, state=None, total=None):
-    state = state or train.fresh_state(plan)
+def some_pictures():
+    return [np.random.RandomState(1).randint(0, 256, (50, 60, 3)).astype(np.uint8)]
+
+
+def lessons(plan=PLAN, weights=None, pictures=None) -> train.Lessons:
+    return train.Lessons(weights or teacher(), pictures or some_pictures(), plan)
+
+
+def fitted(given=None) -> train.State:
+    return train.fitted_state(given or lessons(), [].append)
+
+
+def learned(batches, given=None, state=None, total=None) -> train.State:
+    given = given or lessons()
+    state = state or fitted(given)
     while state.batches < batches:
-        train.learn_batch(plan, all_pictures[:, : plan.pictures], state, total or batches)
+        train.learn_batch(given, state, total or batches)
     return state
 
 
-def test_it_learns_to_name_pictures_it_has_not_seen(drawn):
-    state = learned(PLAN, drawn, 130)
-    shares = train.unseen(PLAN, state.parameters, drawn[:, PLAN.pictures :])
-    assert min(shares.values()) > 8 / PLAN.recipes  # eight times as often as by chance
+def assert_same(one: train.State, other: train.State) -> None:
+    for kind in ("parameters", "kept", "sizes", "moments"):
+        arrays, others = getattr(one, kind), getattr(other, kind)
+        assert list(arrays) == list(others)
+        for name, value in arrays.items():
+            np.testing.assert_array_equal(others[name], value, err_msg=name)
+    for fact in ("errors", "batches", "total"):
+        assert getattr(one, fact) == getattr(other, fact)
 
 
-def test_same_seed_same_network_whatever_the_threads(drawn, monkeypatch):
-    first = learned(TINY, drawn, 3).parameters
-    again = learned(TINY, drawn, 3).parameters
+# Learning
+
+
+def test_learning_lowers_the_error_on_crops_it_has_not_seen():
+    given = lessons()
+    state = fitted(given)
+    before = sum(state.errors.values())
+    after = sum(train.unseen_errors(given, learned(40, given, state)).values())
+    assert after < 0.98 * before
+
+
+def test_the_first_convolution_stays_the_teachers():
+    state = learned(3)
+    w, b = teacher().layers["conv1_1"]
+    np.testing.assert_array_equal(state.parameters["conv1_1.w"], w[..., state.kept["conv1_1"]])
+    np.testing.assert_array_equal(state.parameters["conv1_1.b"], b[state.kept["conv1_1"]])
+    assert not any("conv1_1" in name for name in state.moments)
+
+
+def test_same_seed_same_network_whatever_the_threads(monkeypatch):
+    first, again = learned(3), learned(3)
     monkeypatch.setattr(
-        train.threads, "for_each", lambda function, items: [function(i) for i in reversed(items)]
+        "manualnst.threads.for_each",
+        lambda function, items: [function(item) for item in reversed(list(items))],
     )
-    serial = learned(TINY, drawn, 3).parameters
-    for name, value in first.items():
-        np.testing.assert_array_equal(again[name], value)
-        np.testing.assert_array_equal(serial[name], value)
-    other = learned(train.dataclasses.replace(TINY, seed=2), drawn, 3).parameters
-    assert not np.array_equal(other["conv1_1.w"], first["conv1_1.w"])
+    assert_same(first, again)
+    assert_same(first, learned(3))
+    other = learned(3, lessons(replace(PLAN, seed=2)))
+    assert not np.array_equal(other.parameters["conv2_1.w"], first.parameters["conv2_1.w"])
 
 
-def test_resumed_is_uninterrupted_bit_for_bit(drawn, tmp_path):
-    whole = learned(TINY, drawn, 6)
-    state = learned(TINY, drawn, 2, total=6)
-    train.save_state(tmp_path / "checkpoint.npz", TINY, state)
-    resumed = learned(TINY, drawn, 6, train.load_state(tmp_path / "checkpoint.npz", TINY))
-    for kind in ("parameters", "moments"):
-        for name, value in getattr(whole, kind).items():
-            np.testing.assert_array_equal(getattr(resumed, kind)[name], value, err_msg=name)
-
-
-def test_checkpoint_of_other_settings_is_refused(tmp_path):
-    path = tmp_path / "checkpoint.npz"
-    train.save_state(path, TINY, train.fresh_state(TINY))
-    with pytest.raises(InputError, match="other settings"):
-        train.load_state(path, PLAN)
-
-
-def test_checkpoint_of_other_pictures_is_refused(tmp_path, monkeypatch):
-    path = tmp_path / "checkpoint.npz"
-    train.save_state(path, TINY, train.fresh_state(TINY))
-    train.load_state(path, TINY)
-    monkeypatch.setattr(data, "code_hash", lambda: "changed")
-    with pytest.raises(InputError, match="other code has drawn; give another folder"):
-        train.load_state(path, TINY)
-
-
-def test_checkpoint_that_does_not_say_of_what_pictures_is_refused(tmp_path):
-    """As the first ones were; nor do they say where their rate began to fall."""
-    path = tmp_path / "checkpoint.npz"
-    train.save_state(path, TINY, train.fresh_state(TINY))
-    facts, arrays = load_checkpoint(path)
-    del facts["pictures"]
-    save_checkpoint(path, facts, arrays)
-    with pytest.raises(InputError, match="other code has drawn"):
-        train.load_state(path, TINY)
-
-
-def test_gradient_of_a_batch_is_that_of_its_mean_loss(drawn, monkeypatch):
-    """The step gets the sum over the parts, each of 1/parts of its loss."""
+def test_gradient_of_a_batch_is_that_of_its_mean_loss(monkeypatch):
+    """The step gets the mean over the parts: the gradient of all crops at once."""
     seen = {}
-    monkeypatch.setattr(adam, "step", lambda p, gradients, *rest: seen.update(gradients))
-    state = train.fresh_state(TINY)
-    train.learn_batch(TINY, drawn[:, :3], state, 10)
-    indices = data.chosen(TINY.seed, 12, TINY.batch, 0)
-    expected = {}
-    for part in range(TINY.parts):
-        own = np.sort(indices[part :: TINY.parts])
-        random = train.Random([TINY.seed, 3, 0, part])
-        x = train.network_input(data.augmented(drawn[:, :3], own, TINY.side, random))
-        outcome = network.forward(TINY.shape, state.parameters, x, own // 3, TINY.decorrelation)
-        for name, g in network.backward(TINY.shape, state.parameters, outcome).items():
-            expected[name] = expected.get(name, 0) + g / TINY.parts
-    for name, gradient in seen.items():
-        assert_close(gradient, expected[name], 1e-5)
+    monkeypatch.setattr(adam, "step", lambda _, gradients, *rest: seen.update(gradients))
+    given = lessons()
+    state = fitted(given)
+    errors = train.learn_batch(given, state, 10)
+    x = given.crops(range(PLAN.batch))
+    inputs, maps = network.forward(state.parameters, given.widths, x)
+    expected_errors, dL_dy = network.errors(maps, given.targets(x, state.kept), state.energies)
+    expected = network.backward(state.parameters, inputs, maps, dL_dy)
+    assert set(seen) == set(expected)
+    for name, gradient in expected.items():
+        assert_close(seen[name], gradient, 1e-4)
+    for name, error in expected_errors.items():
+        assert errors[name] == pytest.approx(error, rel=1e-4)
 
 
-# Adam and the rate's course
-
-
-def test_steps_are_counted_from_one(drawn, monkeypatch):
+def test_every_batch_has_crops_of_its_own(monkeypatch):
     numbers = []
-    monkeypatch.setattr(adam, "step", lambda p, g, m, number, *rest: numbers.append(number))
-    learned(TINY, drawn, 3)
+    given = lessons()
+    state = fitted(given)
+    crops_of = given.crops
+    monkeypatch.setattr(given, "crops", lambda chosen: numbers.extend(chosen) or crops_of(chosen))
+    learned(3, given, state)
+    assert sorted(numbers) == list(range(3 * PLAN.batch))
+
+
+def test_steps_are_counted_from_one(monkeypatch):
+    numbers = []
+    monkeypatch.setattr(adam, "step", lambda p, g, m, number, rates: numbers.append(number))
+    learned(3)
     assert numbers == [1, 2, 3]
+
+
+# Rates
+
+
+def test_rates_are_in_proportion_to_sizes_and_errors():
+    state = train.State(
+        {},
+        {},
+        sizes={
+            "conv1_1": np.array([1, 10], np.float32),
+            "conv1_2": np.array([2, 4, 8], np.float32),
+            "conv2_1": np.array([5], np.float32),
+        },
+        errors={"conv1_2": 0.04, "conv2_1": 0.01},
+        moments={},
+    )
+    rates = train._rates(0.5, state)
+    # 0.5 of an error of √0.04 of a map, shared by the 9 · 2 numbers that it is a sum of.
+    b = 0.5 * 0.2 / np.sqrt(18) * np.array([2, 4, 8])
+    assert_close(rates["conv1_2.b"], b, 1e-6)
+    assert_close(rates["conv1_2.w"], np.stack([b, b / 10]), 1e-6)
+    assert_close(rates["conv2_1.w"], 0.5 * 0.1 / np.sqrt(27) * 5 / np.array([[2], [4], [8]]), 1e-6)
+
+
+def test_a_channel_that_no_crop_wakes_is_no_reason_for_infinite_rates():
+    given = lessons()
+    state = fitted(given)
+    state.sizes["conv1_1"][1] = 0
+    before = state.parameters["conv1_2.w"].copy()
+    learned(1, given, state, total=9)
+    changed = state.parameters["conv1_2.w"] != before
+    assert not changed[:, :, 1].any() and changed[:, :, 0].any()
+    assert all(np.isfinite(value).all() for value in state.parameters.values())
 
 
 def test_adam_by_hand():
     theta = {"a.w": np.array([2.0, -1.0]), "a.b": np.array([3.0])}
     moments = adam.fresh_moments(theta)
-    gradients = [{"a.w": np.array([0.5, -2.0]), "a.b": np.array([0.1])} for _ in range(2)]
-    rates = {"a.w": 0.1, "a.b": 0.2}
-    for number, gradient in enumerate(gradients, 1):
-        adam.step(theta, gradient, moments, number, rates, 0.01)
-    # A constant gradient: every step is the rate long. Filters shrink by a hundredth before each.
-    assert_close(theta["a.w"], [(2 * 0.99 - 0.1) * 0.99 - 0.1, (-0.99 + 0.1) * 0.99 + 0.1], 1e-6)
+    rates = {"a.w": np.array([0.1, 0.3]), "a.b": 0.2}
+    for number, share in enumerate((1, 3), 1):
+        gradients = {"a.w": share * np.array([0.5, -2.0]), "a.b": np.array([0.1])}
+        adam.step(theta, gradients, moments, number, rates)
+    # The first step is the rate long, and so are all if the gradient stays. If it is three times
+    # as long in the second step, the means are (0.09 + 0.3) / 0.19 and (0.0099 + 0.09) / 0.0199.
+    second = (0.39 / 0.19) / np.sqrt(0.0999 / 0.0199)
+    assert_close(theta["a.w"], [2 - 0.1 * (1 + second), -1 + 0.3 * (1 + second)], 1e-6)
     assert_close(theta["a.b"], [3 - 0.4], 1e-6)
 
 
@@ -150,16 +192,6 @@ def test_the_rate_rises_stays_and_falls_to_nothing():
     assert course[:50] == [adam.course(number, 200, 10, 0.5) for number in range(1, 51)]
 
 
-def test_minutes_become_batches_by_the_speed_so_far():
-    state = train.State({}, {}, batches=10, seconds=60)
-    assert train.planned(TINY, state, 10) == 100
-    state.seconds = 600  # it became slower, but what was learned is the first half of 20
-    assert train.planned(TINY, state, 10) == 20
-    state.total = 100  # the rate is falling already
-    assert train.planned(TINY, state, 10) == 100
-    assert train.planned(TINY, train.fresh_state(TINY), 1e-9) == 2  # of 1 nothing is learned
-
-
 @pytest.mark.parametrize("total", [2, 5, 6, 99, 100])
 def test_the_rate_falls_where_it_first_depends_on_the_total(total):
     for number in range(1, total + 1):
@@ -167,204 +199,214 @@ def test_the_rate_falls_where_it_first_depends_on_the_total(total):
         assert adam.falls(number, total, 0.5) == changed
 
 
-def test_once_the_rate_falls_the_number_of_batches_stays(drawn, tmp_path):
-    state = learned(TINY, drawn, 3, total=6)
-    train.check_total(TINY, state, 100)  # not yet
+def test_once_the_rate_falls_the_number_of_batches_stays(tmp_path):
+    given = lessons()
+    state = learned(3, given, total=6)
+    train.check_total(given, state, 100)  # not yet
     assert state.total is None
     with pytest.raises(InputError, match="^--batches 5: 3 are learned .* give --batches 6 or more"):
-        train.check_total(TINY, state, 5)
-    learned(TINY, drawn, 4, state, total=6)
-    train.save_state(tmp_path / "checkpoint.npz", TINY, state)
-    state = train.load_state(tmp_path / "checkpoint.npz", TINY)
+        train.check_total(given, state, 5)
+    learned(4, given, state, total=6)
+    train.save_state(tmp_path / "checkpoint.npz", given, state)
+    state = train.load_state(tmp_path / "checkpoint.npz", given)
     assert state.total == 6
-    train.check_total(TINY, state, 6)
+    train.check_total(given, state, 6)
     for other in (3, 5, 12):
         with pytest.raises(InputError, match=f"^--batches {other}: .* give --batches 6, or an"):
-            train.check_total(TINY, state, other)
+            train.check_total(given, state, other)
 
 
-# Folding
+# Checkpoints
 
 
-def test_folded_network_computes_what_was_learned(drawn):
-    state = learned(TINY, drawn, 4)
-    crops = [train.network_input(data.augmented(drawn, range(6), 16, train.Random(1)))]
-    averages = fold.mean_statistics(TINY, state.parameters, crops)
-    weights = fold.folded(TINY, state.parameters, averages, {})
-    assert isinstance(weights, Weights)
-    # Of one batch with these very statistics both must agree, layer by layer.
-    outcome = network.forward(TINY.shape, state.parameters, crops[0], np.zeros(6, int), 0.0)
-    picture = data.augmented(drawn, range(6), 16, train.Random(1))[2]
-    names = {name.replace("conv", "relu"): name for name in TINY.shape.convolutions}
-    features, _ = Network(weights, backend=get_backend("numpy")).forward(picture, names)
-    for relu, conv in names.items():
-        _, (_, y, *_) = outcome.caches[conv]
-        assert_close(features[relu], y[2], 1e-4)
+def test_resumed_is_uninterrupted_bit_for_bit(tmp_path):
+    whole = learned(6)
+    given = lessons()
+    train.save_state(tmp_path / "checkpoint.npz", given, learned(2, given, total=6))
+    again = lessons()
+    resumed = train.load_state(tmp_path / "checkpoint.npz", again)
+    assert_same(whole, learned(6, again, resumed))
 
 
-def test_statistics_of_several_batches_are_those_of_all_together():
-    parameters = train.fresh_state(TINY).parameters
-    random = np.random.RandomState(1)
-    crops = [random.standard_normal((2, 16, 16, 3)).astype(np.float32) + k for k in range(3)]
-    mean, sigma = fold.mean_statistics(TINY, parameters, crops)["conv1_1"]
-    together = network.statistics(TINY.shape, parameters, np.concatenate(crops))
-    _, expected_mean, expected_sigma = next(iter(together))
-    assert_close(mean, expected_mean, 1e-5)
-    assert_close(sigma, expected_sigma, 1e-5)
-    assert sigma.min() ** 2 > EPSILON
+def test_checkpoint_of_another_plan_teacher_or_set_of_pictures_is_refused(tmp_path):
+    path, given = tmp_path / "checkpoint.npz", lessons()
+    train.save_state(path, given, fitted(given))
+    train.load_state(path, lessons())
+    others = {
+        "plan": lessons(replace(PLAN, seed=2)),
+        "teacher": lessons(weights=teacher(3)),
+        "set of pictures": lessons(pictures=some_pictures() * 2),
+    }
+    for what, other in others.items():
+        with pytest.raises(InputError, match=f"begun with another {what}; .* or another folder"):
+            train.load_state(path, other)
 
 
-def log_of(folder):
-    lines = (folder / "log.tsv").read_text().splitlines()
-    return [line.split("\t") for line in lines]
+@pytest.mark.parametrize("missing", ["errors", "conv2_1.w", "square.conv2_1.b", "sizes.conv1_1"])
+def test_checkpoint_that_lacks_something_is_refused(missing, tmp_path):
+    path, given = tmp_path / "checkpoint.npz", lessons()
+    train.save_state(path, given, fitted(given))
+    facts, arrays = load_checkpoint(path)
+    (facts if missing in facts else arrays).pop(missing)
+    save_checkpoint(path, facts, arrays)
+    with pytest.raises(InputError, match=f"lacks '{missing}'; remove it"):
+        train.load_state(path, given)
 
 
-def test_the_log_has_every_batch_once_though_learning_was_killed(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(command, "LOG_EVERY", 1)
-    pause_after(monkeypatch, 2)
-    with pytest.raises(KeyboardInterrupt):
-        command.learn(TINY, tmp_path, batches=5, minutes=None, workers=1)
-    with open(tmp_path / "log.tsv", "a") as log:
-        log.write("3\tlearned after the checkpoint\n")
-    pause_after(monkeypatch, 4)
-    with pytest.raises(KeyboardInterrupt):
-        command.learn(TINY, tmp_path, batches=5, minutes=None, workers=1)
-    header, *lines = log_of(tmp_path)
-    assert header[:3] == ["batch", "seconds", "loss"] and header[-1] == "conv5_1"
-    assert [line[0] for line in lines] == ["1", "2", "3", "4"]
-    assert {len(line) for line in lines} == {len(header)}
+# The teacher
 
 
-def test_the_commit_is_noted_once_for_as_long_as_it_stays():
-    state = train.State({}, {})
-    train.note_commit(state)
-    train.note_commit(state)
-    assert len(state.commits) == 1 and state.commits[0]
+def test_the_plan_has_widths_by_block_to_the_last_layer():
+    widths = PLAN.widths("vgg16")
+    assert list(widths.items())[:4] == [
+        ("conv1_1", 4),
+        ("conv1_2", 3),
+        ("conv2_1", 4),
+        ("conv2_2", 3),
+    ]
+    assert list(widths)[-1] == "conv5_1" and widths["conv3_3"] == 4
+    assert "conv3_4" in PLAN.widths("vgg19")
 
 
-def pause_after(monkeypatch, batches):
-    """Ctrl-C after so many batches; there is a checkpoint after each."""
-
-    def interrupted(plan, all_pictures, state, total):
-        if state.batches == batches:
-            raise KeyboardInterrupt
-        return LEARN_BATCH(plan, all_pictures, state, total)
-
-    monkeypatch.setattr(command, "SAVE_EVERY", -1)
-    monkeypatch.setattr(train, "learn_batch", interrupted)
+def test_a_teacher_that_is_too_narrow_or_too_short_is_refused():
+    with pytest.raises(InputError, match="has 7 filters in conv4_1, but 9 of them are to be kept"):
+        lessons(replace(PLAN, first=(4, 4, 5, 9, 6)))
+    short = small_weights(2, last="conv4_1", architecture="vgg16")
+    with pytest.raises(InputError, match="0 filters in conv4_2, .* that reaches conv5_1"):
+        lessons(weights=short)
 
 
-def test_scale_is_that_of_samples_and_recipes(drawn, monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        fold, "normalise_filters", lambda weights, shown, **_: seen.extend(shown) or weights
-    )
-    fold.to_weights(TINY, train.fresh_state(TINY), drawn, {})
-    assert len(seen) == 1 + len(samples.STYLES) + len(drawn)
-    np.testing.assert_array_equal(np.stack(seen[-len(drawn) :]), np.float32(drawn[:, 0]) / 255)
+# The command
 
 
-def test_what_is_tested_with_was_not_learned_from(tmp_path, monkeypatch):
-    learned_from, tested = [], []
+@pytest.fixture
+def given(tmp_path, monkeypatch):
+    """The arguments of a run on a teacher and pictures of files, by a tiny plan."""
+    monkeypatch.setattr(train, "Plan", lambda seed: replace(PLAN, seed=seed))
+    monkeypatch.setattr(command, "LOOK_EVERY", 2)
+    (tmp_path / "pictures").mkdir()
+    save_picture(tmp_path / "pictures" / "one.png", some_pictures()[0] / np.float32(255))
+    save_weights(teacher(), tmp_path / "teacher.h5")
 
-    def learn_batch(plan, all_pictures, state, total):
-        learned_from.append(all_pictures)
-        return LEARN_BATCH(plan, all_pictures, state, total)
+    def arguments(folder, *options):
+        pictures = ["--pictures", tmp_path / "pictures"]
+        given = ["run", tmp_path / "teacher.h5", tmp_path / folder, *pictures, *options]
+        return [str(argument) for argument in given]
 
-    def unseen(plan, parameters, held_out):
-        tested.append(held_out)
-        return dict.fromkeys(plan.shape.heads, 0.0)
-
-    monkeypatch.setattr(train, "learn_batch", learn_batch)
-    monkeypatch.setattr(train, "unseen", unseen)
-    command.learn(TINY, tmp_path, batches=2, minutes=None, workers=1)
-    every = data.drawn(tmp_path, 1, 4, 4, print, workers=1)
-    np.testing.assert_array_equal(learned_from, [every[:, :3]] * 2)
-    np.testing.assert_array_equal(tested, [every[:, 3:]])
-
-
-def test_the_command_draws_learns_goes_on_and_writes(tmp_path, capsys, monkeypatch):
-    pause_after(monkeypatch, 2)
-    monkeypatch.setattr(train, "_git", lambda *arguments: arguments[0])  # a name, and changes
-    with pytest.raises(KeyboardInterrupt):
-        command.learn(TINY, tmp_path, batches=3, minutes=None, workers=1)
-    monkeypatch.undo()
-    monkeypatch.setattr(train, "_git", lambda *arguments: "")  # no git
-    assert not (tmp_path / "learned.h5").exists()
-    with pytest.raises(InputError, match="--batches 12: .* give --batches 3, or"):
-        command.learn(TINY, tmp_path, batches=12, minutes=None, workers=1)
-    command.learn(TINY, tmp_path, batches=3, minutes=None, workers=1)
-    assert "batch 3 of 3" in capsys.readouterr().out
-    state = train.load_state(tmp_path / "checkpoint.npz", TINY)
-    whole = learned(TINY, data.drawn(tmp_path, 1, 4, 4, print, workers=1), 3)
-    for name, value in whole.parameters.items():
-        np.testing.assert_array_equal(state.parameters[name], value, err_msg=name)
-    weights = load_weights(tmp_path / "learned.h5")
-    assert list(weights.layers) == TINY.shape.convolutions
-    assert weights.provenance["batches"] == "3"
-    assert weights.provenance["commit"] == "rev-parse + changes, then unknown"
-    assert "above 20" in weights.provenance["normalised"]
-    network_of_it = Network(weights, backend=get_backend("numpy"))
-    pixels = np.random.RandomState(1).uniform(size=(48, 40, 3)).astype(np.float32)
-    features, _ = network_of_it.forward(pixels, ["relu5_1"])
-    assert features["relu5_1"].shape == (3, 2, 7)
+    return arguments
 
 
 def refused(arguments, capsys) -> str:
     """The line that tells why."""
-    assert command.main([str(argument) for argument in arguments]) == 2
+    assert command.main(arguments) == 2
     told = capsys.readouterr()
     assert told.err.count("\n") == 1 and not told.out
     return told.err
 
 
-def test_places_that_cannot_be_written_to_are_refused(tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    refused(["sheet", tmp_path / "missing" / "sheet.png"], capsys)
-    refused(["run", tmp_path / "file", "--batches", 2], capsys)
+def interrupt_after(monkeypatch, batches):
+    def interrupted(lessons, state, total):
+        if state.batches == batches:
+            raise KeyboardInterrupt
+        return LEARN_BATCH(lessons, state, total)
+
+    monkeypatch.setattr(command, "SAVE_EVERY", -1)
+    monkeypatch.setattr(train, "learn_batch", interrupted)
 
 
-def test_ctrl_c_tells_how_it_goes_on(tmp_path, capsys, monkeypatch):
+def test_the_command_fits_learns_goes_on_and_writes(given, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(command, "TELL_EVERY", 0)
+    interrupt_after(monkeypatch, 2)
+    assert command.main(given("a", "--batches", "3")) == 130
+    told = capsys.readouterr()
+    assert "stopped; the same command goes on from the last checkpoint" in told.err
+    assert "fitting: conv5_1" in told.out and "least squares: errors by layer 0." in told.out
+    assert "unseen crops after 2: errors" in told.out
+    assert not (tmp_path / "a" / "narrow.h5").exists()
+    monkeypatch.setattr(train, "learn_batch", LEARN_BATCH)
+    assert "give --batches 3, or" in refused(given("a", "--batches", "12"), capsys)
+    assert "another plan" in refused(given("a", "--batches", "3", "--seed", "2"), capsys)
+    assert command.main(given("a", "--batches", "3")) == 0
+    told = capsys.readouterr().out
+    assert "batch 3 of 3" in told and "batch 2" not in told and "fitting" not in told
+    assert f"written: {tmp_path / 'a' / 'narrow.h5'}" in told
+    assert command.main(given("b", "--batches", "3")) == 0
+    resumed, whole = (load_weights(tmp_path / folder / "narrow.h5") for folder in "ab")
+    assert resumed.fingerprint() == whole.fingerprint()
+
+
+def test_the_file_that_is_written(given, tmp_path):
+    assert command.main(given("a", "--batches", "2", "--seed", "5")) == 0
+    weights = load_weights(tmp_path / "a" / "narrow.h5")
+    assert weights.architecture == "vgg16" and weights.preprocessing == teacher().preprocessing
+    widths = {name: len(b) for name, (_, b) in weights.layers.items()}
+    assert widths == PLAN.widths("vgg16")
+    provenance = weights.provenance
+    assert provenance["name"] == "narrow" and provenance["seed"] == "5"
+    assert "2 batches of 4 crops" in provenance["recipe"]
+    assert provenance["teacher: fingerprint"] == teacher().fingerprint()
+    assert provenance["teacher: source"] == "drawn by lot"
+    pixels = np.random.RandomState(1).uniform(size=(48, 40, 3)).astype(np.float32)
+    features, _ = Network(weights, backend=get_backend("numpy")).forward(pixels, ["relu5_1"])
+    assert features["relu5_1"].shape == (3, 2, 6)
+
+
+def test_without_batches_it_is_the_least_squares(given, tmp_path):
+    assert command.main(given("a", "--batches", "0")) == 0
+    state = train.load_state(tmp_path / "a" / "checkpoint.npz", lessons())
+    assert state.batches == 0 and not any(moment.any() for moment in state.moments.values())
+    weights = load_weights(tmp_path / "a" / "narrow.h5")
+    for name, (w, _) in weights.layers.items():
+        np.testing.assert_array_equal(w, state.parameters[f"{name}.w"].astype(np.float16))
+
+
+def test_ctrl_c_stops_a_sheet_too(tmp_path, capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(data, "drawn", interrupted)
-    monkeypatch.setattr(sheet, "contact_sheet", interrupted)
-    for arguments, told in (
-        (["run", str(tmp_path), "--batches", "2"], "stopped before the first checkpoint; the same"),
-        (["sheet", str(tmp_path / "sheet.png")], "stopped\n"),
-    ):
-        assert command.main(arguments) == 130
-        assert told in capsys.readouterr().err
-    train.save_state(tmp_path / "checkpoint.npz", train.Plan(), train.fresh_state(train.Plan()))
-    assert command.main(["run", str(tmp_path), "--batches", "2"]) == 130
-    assert "goes on from the last checkpoint" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("name", ["learned.h5", "log.tsv", "checkpoint.npz"])
-def test_a_folder_where_a_file_should_be_is_refused_before_anything_is_drawn(
-    name, tmp_path, capsys
-):
-    (tmp_path / name).mkdir()
-    assert "it is a folder" in refused(["run", tmp_path, "--batches", 2], capsys)
-    assert len(list(tmp_path.iterdir())) == 1
+    monkeypatch.setattr(command.sheet, "contact_sheet", interrupted)
+    assert command.main(["sheet", str(tmp_path / "sheet.png")]) == 130
+    assert "stopped" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        *("--batches 0", "--batches 1", "--batches -5", f"--batches {10**400}"),
-        *("--minutes 0", "--minutes -1", "--minutes nan", "--minutes inf", "--minutes 1e300"),
-        *("--batches 2 --seed -1", f"--batches 2 --seed {2**32}"),
-        *("--batches 2 --threads -2", "--batches 2 --threads 0"),
+        *(["--batches", "-1"], ["--batches", "1000001"]),
+        *(["--batches", "2", "--seed", "-1"], ["--batches", "2", "--seed", str(2**32)]),
+        *(["--batches", "2", "--threads", "0"], ["--batches", "2", "--threads", "1001"]),
     ],
+    ids=" ".join,
 )
-def test_impossible_options_are_refused(options, tmp_path, capsys):
-    told = refused(["run", tmp_path / "new", *options.split()], capsys)
-    assert told.startswith(" ".join(options.split()[-2:])[:12])
-    assert "give a number from" in told
+def test_impossible_options_are_refused(options, given, tmp_path, capsys):
+    told = refused(given("new", *options), capsys)
+    assert told.startswith(" ".join(options[-2:]) + " is not possible; give a number from")
     assert not (tmp_path / "new").exists()
 
 
 def test_impossible_seed_of_a_sheet_is_refused(tmp_path, capsys):
-    refused(["sheet", tmp_path / "sheet.png", "--seed", -1], capsys)
+    told = refused(["sheet", str(tmp_path / "sheet.png"), "--seed", "-1"], capsys)
+    assert told.startswith("--seed -1 is not possible; give a number from 0")
+
+
+@pytest.mark.parametrize("name", ["narrow.h5", "checkpoint.npz"])
+def test_a_folder_where_a_file_should_be_is_refused_before_anything_is_done(
+    name, given, tmp_path, capsys
+):
+    (tmp_path / "new" / name).mkdir(parents=True)
+    assert "it is a folder" in refused(given("new", "--batches", "2"), capsys)
+    assert len(list((tmp_path / "new").iterdir())) == 1
+
+
+def test_places_that_cannot_be_written_to_are_refused(given, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert "cannot make the folder" in refused(given("file", "--batches", "2"), capsys)
+    told = refused(["sheet", str(tmp_path / "missing" / "sheet.png")], capsys)
+    assert "does not exist; create it first" in told
+
+
+def test_threads_are_limited_where_asked_for(given, monkeypatch):
+    limits = []
+    monkeypatch.setattr("manualnst.threads.limit", limits.append)
+    assert command.main(given("a", "--batches", "0", "--threads", "1")) == 0
+    assert limits == [1]

@@ -87,7 +87,9 @@ def fixed_random():
 
 def tiny_teacher():
     weights = small_weights(2, (4, 5, 6, 7, 8), "conv2_2", "vgg16")
-    return {name: value.astype(np.float32) for name, value in network.parameters_of(weights).items()}
+    return {
+        name: value.astype(np.float32) for name, value in network.parameters_of(weights).items()
+    }
 
 
 def narrowed(widths, seed=1, told=None):
