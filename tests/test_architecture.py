@@ -24,7 +24,7 @@ LAYERS = [
     ["inputs", "presets", "result", "standing"],
     ["settings"],
     ["history", "optimizers"],
-    ["objective"],
+    ["judge", "objective"],
     ["losses", "preflight", "scales", "shared", "targets"],
     ["network", "terms"],
     ["ops", "weights"],

@@ -7,7 +7,6 @@ them has seen.
 """
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,11 +16,10 @@ from pathlib import Path
 import numpy as np
 
 import manualnst
-from manualnst.backends import get_backend
 from manualnst.errors import InputError
 from manualnst.inputs import load_source
-from manualnst.network import Network
-from manualnst.weights import load_weights
+from manualnst.judge import Judge, chosen_judge
+from manualnst.weights import find_weights
 
 from . import table
 from .children import run_child
@@ -30,9 +28,6 @@ from .options import Mode, Options
 from .runs import SIDES
 from .sides import why_absent
 
-JUDGE_VARIABLE = "MANUALNST_VGG16"
-JUDGES_STYLE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-JUDGES_CONTENT = "relu4_2"
 VARIANTS = {
     "lbfgs": {},
     "lbfgs, one size": {"scales": 1},
@@ -46,12 +41,7 @@ WAYS = (0.5, 0.75, 0.9)  # from the photograph's distance to the least that any 
 
 
 def measure(options: Options, tell: Tell, say: Tell) -> dict:
-    judge = options.judge or os.environ.get(JUDGE_VARIABLE)
-    if not judge:
-        raise InputError(
-            f"--painting needs a judge: give --judge FILE, or set {JUDGE_VARIABLE}, a trained "
-            "VGG-16 made by `manualnst weights convert` (see `manualnst weights --help`)"
-        )
+    judge = chosen_judge(options.judge)
     if options.evaluations < MOMENTS:
         raise InputError(f"--painting keeps {MOMENTS} pictures: give --evaluations from {MOMENTS}")
     found = []
@@ -155,36 +145,9 @@ def judge(folder: str, weights: str, name: str | None, tell: Tell) -> list[dict[
     tell(f"judging {name or 'the photograph'}")
     content, style = (load_source(Path(folder, f"{r}.png")).pixels for r in ("content", "style"))
     pictures = [content] if name is None else np.load(Path(folder, f"{name}.npy"))
-    network = Network(load_weights(weights), backend=get_backend("numpy"))
-    return distances(network, content, style, pictures)
-
-
-def distances(
-    network: Network, content: np.ndarray, style: np.ndarray, pictures: Sequence[np.ndarray]
-) -> list[dict[str, float]]:
-    """Of pictures (H, W, 3) from a style and a content, as a network sees them; 0: the same.
-
-    Style: at each layer the means μ and covariances S of the channels, (|μ − μ̂|² / |μ̂|² +
-    |S − Ŝ|² / |Ŝ|²)^½, and the mean of these. Content: |F − P| / |P|.
-    """
-
-    def seen(picture: np.ndarray):
-        maps, _ = network.forward(picture, [*JUDGES_STYLE, JUDGES_CONTENT])
-        P = maps.pop(JUDGES_CONTENT)
-        moments = [network.backend.mean_and_covariance_forward(F)[:2] for F in maps.values()]
-        return moments, P
-
-    def relative(a: np.ndarray, b: np.ndarray) -> float:
-        return float(np.linalg.norm(a - b) / np.linalg.norm(b))
-
-    wanted, P = seen(style)[0], seen(content)[1]
-    found = []
-    for picture in pictures:
-        moments, F = seen(picture)
-        pairs = zip(moments, wanted, strict=True)
-        by_layer = [np.hypot(*map(relative, ours, theirs)) for ours, theirs in pairs]
-        found.append({"style": float(np.mean(by_layer)), "content": relative(F, P)})
-    return found
+    seen = Judge(find_weights(weights))
+    verdicts = (seen.verdict(picture, content, style) for picture in pictures)
+    return [{"style": verdict.style, "content": verdict.content} for verdict in verdicts]
 
 
 def seconds_to(row: Sequence[dict[str, float]], distance: float) -> float | None:

@@ -1,4 +1,4 @@
-"""The judge of paintings: its distances against plain formulas, and a whole small run."""
+"""Paintings judged: their grain, and a whole small run of the command."""
 
 import json
 import os
@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 from proofs import small_weights
 
-from manualnst.backends import get_backend
 from manualnst.errors import InputError
-from manualnst.images import load_picture, resize, save_picture
+from manualnst.images import load_picture, save_picture
 from manualnst.inputs import load_source
+from manualnst.judge import VARIABLE, Judge, Verdict
 from manualnst.many import painting
-from manualnst.network import Network
 from manualnst.weights import find_weights, save_weights
 
 sys.path.append(str(Path(__file__).parents[2]))  # the root, in which `weights` lies
 from weights.quality import __main__ as command
-from weights.quality import judge, judging, networks, paintings, report
+from weights.quality import networks, paintings, report
+from weights.quality.grain import grain, relative_grain
 
 SHAPE = (48, 40, 3)
+GRAINS = ("grain_of_luminance", "grain_of_chroma")
 
 
 def noise(seed, shape=SHAPE):
@@ -31,67 +32,6 @@ def noise(seed, shape=SHAPE):
 @pytest.fixture(scope="module")
 def weights():
     return small_weights(architecture="vgg16")
-
-
-# Distances
-
-
-def slow_style_distance(picture, style, weights):
-    """The formula, sum by sum, in double precision."""
-    network = Network(weights, backend=get_backend("numpy"), dtype=np.float64)
-    distances = []
-    for block in range(1, 6):
-        layer = f"relu{block}_1"
-        statistics = []
-        for each in (picture, style):
-            F = network.forward(each.astype(np.float64), [layer])[0][layer]
-            F = F.reshape(-1, F.shape[2])
-            mean = [sum(column) / len(F) for column in F.T]
-            covariance = [
-                [sum((a - m) * (b - n)) / len(F) for b, n in zip(F.T, mean, strict=True)]
-                for a, m in zip(F.T, mean, strict=True)
-            ]
-            statistics.append((np.array(mean), np.array(covariance)))
-        (m, S), (m_style, S_style) = statistics
-        of_mean = np.sum((m - m_style) ** 2) / np.sum(m_style**2)
-        of_covariance = np.sum((S - S_style) ** 2) / np.sum(S_style**2)
-        distances.append(np.sqrt(of_mean + of_covariance))
-    return distances
-
-
-def test_the_style_s_distance_is_that_of_the_formula(weights):
-    picture, style = noise(0, (36, 33, 3)), noise(1, (32, 36, 3))
-    verdict = judge.Judge(weights).verdict(picture, picture, style)
-    slow = slow_style_distance(picture, style, weights)
-    assert list(verdict.style_by_layer) == [f"relu{block}_1" for block in range(1, 6)]
-    assert list(verdict.style_by_layer.values()) == pytest.approx(slow, rel=1e-4)
-    assert verdict.style == pytest.approx(np.mean(slow), rel=1e-4)
-    assert verdict.style_of_content == verdict.style
-    assert verdict.content == 0
-
-
-def test_the_content_s_distance_is_relative_to_the_content(weights):
-    picture, content = noise(0), noise(1)
-    network = Network(weights, backend=get_backend("numpy"))
-    F, P = (network.forward(each, ["relu4_2"])[0]["relu4_2"] for each in (picture, content))
-    expected = np.sqrt(np.sum((F - P) ** 2) / np.sum(P**2))
-    found = judge.Judge(weights).verdict(picture, content, content)
-    assert found.content == pytest.approx(expected, rel=1e-5)
-
-
-def test_a_picture_is_at_no_distance_from_itself_and_has_its_grain(weights):
-    picture = noise(0)
-    verdict = judge.Judge(weights).verdict(picture, picture, picture)
-    assert verdict.style == verdict.content == 0
-    assert set(verdict.style_by_layer.values()) == {0}
-    assert verdict.grain_of_luminance == verdict.grain_of_chroma == 1
-
-
-def test_pictures_are_brought_to_the_size_of_the_painting(weights):
-    painting, content, style = noise(0), noise(1, (90, 77, 3)), noise(2, (30, 40, 3))
-    found = judge.Judge(weights).verdict(painting, content, style)
-    content, style = resize(content, 48, 40), resize(style, 36, 48)  # one is made larger
-    assert found == judge.Judge(weights).verdict(painting, content, style)
 
 
 # Grain
@@ -108,23 +48,25 @@ def checks(colour):
     ("colour", "which"), [((1, 1, 1), 0), ((0.587, -0.299, 0), 1)], ids=["luminance", "chroma"]
 )
 def test_grain_is_found_where_it_is(colour, which):
-    found = judge.grain(checks(colour))
+    found = grain(checks(colour))
     root_mean_square = 0.1 * np.sqrt(np.mean(np.square(colour)))
     assert found[which] == pytest.approx(root_mean_square, rel=1e-6)
     assert found[1 - which] == pytest.approx(0, abs=1e-12)
 
 
-def test_grain_counts_in_units_of_the_style_s(weights):
+def test_grain_counts_in_units_of_the_style_s():
     painting, style = checks((1, 1, 1)), 0.5 + 0.5 * (checks((1, 1, 1)) - 0.5)
-    found = judge.Judge(weights).verdict(*(p.astype(np.float32) for p in (painting, style, style)))
-    assert found.grain_of_luminance == pytest.approx(2, rel=1e-3)
-    assert found.grain_of_chroma < 0.01  # of a style without
+    found = relative_grain(*(p.astype(np.float32) for p in (painting, style)))
+    assert found["grain_of_luminance"] == pytest.approx(2, rel=1e-3)
+    assert found["grain_of_chroma"] < 0.01  # of a style without
+    own = relative_grain(*2 * (noise(0),))
+    assert list(own.values()) == pytest.approx([1, 1])
 
 
 def test_what_is_coarse_is_no_grain():
     x = np.arange(SHAPE[1])[None, :, None]
     waves = 0.5 + 0.3 * np.sin(2 * np.pi * x / 20) * np.ones(SHAPE)
-    assert judge.grain(waves)[0] < 0.15 * np.std(waves)
+    assert grain(waves)[0] < 0.15 * np.std(waves)
 
 
 # Columns and tables
@@ -159,7 +101,8 @@ def test_variants_that_are_none_are_refused(text, expected):
 
 
 def verdict(style, seconds=1.0):
-    return judge.Verdict(style, {}, 0.5, 1.0, 1.0, 2.0)._asdict() | {"seconds": seconds}
+    grains = {"grain_of_luminance": 1.0, "grain_of_chroma": 1.0}
+    return Verdict(style, {}, 0.5, 2.0)._asdict() | grains | {"seconds": seconds}
 
 
 def test_ratios_are_to_the_first_column():
@@ -224,7 +167,7 @@ def test_a_whole_run(paint_and_judge, files, weights, capsys):
     column = result["columns"]["random:0 size=48 steps=2 pool=max"]
     assert column["settings"]["pool"] == "max" and len(column["weights"]["fingerprint"]) == 64
     first = result["found"]["one-s"][f"{files / 'painter.h5'} size=48 steps=2"]
-    assert first.keys() == {*judge.Verdict._fields, "seconds"} and first["style"] > 0
+    assert first.keys() == {*Verdict._fields, *GRAINS, "seconds"} and first["style"] > 0
     assert result["pictures"]["two-s"]["content"]["name"].endswith("two.png")
     assert load_picture(files / "judged" / "sheet.png").pixels.shape[1] > 6 * 40
     assert len([*(files / "judged" / "paintings").glob("*-s.png")]) == 8
@@ -285,25 +228,23 @@ def test_what_cannot_be_judged_is_refused_in_one_line(run, files, capsys):
 
 
 def test_without_a_judge_it_is_told_how_to_have_one(files, monkeypatch, capsys):
-    monkeypatch.delenv(judging.JUDGE, raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
     pair = ["--contents", str(files / "s.png"), "--styles", str(files / "s.png")]
     assert command.main(["judge", *pair]) == 2
     message = capsys.readouterr().err
-    assert "--judge" in message and judging.JUDGE in message
+    assert "--judge" in message and VARIABLE in message
     assert not Path("judged").exists()
 
 
 # By a network that has learned from photographs
 
 
-@pytest.mark.skipif(
-    judging.JUDGE not in os.environ, reason=f"{judging.JUDGE} names no VGG-16's weights file"
-)
+@pytest.mark.skipif(VARIABLE not in os.environ, reason=f"{VARIABLE} names no VGG-16's weights file")
 def test_a_style_is_in_the_strokes_and_not_in_the_colours_alone():
     style = load_source("sample:waves").pixels[::4, ::4]  # 128 × 128
     mirrored = style[:, ::-1]
     shuffled = np.random.default_rng(0).permutation(style.reshape(-1, 3)).reshape(style.shape)
-    trained = judge.Judge(find_weights(os.environ[judging.JUDGE]))
+    trained = Judge(find_weights(os.environ[VARIABLE]))
     of_mirrored, of_shuffled = (
         trained.verdict(picture, style, style).style for picture in (mirrored, shuffled)
     )

@@ -1,7 +1,6 @@
 """The command `judge`: paint pairs of pictures, or take paintings, and have them judged."""
 
 import argparse
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,17 @@ from manualnst.errors import InputError
 from manualnst.files import make_folder
 from manualnst.images import fitted_size, load_picture, resize, save_picture
 from manualnst.inputs import load_source
+from manualnst.judge import VARIABLE, Judge, chosen_judge
 from manualnst.many import Listener, Outcome
 from manualnst.sheets import Cell, draw_sheet
 from manualnst.weights import find_weights
 
-from .judge import Judge
+from .grain import relative_grain
 from .networks import NAMES, find_networks
 from .paintings import Painting, Pair, find_columns, paint
 from .report import clocked, judged_means, judged_table, save_json
 
 FORMAT = "manualnst judged 1"
-JUDGE = "MANUALNST_VGG16"  # in the environment, a weights file
 _SIDE = 256  # of a picture on the sheet
 
 
@@ -57,20 +56,14 @@ def add_parser(commands: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--judge",
-        default=os.environ.get(JUDGE),
         metavar="WEIGHTS",
-        help=f"a VGG that has learned from photographs (default: the one that {JUDGE} names)",
+        help=f"a VGG that has learned from photographs (default: the one that {VARIABLE} names)",
     )
     parser.add_argument("--output", type=Path, default=Path("judged"), metavar="FOLDER")
 
 
 def _run(options: argparse.Namespace) -> None:
-    if options.judge is None:
-        raise InputError(
-            f"judge: there is no network that could; give --judge WEIGHTS, or set {JUDGE} to a "
-            "weights file: a VGG to relu5_1, as vgg16 of `manualnst weights list`"
-        )
-    weights = find_weights(options.judge)
+    weights = find_weights(chosen_judge(options.judge))
     judge = Judge(weights)
     say = clocked()
     pairs = _given(options) if options.paintings else _painted(options, say)
@@ -120,11 +113,13 @@ class _Telling(Listener):
 def _verdicts(judge: Judge, pair: Pair) -> dict[str, dict[str, Any]]:
     """{column: what was found}."""
     content, style = (load_source(source).pixels for source in (pair.content, pair.style))
-    return {
-        name: judge.verdict(load_picture(path).pixels, content, style)._asdict()
-        | {"seconds": None if record is None else record["seconds"]}
-        for name, (path, record) in pair.paintings.items()
-    }
+    found = {}
+    for name, (path, record) in pair.paintings.items():
+        painting = load_picture(path).pixels
+        found[name] = judge.verdict(painting, content, style)._asdict()
+        found[name] |= relative_grain(painting, style)
+        found[name]["seconds"] = None if record is None else record["seconds"]
+    return found
 
 
 def _facts(painting: Painting) -> dict[str, Any]:

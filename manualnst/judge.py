@@ -7,27 +7,23 @@ speak the mean μ and the covariance S of the maps at relu1_1, relu2_1, … relu
 
 and the style's distance is the mean over these layers. That of the content is |F − P| / |P| at
 relu4_2; 0 is the content itself. A painter that has the judge's own filters has an easy judge.
-
-Grain is what such a network hardly sees: specks of a pixel or two. It is the energy of the finest
-level of a Laplacian pyramid over that of the style picture, in luminance and in chrominance. Above
-1 there are specks that the style does not have; below there may be some in the place of its edges.
 """
 
+import os
 from typing import NamedTuple
 
 import numpy as np
 
-from manualnst.backends import get_backend
-from manualnst.colours import luminance
-from manualnst.errors import InputError
-from manualnst.images import resize
-from manualnst.losses.moments import Moments, moments_target
-from manualnst.memo import Memo
-from manualnst.network import Network, available_layers
-from manualnst.targets import Asked, map_itself, measured
-from manualnst.vgg import Weights, check_tap
+from .backends import get_backend
+from .errors import InputError
+from .images import resize
+from .losses.moments import Moments, moments_target
+from .memo import Memo
+from .network import Network, available_layers
+from .targets import Asked, map_itself, measured
+from .vgg import Weights, check_tap
 
-from .distances import laplacian_pyramid
+VARIABLE = "MANUALNST_VGG16"  # in the environment: the weights of a judge, where none is given
 
 STYLE_LAYERS = tuple(f"relu{block}_1" for block in range(1, 6))
 CONTENT_LAYER = "relu4_2"
@@ -38,8 +34,16 @@ _ASKED = [
 ]
 _SMALLEST = 32  # a picture's side: at relu5_1 two, and one would have no covariance
 _KEPT_BYTES = 256 << 20
-# What rounding to 8 bits leaves: a style with less grain than that has none.
-_LEAST_GRAIN = 1 / (255 * np.sqrt(12))
+
+
+def chosen_judge(given: str | None) -> str:
+    """Its weights, by name or path: as given, or as the environment has it."""
+    if judge := given or os.environ.get(VARIABLE):
+        return judge
+    raise InputError(
+        f"there is no network that could judge; give --judge WEIGHTS, or set {VARIABLE} to a "
+        "weights file: a VGG to relu5_1, as vgg16 of `manualnst weights list`"
+    )
 
 
 class Verdict(NamedTuple):
@@ -48,8 +52,6 @@ class Verdict(NamedTuple):
     style: float
     style_by_layer: dict[str, float]
     content: float
-    grain_of_luminance: float  # 1: as in the style; more: specks
-    grain_of_chroma: float
     style_of_content: float  # the content picture's own style distance: nothing was painted
 
 
@@ -72,13 +74,10 @@ class Judge:
         *moments_of_content, P = self._seen(content)
         *targets, _ = self._seen(style)
         by_layer = list(map(moments_distance, moments, targets))
-        of_luminance, of_chroma = grain(painting) / np.maximum(grain(style), _LEAST_GRAIN)
         return Verdict(
             style=float(np.mean(by_layer)),
             style_by_layer=dict(zip(STYLE_LAYERS, by_layer, strict=True)),
             content=relative_distance(F, P),
-            grain_of_luminance=float(of_luminance),
-            grain_of_chroma=float(of_chroma),
             style_of_content=float(np.mean([*map(moments_distance, moments_of_content, targets)])),
         )
 
@@ -107,11 +106,3 @@ def moments_distance(moments: Moments, target: Moments) -> float:
 
 def relative_distance(a: np.ndarray, target: np.ndarray) -> float:
     return float(np.linalg.norm(a - target) / np.linalg.norm(target))
-
-
-def grain(picture: np.ndarray) -> np.ndarray:
-    """The energies (root mean squares) of the finest luminance and the finest chrominance."""
-    picture = picture.astype(np.float64)
-    greys = luminance(picture)
-    finest = (laplacian_pyramid(part, 2)[0] for part in (greys, picture - greys))
-    return np.array([np.sqrt(np.mean(level**2)) for level in finest])
