@@ -1,8 +1,8 @@
 """How good is a network for painting? Measured without asking any network.
 
     python -m weights.quality draw pictures
-    python -m weights.quality measure pictures --networks builtin random:1 learned.h5
-    python -m weights.quality sign learned.h5 quality/quality.json
+    python -m weights.quality measure pictures --networks builtin random:1 narrow.h5
+    python -m weights.quality sign narrow.h5 quality/quality.json
 
 A network's own loss says nothing of its quality: a network that sees little is easily satisfied.
 So for each network and each style picture a texture is synthesised by the style loss alone, and
