@@ -30,23 +30,17 @@ def calibrated_network(
     draw: Callable[[str, int], np.ndarray],
     pictures: list[np.ndarray],
     provenance: dict[str, str],
-    finish: Callable[[np.ndarray], np.ndarray] = lambda array: array,
-    last: str = LAST,
 ) -> Weights:
-    """To the convolution `last`.
-
-    `draw` makes the filters of a convolution from its name and the channels that reach it, as
-    (3, 3, channels, filters). What is calibrated goes through `finish`, filters and biases alike.
-    """
+    """To the convolution LAST. `draw` makes the filters of a convolution from its name and the
+    channels that reach it, as (3, 3, channels, filters)."""
     backend = get_backend("numpy")
     maps = [ops.pixels_forward(x, PREPROCESSING, backend=backend)[0] for x in pictures]
     layers = {}
     names = convolution_names(ARCHITECTURE)
-    for name in names[: names.index(last) + 1]:
+    for name in names[: names.index(LAST) + 1]:
         if name.endswith("_1") and name != names[0]:
             maps = [ops.avgpool_forward(F, backend=backend)[0] for F in maps]
-        w, b = map(finish, _calibrated(draw(name, maps[0].shape[2]), maps, backend))
-        layers[name] = (w, b)
+        w, b = layers[name] = _calibrated(draw(name, maps[0].shape[2]), maps, backend)
         maps = [
             ops.relu_forward(ops.conv3x3_forward(F, w, b, backend=backend)[0], backend=backend)[0]
             for F in maps

@@ -12,5 +12,7 @@ maps come near to the teacher's.
     network     the maps of a batch, the loss, and the gradient of every filter
     layers, winograd    the operations, forward and backward
     adam        the steps
+    parallel    pieces of work on several threads
     train       all of it together, and checkpoints
+    sheet       what was drawn, to look at
 """

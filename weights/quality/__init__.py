@@ -1,9 +1,9 @@
 """How good is a network for painting? Measured without asking any network, or judged by one.
 
     python -m weights.quality draw pictures
-    python -m weights.quality measure pictures --networks builtin random:1 learned.h5
-    python -m weights.quality sign learned.h5 quality/quality.json
-    python -m weights.quality judge --contents photos --styles art --networks builtin learned.h5
+    python -m weights.quality measure pictures --networks builtin random:1 narrow.h5
+    python -m weights.quality sign narrow.h5 quality/quality.json
+    python -m weights.quality judge --contents photos --styles art --networks builtin narrow.h5
 
 A network's own loss says nothing of its quality: a network that sees little is easily satisfied.
 So for each network and each style picture a texture is synthesised by the style loss alone, and
@@ -20,7 +20,7 @@ their style and their content.
     synthesis   textures and reconstructions, by the package
     distances   sliced Wasserstein distances and structural similarity
     cells       what was synthesised once is kept, so that a run can be interrupted
-    judge       how near a painting is, in the eyes of a trained network, and its grain
+    grain       specks of a pixel or two
     paintings   every content in every style, by each network with each variant of settings
     judging     the command `judge`
     report      the tables and the JSON
