@@ -55,7 +55,7 @@ class Settings:
     """The defaults are for a VGG that recommends nothing; `api.settings_from` asks the network."""
 
     size: int = 512  # long side of the result at most; a smaller content keeps its size
-    steps: int = 250  # of all sizes together
+    steps: int = 180  # of all sizes together
     first_steps: int | None = None  # of these at the first size; None: as many as at the others
     scales: int | None = None  # sizes from coarse to fine; None: from min_size by about √2
     min_size: int = 128  # long side of the coarsest
