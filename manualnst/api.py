@@ -11,7 +11,6 @@ from .backends import chosen
 from .checkpoint import load_checkpoint
 from .errors import InputError
 from .inputs import Input, Source, open_content, open_masks, open_start, open_styles
-from .losses import RELATIVE
 from .masks import mask_names, one_for_each_style
 from .network import available_layers
 from .objective import for_each_style, style_names
@@ -24,7 +23,7 @@ from .settings import Settings, listed, named_layers, recommended_settings
 from .shared import Shared
 from .standing import Standing, array, mask, picture, restored
 from .vgg import Weights
-from .weights import BUILTIN_NAME, default_weights, find_recommended
+from .weights import default_weights, find_recommended
 
 
 def stylize(
@@ -117,12 +116,6 @@ def prepare(
     inputs = {"content": content_input, **named_styles, **named_masks, "start": start}
     notices = [line for each in inputs.values() for line in each.notices]
     weights_notices.append(_notice_of_settings(settings, weights))
-    if settings.normalisation != RELATIVE and settings.weights == BUILTIN_NAME:
-        weights_notices.append(
-            f"normalisation: with {settings.normalisation} the weights of the losses depend on the "
-            "network, and those made for VGG seldom suit the built-in one, whose maps are smaller; "
-            f"{RELATIVE} does not depend on it"
-        )
     return Run(
         settings,
         weights,

@@ -238,7 +238,6 @@ def normalise_filters(
     pictures: Iterable[np.ndarray],
     *,
     pool: str = "average",
-    largest: float = np.inf,
 ) -> Weights:
     """The paper's normalised form: every filter's mean activation over the pictures becomes 1.
 
@@ -249,45 +248,27 @@ def normalise_filters(
     As ReLU and pooling commute with a positive factor, each map is the old one divided by its
     m_l[k], and the next layer undoes that: what the network computes stays the same. A filter
     that never responds keeps its scale.
-
-    A filter that responds seldom would come out very loud where it does. With `largest`, its
-    m_l[k] is no less than its largest activation over `largest`, so that none responds with more
-    than that on these pictures; nor less than the deviation of what reaches its ReLU over half of
-    `largest`, or a filter that is all but dead here would be far too loud where it wakes. Such a
-    filter's mean activation is then below 1.
     """
     network = Network(weights, backend=get_backend("numpy"), pool=pool)
     relus = [name.replace("conv", "relu") for name in weights.layers]
     sums = dict.fromkeys(relus, 0.0)
-    peaks = dict.fromkeys(relus, 0.0)
-    moments = dict.fromkeys(weights.layers, 0.0)  # Σ z and Σ z² before the ReLU
     positions = dict.fromkeys(relus, 0)
     for picture in pictures:
         for name, F in _maps_one_by_one(network, picture):
-            if name in weights.layers:
-                squares = np.einsum("ijk,ijk->k", F, F, dtype=np.float64)
-                moments[name] = moments[name] + np.stack([F.sum((0, 1), np.float64), squares])
             if name in relus:
                 sums[name] = sums[name] + F.sum(axis=(0, 1), dtype=np.float64)
-                peaks[name] = np.maximum(peaks[name], F.max(axis=(0, 1)))
                 positions[name] += F.shape[0] * F.shape[1]
     if not positions[relus[0]]:
         raise InputError("normalise_filters: no pictures were given to measure activations on")
     layers = {}
     m_before = np.ones(3)
     for (name, (w, b)), relu in zip(weights.layers.items(), relus, strict=True):
-        z_mean, z_square = moments[name] / positions[relu]
-        deviation = np.sqrt(np.maximum(z_square - z_mean**2, 0))
-        m = np.maximum(sums[relu] / positions[relu], peaks[relu] / largest)
-        m = np.maximum(m, 2 * deviation / largest)
+        m = sums[relu] / positions[relu]
         m = np.where(m > 0, m, 1.0)
         scaled_w = w * m_before[:, None] / m  # broadcasts over (3, 3, C_in, C_out)
         layers[name] = scaled_w.astype(w.dtype), (b / m).astype(b.dtype)
         m_before = m
-    remark = "mean activation of every filter is 1"
-    if largest < np.inf:
-        remark += f", or less where its largest would be above {largest:g}, or it is all but dead"
-    provenance = weights.provenance | {"normalised": remark}
+    provenance = weights.provenance | {"normalised": "mean activation of every filter is 1"}
     # What is recommended stays, although other shares may be better at other scales of filters.
     return replace(weights, layers=layers, provenance=provenance)
 
