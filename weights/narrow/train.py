@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from manualnst import threads
 from manualnst.backends import get_backend
 from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.errors import InputError
@@ -109,10 +110,11 @@ def fitted_state(lessons: Lessons, tell: Callable[[str], None]) -> State:
     """By least squares, of crops that no batch has."""
     plan = lessons.plan
     x = lessons.crops(range(FITTED, FITTED + plan.fitted))
-    parameters, kept = squares.narrowed(lessons.parameters, lessons.widths, x, plan.seed, tell)
     unseen = lessons.crops(range(UNSEEN, UNSEEN + plan.unseen))
-    moments = adam.fresh_moments(_learning(parameters))
-    state = State(parameters, kept, _sizes(lessons, unseen, kept), {}, moments)
+    with threads.single_threaded_blas():  # more threads would round otherwise
+        parameters, kept = squares.narrowed(lessons.parameters, lessons.widths, x, plan.seed, tell)
+        sizes = _sizes(lessons, unseen, kept)
+    state = State(parameters, kept, sizes, {}, adam.fresh_moments(_learning(parameters)))
     state.errors = unseen_errors(lessons, state)
     return state
 
