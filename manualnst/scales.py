@@ -50,7 +50,7 @@ def plan(
     factors = _factors(max(height, width), count, min_size)
     most = steps if first_steps is None else 1 + steps - first_steps
     factors = [*filter(works, factors[:-1]), 1.0][-most:]
-    shares = _shares(factors, steps, first_steps)
+    shares = _shares(len(factors), steps, first_steps)
     return [
         Scale(*shrunk(height, width, factor), factor, n)
         for factor, n in zip(factors, shares, strict=True)
@@ -66,20 +66,12 @@ def _factors(longest: int, count: int | None, min_size: int) -> list[float]:
     return [side / longest for side in sorted(sides)]
 
 
-def _shares(factors: list[float], steps: int, first: int | None) -> list[int]:
-    """In inverse proportion to the size's side: a step at half the side costs a quarter, and moves
-    what is large. If `first` is given, the others share the rest alike."""
-    if first is not None and len(factors) > 1:
-        return [first, *_in_proportion([1.0] * (len(factors) - 1), steps - first)]
-    return _in_proportion([1 / factor for factor in factors], steps)
-
-
-def _in_proportion(shares: list[float], steps: int) -> list[int]:
-    """Whole numbers that add up to `steps`, each at least 1; what rounding leaves goes to the first
-    ones, the smallest sizes, where it costs least."""
-    spare = steps - len(shares)
-    whole = [1 + int(spare * share / sum(shares)) for share in shares]
-    return [n + (k < steps - sum(whole)) for k, n in enumerate(whole)]
+def _shares(count: int, steps: int, first: int | None) -> list[int]:
+    """As many steps for each; the smaller sizes get those left over, where they cost least."""
+    if first is not None and count > 1:
+        return [first, *_shares(count - 1, steps - first, None)]
+    each, more = divmod(steps, count)
+    return [each + (k < more) for k in range(count)]
 
 
 def work(scales: Sequence[Scale]) -> int:

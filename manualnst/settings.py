@@ -55,8 +55,8 @@ class Settings:
     """The defaults are for a VGG that recommends nothing; `api.settings_from` asks the network."""
 
     size: int = 512  # long side of the result at most; a smaller content keeps its size
-    steps: int = 180  # of all sizes together
-    first_steps: int | None = None  # of these at the first size; None: more where it is small
+    steps: int = 150  # of all sizes together
+    first_steps: int | None = None  # of these at the first size; None: as many as at the others
     scales: int | None = None  # sizes from coarse to fine; None: from min_size by about √2
     min_size: int = 128  # long side of the coarsest
     style_strength: float = 0.5  # 0 to 1: moves the ratio of the two weights that follow

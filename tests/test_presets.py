@@ -97,15 +97,6 @@ def test_every_setting_of_a_preset_is_told():
     assert told["colours"] == ("style", False)
 
 
-def test_weights_of_losses_that_are_made_for_vgg_are_told_of():
-    def notices(**given):
-        chosen = settings_from({"weights": "builtin", "size": 40, **given})
-        return [line for line in prepare(None, None, chosen).notices if "made for VGG" in line]
-
-    assert len(notices(preset="neural-style")) == 1
-    assert not notices(preset="neural-style", normalisation="relative") and not notices()
-
-
 def test_an_unknown_preset_is_refused():
     with pytest.raises(InputError, match="unknown preset 'gatys'; choose one of paper-2015"):
         manualnst.stylize(preset="gatys")

@@ -99,7 +99,7 @@ def _add_size_options(group) -> None:
         "first_steps",
         int,
         "of these at the first size",
-        default_in_words="each size in inverse proportion to its side",
+        default_in_words="as many as at the others",
     )
     _add(
         group,
