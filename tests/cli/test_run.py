@@ -120,7 +120,7 @@ def test_style_losses_and_shorthands_by_option(folder):
     assert run("photo.png", "painting.jpg", "-o", "a.png", *options, *TINY) == 0
     settings = json.loads((folder / "a.json").read_text())["settings"]
     assert settings["style_losses"] == {"gram": 1.0, "histogram": 0.2}
-    assert settings["style_layers"]["relu3_4"] == 1 and settings["style_layers"]["pixels"] == 2
+    assert settings["style_layers"]["relu3_3"] == 1 and settings["style_layers"]["pixels"] == 2
     assert run("--repeat", "a.json", "-o", "b.png", "--quiet") == 0
     assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
 
