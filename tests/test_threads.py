@@ -3,26 +3,35 @@ import subprocess
 import sys
 import threading
 import warnings
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from manualnst import threads
+from manualnst.backends import get_backend
+
+
+@contextmanager
+def blas_with(number):
+    """for_each as it is where BLAS has this many threads."""
+    forget()
+    with threadpool_limits(number, "blas"):
+        threads._pool()
+        yield number
+    forget()
+
+
+def forget():
+    for known in (threads._pool, threads.count, threads._controller):
+        known.cache_clear()
 
 
 @pytest.fixture(params=[1, 3], ids=["alone", "three threads"])
-def pool(request, monkeypatch):
-    """for_each as it is where BLAS has this many threads."""
-    threads._pool.cache_clear()
-    threads.count.cache_clear()
-    threads._controller.cache_clear()
-    with threadpool_limits(request.param, "blas"):
-        threads._pool()
-        yield request.param
-    threads._pool.cache_clear()
-    threads.count.cache_clear()
-    threads._controller.cache_clear()
+def pool(request):
+    with blas_with(request.param) as number:
+        yield number
 
 
 def test_every_item_is_visited_once(pool):
@@ -65,6 +74,20 @@ def test_numpys_error_handling_holds_in_the_pieces(pool):
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("error")
         threads.for_each(lambda item: big * big, range(4))
+
+
+@pytest.mark.parametrize("size", [(16, 40), (36, 40), (100, 92)])  # one, two and four strips
+def test_a_convolution_has_the_same_bits_with_any_number_of_threads(size):
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((*size, 24)).astype(np.float32)
+    filters = (rng.standard_normal((3, 3, 24, 32)).astype(np.float32), np.zeros(32, np.float32))
+    backend = get_backend("numpy")
+    found = []
+    for number in (1, 2, 3, 8):
+        with blas_with(number), threads.single_threaded_blas():
+            y, cache = backend.conv3x3_forward(x, *filters)
+            found.append((y.tobytes(), backend.conv3x3_backward(y, cache).tobytes()))
+    assert len(set(found)) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

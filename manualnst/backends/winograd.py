@@ -108,7 +108,7 @@ def forward(x, U, finish: Callable) -> None:
     AT, BT = _matrices(x.dtype)
     columns = -(-W // TILE)
 
-    strips, for_each_row = _shared_out(H, W)
+    strips, for_each_strip, for_each_row = _shared_out(H, W)
 
     def down_transformed(tiles: range):
         """Bᵀ D of every tile: (r, 6, 4 columns + 2, C)."""
@@ -124,7 +124,7 @@ def forward(x, U, finish: Callable) -> None:
         rows = slice(TILE * tiles.start, min(TILE * tiles.stop, H))
         finish(rows, Y[: rows.stop - rows.start, :W])
 
-    threads.for_each(convolve, strips)
+    for_each_strip(convolve, strips)
 
 
 def _multiplied(down, U, for_each_row: Callable):
@@ -155,7 +155,7 @@ def backward(read: Callable, shape: tuple[int, int, int], U):
     columns = -(-W // TILE)
     dL_dx = np.zeros((H, W, C), U.dtype)
     lock = Lock()  # of the two rows at the top of each strip: the strip above adds to them too
-    strips, for_each_row = _shared_out(H, W)
+    strips, for_each_strip, for_each_row = _shared_out(H, W)
 
     def down_transformed(tiles: range):
         """A dL_dY of every tile: (r, 6, columns, 4, K)."""
@@ -178,7 +178,7 @@ def backward(read: Callable, shape: tuple[int, int, int], U):
             add_rows(dL_dx, top, own[:2])
             add_rows(dL_dx, top + TILE * r, shared[-1, :, 1 : W + 1])
 
-    threads.for_each(convolve, strips)
+    for_each_strip(convolve, strips)
     return dL_dx
 
 
@@ -206,21 +206,24 @@ def strip_bytes(shape, filters_shape) -> int:
     return 4 * 4 * TILE**2 * tiles * max(filters_shape[2:])
 
 
-def _shared_out(H: int, W: int) -> tuple[list[range], Callable]:
-    """What the threads share: the strips, or if the tiles are few the six rows of the only one, so
-    that the transformed filters are read once and not by every thread."""
+def _shared_out(H: int, W: int) -> tuple[list[range], Callable, Callable]:
+    """The strips, and how to go through them and through the six rows of each: what the threads
+    share is the strips, or if these are too few the rows, of which each reads its own filters."""
     strips = _strips(H, W)
-    return strips, threads.for_each if len(strips) == 1 else threads.in_order
+    if len(strips) < threads.count():
+        return strips, threads.in_order, threads.for_each
+    return strips, threads.for_each, threads.in_order
 
 
 def _strips(H: int, W: int) -> list[range]:
-    """Rows of tiles in strips of about _TILES, of equal height, as many for each thread."""
+    """Rows of tiles in strips of about _TILES, of equal height; an even number, as most machines
+    have an even number of processors. The same on all of them: a product of other height may
+    have other last bits."""
     rows = -(-H // TILE)
     tiles = rows * -(-W // TILE)
     if tiles <= _FEW_TILES:
         return [range(rows)]
-    for_all = threads.count()
-    return split(rows, for_all * max(1, round(tiles / _TILES / for_all)))
+    return split(rows, 2 * max(1, round(tiles / _TILES / 2)))
 
 
 def _rows_around(x, tiles: range):

@@ -143,6 +143,19 @@ class _Proof:
 
         return self._rounding(beside, "float64")
 
+    @cached_property
+    def _complex_noise(self) -> float:
+        """Of a complex step along a direction of length 1: its way to the slope is another than
+        the gradient's, and through the root of a matrix it can lose more."""
+        d = np.random.default_rng(2).standard_normal(self._x.shape)
+
+        def slope(problem):
+            return oracles.complex_step(
+                lambda x: self._loss(x, problem), self._subject.variable(problem), d
+            )
+
+        return self._rounding(slope, "float64") / np.linalg.norm(d)
+
     # Comparisons.
 
     def _against(self, name: str, oracle) -> Comparison:
@@ -179,7 +192,8 @@ class _Proof:
     def _complex_step(self, d):
         # In single precision a ReLU near its kink may have chosen otherwise: its choice is held.
         loss = self._free_loss if self._dtype == "float64" else self._loss
-        return oracles.complex_step(loss, self._x, d), 0.0, "rounding", ""
+        slope = oracles.complex_step(loss, self._x, d)
+        return slope, self._complex_noise * np.linalg.norm(d), "rounding", ""
 
     def _five_point(self, d):
         polynomial = self._subject.is_polynomial
