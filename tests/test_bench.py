@@ -254,7 +254,8 @@ def test_without_frameworks_there_is_no_ratio(here, capsys, tmp_path):
 
 
 def test_layer_by_layer(here, capsys, tmp_path):
-    record, printed = recorded(capsys, tmp_path, *TINY, "--per-layer", "--sides")
+    full = [*TINY, "--network", "vgg19"]  # in the built-in network no two are of one shape
+    record, printed = recorded(capsys, tmp_path, *full, "--per-layer", "--sides")
     check_frame(record, "per-layer")
     [found] = record["sizes"]
     assert [layer["count"] for layer in found["layers"] if layer["name"] == "conv3_2"] == [3]
@@ -382,7 +383,7 @@ def test_optimizers(here, capsys, tmp_path, monkeypatch):
     check_frame(record, "optimizers")
     [found] = record["problems"]
     assert found["problem"] == problem
-    assert 0.8 < found["loss ratio"] < 1.25
+    assert 0.5 < found["loss ratio"] < 1.1  # ours has an H for every octave, scipy's has one
     ours, scipys = (found["evaluation"] + found["own work"][name] for name in ("lbfgs", "lbfgsb"))
     assert min(found["own work"].values()) > 0
     assert found["time ratio"] == pytest.approx(ours / scipys)
