@@ -75,6 +75,15 @@ def format_duration(seconds: float) -> str:
     return " ".join(part for part in (large, small) if not part.startswith("0 "))
 
 
+def format_roughly(seconds: float) -> str:
+    """A forecast: 232 → "4 min"; no more digits than can be foretold."""
+    if seconds < 10:
+        return f"{max(1, round(seconds))} s"
+    steps = ((60, 5), (300, 15), (1200, 60), (7200, 300), (float("inf"), 1800))
+    step = next(step for limit, step in steps if seconds < limit)
+    return format_duration(step * round(seconds / step))
+
+
 def _system_room() -> Iterator[int]:
     """What the operating system can give without swapping."""
     room = _field_bytes(PROC / "meminfo", "MemAvailable")

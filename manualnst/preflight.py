@@ -19,8 +19,6 @@ from .vgg import PIXELS, Weights
 # Arrays of the size of the picture: two for each of the ten pairs that L-BFGS remembers, 8-byte
 # ones in scipy, and 4-byte ones for the others (moments, move, new and old picture).
 _OPTIMIZER_BYTES_PER_NUMBER = {"lbfgs": 4 * 29, "lbfgsb": 8 * 31, "adam": 4 * 9, "momentum": 4 * 6}
-# The optimiser's own work in a step, measured on a processor of 2024.
-_OPTIMIZER_SECONDS_PER_NUMBER = {"lbfgs": 7e-8, "lbfgsb": 2e-7, "adam": 1e-8, "momentum": 5e-9}
 _PICTURES_KEPT = 6  # content, style, best, current, gradient, checkpoint copy
 _BLAS_BYTES = 32 << 20  # OpenBLAS' work buffers
 _CARD_BYTES = 64 << 20  # kernels, sums of blocks, and what is lost between arrays
@@ -272,12 +270,6 @@ def _walk(weights: Weights, taps: set[str], height: int, width: int, pool: str) 
 
 def _bytes(shape: tuple[int, ...]) -> int:
     return math.prod(shape) * _ITEMSIZE
-
-
-def seconds(steps: int, evaluation_seconds: float, numbers: int, optimizer: str) -> float:
-    """The time of so many steps on a picture of so many numbers."""
-    own_work = numbers * _OPTIMIZER_SECONDS_PER_NUMBER[optimizer]
-    return steps * (evaluation_seconds + own_work)
 
 
 def largest(fits: Callable[[int], bool], limit: int) -> int | None:

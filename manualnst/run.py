@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import blas, machine, preflight, threads
+from . import blas, costs, machine, preflight, threads
 from .backends import CUDA, from_host, memory_of_card, to_host
 from .checkpoint import save_checkpoint
 from .colours import mean_of_channels, with_chrominance_of
@@ -33,6 +33,7 @@ from .optimizers import (
     enlarged_averages,
     in_units,
 )
+from .pace import Pace
 from .result import RECORD_FORMAT, Result
 from .scales import Scale, plan, shrunk, work, work_left
 from .settings import Settings
@@ -69,6 +70,7 @@ class Progress:
 
 
 STOPPED = "stopped by the callback"
+_MEASURED = 2  # evaluations to time, of which the shorter counts
 
 # Called after each step; returning True ends the run with the best picture so far.
 Callback = Callable[[Progress], bool | None]
@@ -105,6 +107,11 @@ def plan_scales(
             return True
         return False
 
+    def cost(*size: int) -> float:
+        return costs.of_step(
+            weights, losses, size, margin=settings.margin, optimizer=settings.optimizer
+        )
+
     check(1)
     height, width = content.pixels.shape[:2]
     return plan(
@@ -115,6 +122,7 @@ def plan_scales(
         count=settings.scales,
         min_size=settings.min_size,
         works=works,
+        cost=cost,
     )
 
 
@@ -158,7 +166,7 @@ class Run:
         self._objective: Objective | None = None  # of the scale at hand
         self._first: Evaluation | None = None  # of the picture with which a scale begins
         self._seconds_before = standing.seconds
-        self._left_before = self._work_left
+        self._pace = Pace(0.0, self._work_left)
         self.memory = self._check_memory()
         if len(scales) > 1:
             sizes = (f"{scale.width} × {scale.height} ({scale.steps} steps)" for scale in scales)
@@ -180,7 +188,7 @@ class Run:
         return self.scales[self.standing.number]
 
     @property
-    def _work_left(self) -> int:
+    def _work_left(self) -> float:
         return work_left(self.scales, self.standing.number, self.standing.state.iterations)
 
     def start(self) -> None:
@@ -195,16 +203,31 @@ class Run:
         )
         if hasattr(self._network.backend, "words"):
             self.notices.append(f"backend: {self._network.backend.words}")
-        seconds = self._measure()
-        per_pixel = preflight.seconds(1, seconds, 3 * self._scale.pixels, settings.optimizer)
-        total = per_pixel * self._work_left / self._scale.pixels
+        self._measure()
+        if self._work_left:
+            self._foretell_time()
+
+    def _foretell_time(self) -> None:
+        scale, x = self._scale, from_host(self._network.backend, self.standing.state.x)
+        evaluation = costs.of_evaluation(
+            self._weights,
+            self._losses,
+            (scale.height, scale.width),
+            margin=self.settings.margin,
+        )
+        with _for_numbers():
+            # The first was another one: for it memory was got, and filters transformed.
+            seconds = min(_seconds_of(self._objective, x) for _ in range(_MEASURED))
+        self._pace = Pace(seconds / evaluation, self._work_left)
+        total = self._pace.left(0, self._work_left, 0)
         self.notices.append(
-            f"time: about {machine.format_duration(total)} for {settings.steps - self.done} steps "
-            f"({seconds:.2g} s an evaluation at {self._scale.width} × {self._scale.height})"
+            f"time: about {machine.format_roughly(total)} for "
+            f"{self.settings.steps - self.done} steps ({seconds:.2g} s an evaluation at "
+            f"{scale.width} × {scale.height})"
         )
 
-    def _measure(self) -> float:
-        """The objective of the scale at hand, and the seconds of one evaluation."""
+    def _measure(self) -> None:
+        """The objective of the scale at hand, and its unit."""
         with _for_numbers():
             content, *styles = (
                 resize(picture.pixels, *self._scale.of(*picture.pixels.shape[:2]))
@@ -218,15 +241,12 @@ class Run:
                 self._network, content, styles, self._losses, masks, self._shared.targets
             )
             x = from_host(self._network.backend, self.standing.state.x)
-            began = time.perf_counter()
             evaluation = objective(x)
-            seconds = time.perf_counter() - began
         if self.standing.unit is None:
             self.standing = replace(self.standing, unit=unit_scale(evaluation))
             self._first = evaluation.times(self.standing.unit)
         objective.scale = self.standing.unit
         self._objective = objective
-        return seconds
 
     def finish(
         self,
@@ -317,6 +337,7 @@ class Run:
             seconds=standing.seconds,
             passed=(*standing.passed, standing.so_far()),
         )
+        self._pace.begin(standing.seconds - self._seconds_before, self._work_left)
 
     def _in_new_units(self, state: State) -> State:
         """Averages from the size before, in the units of this one, until the first step is done.
@@ -442,7 +463,7 @@ class Run:
             loss=step.evaluation.unscaled_loss,
             terms={name: term.weighted for name, term in step.evaluation.terms.items()},
             seconds=seconds,
-            seconds_left=seconds / (self._left_before - left) * left,
+            seconds_left=self._pace.left(seconds, left, self.standing.state.iterations),
             share=self.share,
             size=(self._scale.width, self._scale.height),
             painted=partial(self._painted, step.state.x if step.average is None else step.average),
@@ -485,6 +506,12 @@ class Run:
             "history": standing.losses(),
             "notices": self.notices,
         }
+
+
+def _seconds_of(function: Callable, *arguments: Any) -> float:
+    began = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - began
 
 
 @contextmanager

@@ -18,6 +18,7 @@ class Scale(NamedTuple):
     width: int
     factor: float  # by which this is smaller than the last size
     steps: int
+    cost: float  # of a step; in any unit
 
     @property
     def pixels(self) -> int:
@@ -41,6 +42,7 @@ def plan(
     count: int | None,
     min_size: int,
     works: Callable[[float], bool],
+    cost: Callable[[int, int], float],
 ) -> list[Scale]:
     """From a long side of `min_size` to the picture's own in `count` equal ratios, near √2 if None.
 
@@ -51,9 +53,10 @@ def plan(
     most = steps if first_steps is None else 1 + steps - first_steps
     factors = [*filter(works, factors[:-1]), 1.0][-most:]
     shares = _shares(len(factors), steps, first_steps)
+    sizes = [shrunk(height, width, factor) for factor in factors]
     return [
-        Scale(*shrunk(height, width, factor), factor, n)
-        for factor, n in zip(factors, shares, strict=True)
+        Scale(*size, factor, n, cost(*size))
+        for size, factor, n in zip(sizes, factors, shares, strict=True)
     ]
 
 
@@ -74,12 +77,12 @@ def _shares(count: int, steps: int, first: int | None) -> list[int]:
     return [each + (k < more) for k in range(count)]
 
 
-def work(scales: Sequence[Scale]) -> int:
-    """In pixels × steps: the time of a step grows with the pixels."""
-    return sum(scale.pixels * scale.steps for scale in scales)
+def work(scales: Sequence[Scale]) -> float:
+    """What all their steps cost."""
+    return sum(scale.cost * scale.steps for scale in scales)
 
 
-def work_left(scales: Sequence[Scale], current: int, done: int) -> int:
+def work_left(scales: Sequence[Scale], current: int, done: int) -> float:
     """What is to be done yet at scale number `current`, where `done` steps are, and after it."""
     here, *later = scales[current:]
     return work([here._replace(steps=max(0, here.steps - done)), *later])

@@ -104,9 +104,3 @@ def test_the_memory_of_more_styles(monkeypatch):
 def test_the_largest_size_that_fits(limit):
     assert preflight.largest(lambda size: size <= limit, 64) == min(limit, 64)
     assert preflight.largest(lambda size: False, 64) is None
-
-
-def test_the_time_counts_the_optimisers_own_work():
-    assert preflight.seconds(10, 1.0, 0, "lbfgs") == pytest.approx(10)
-    large = [preflight.seconds(10, 1.0, 10**6, name) for name in ("momentum", "adam", "lbfgs")]
-    assert 10 < large[0] < large[1] < large[2]

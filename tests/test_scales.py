@@ -7,7 +7,7 @@ from manualnst.scales import plan, shrunk, work, work_left
 
 def plan_of(height, width, **changes):
     given = dict(steps=100, first_steps=None, count=None, min_size=128, works=lambda factor: True)
-    return plan(height, width, **given | changes)
+    return plan(height, width, cost=lambda height, width: height * width, **given | changes)
 
 
 def long_sides(scales):
@@ -71,7 +71,7 @@ def test_every_picture_shrinks_by_the_same_factor():
     assert shrunk(10, 1, 0.2) == (2, 1)
 
 
-def test_the_work_is_counted_in_pixels():
+def test_the_work_is_counted_in_what_steps_cost():
     scales = plan_of(256, 256, steps=30, count=2)
     assert [(s.pixels, s.steps) for s in scales] == [(128**2, 15), (256**2, 15)]
     assert work(scales) == work_left(scales, 0, 0) == 15 * 5 * 128**2
