@@ -166,7 +166,7 @@ class Run:
         self._objective: Objective | None = None  # of the scale at hand
         self._first: Evaluation | None = None  # of the picture with which a scale begins
         self._seconds_before = standing.seconds
-        self._pace = Pace(0.0, self._work_left)
+        self._pace = Pace(self._work_left)
         self.memory = self._check_memory()
         if len(scales) > 1:
             sizes = (f"{scale.width} × {scale.height} ({scale.steps} steps)" for scale in scales)
@@ -191,8 +191,8 @@ class Run:
     def _work_left(self) -> float:
         return work_left(self.scales, self.standing.number, self.standing.state.iterations)
 
-    def start(self) -> None:
-        """Measure the targets and one evaluation; adds a notice of the time to expect."""
+    def start(self, foretell: bool = True) -> None:
+        """Measure the targets; for a notice of the time to expect, some evaluations too."""
         settings = self.settings
         self._network = self._shared.network(
             self._weights,
@@ -204,7 +204,7 @@ class Run:
         if hasattr(self._network.backend, "words"):
             self.notices.append(f"backend: {self._network.backend.words}")
         self._measure()
-        if self._work_left:
+        if foretell and self._work_left:
             self._foretell_time()
 
     def _foretell_time(self) -> None:
@@ -218,7 +218,7 @@ class Run:
         with _for_numbers():
             # The first was another one: for it memory was got, and filters transformed.
             seconds = min(_seconds_of(self._objective, x) for _ in range(_MEASURED))
-        self._pace = Pace(seconds / evaluation, self._work_left)
+        self._pace = Pace(self._work_left, seconds / evaluation)
         total = self._pace.left(0, self._work_left, 0)
         self.notices.append(
             f"time: about {machine.format_roughly(total)} for "
@@ -256,7 +256,7 @@ class Run:
     ) -> Result:
         """Optimise until all steps are done, or the callback or an interrupt ends it."""
         if self._objective is None:
-            self.start()
+            self.start(foretell=False)
         began = time.perf_counter()
 
         def on_step(step: Step) -> str | None:

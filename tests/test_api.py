@@ -812,7 +812,7 @@ def test_the_record_tells_every_scale(large_enough):
     assert all(p.picture.shape[:2] == p.size[::-1] for p in seen)
     shares = [p.share for p in seen]
     assert shares == sorted(shares) and shares[-1] == 1 and seen[-1].seconds_left == 0
-    assert shares[2] < 0.2  # a third of the steps, but the small ones
+    assert shares[2] < 0.3  # a third of the steps, but the small ones
     assert result.loss_curve().shape[2] == 3
 
 
