@@ -1,15 +1,19 @@
 """Where the command line starts."""
 
+import signal
 import sys
-
-from .blas import choose_kernels
 
 
 def main() -> int:
-    choose_kernels()  # before the command line loads NumPy
+    try:
+        from .blas import choose_kernels
 
-    from .cli import main as run
+        choose_kernels()  # before the command line loads NumPy
 
+        from .cli import main as run
+    except KeyboardInterrupt:  # while all that is being loaded
+        print("manualnst: interrupted", file=sys.stderr)
+        return 128 + signal.SIGINT
     return run()
 
 

@@ -1,10 +1,14 @@
 """Reading files within bounds, and writing them so that they appear whole or not at all."""
 
+import hashlib
 import io
 import os
+import platform
 import secrets
 import stat
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from .errors import InputError
@@ -82,12 +86,14 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], None]) -> 
     """Call `write` with a temporary path beside `path`, then move it into place in one step.
 
     Whatever goes wrong (a full disk, an interrupt), the old file stays as it was and the
-    temporary one is removed.
+    temporary one is removed; that of a process that was killed, by the next that writes there.
     """
     path = Path(path)
     check_writable_folder(path)
+    _tidy(path.absolute().parent)
     # The suffix is kept, because Pillow and others choose the format by it.
-    temporary = path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
+    name = f"{_temporaries()}{os.getpid()}-{secrets.token_hex(8)}{path.suffix}"
+    temporary = path.with_name(name)
     try:
         temporary.touch(exist_ok=False)
         write(temporary)
@@ -102,3 +108,31 @@ def write_atomically(path: str | os.PathLike, write: Callable[[Path], None]) -> 
 def _flush_to_disk(path: Path) -> None:
     with open(path, "rb+") as file:
         os.fsync(file.fileno())
+
+
+@cache
+def _temporaries() -> str:
+    """How those of this machine begin: of another one's, in a shared folder, nobody here knows
+    whether their processes live."""
+    return f".manualnst-{hashlib.sha256(platform.node().encode()).hexdigest()[:8]}-"
+
+
+def _tidy(folder: Path) -> None:
+    """Remove the temporary files of processes that were killed."""
+    if os.name != "posix":  # elsewhere the question whether a process lives would end it
+        return
+    with suppress(OSError):
+        for left in folder.glob(f"{_temporaries()}*"):
+            process = left.name.removeprefix(_temporaries()).split("-")[0]
+            if process.isdecimal() and not _lives(int(process)):
+                left.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass  # it is someone else's
+    return True

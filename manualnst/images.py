@@ -370,6 +370,18 @@ def save_picture(
     Values are clipped and rounded to 8 bits. JPEG and BMP know no transparency: there the
     picture is laid on white. `description` is kept in PNG files only.
     """
+    data = picture_bytes(path, pixels, alpha, description=description)
+    write_atomically(path, lambda temporary: temporary.write_bytes(data))
+
+
+def picture_bytes(
+    path: str | os.PathLike,
+    pixels: np.ndarray,
+    alpha: np.ndarray | None = None,
+    *,
+    description: str | None = None,
+) -> bytes:
+    """What `save_picture` writes to this path."""
     check_output_suffix(path)
     format, options = _WRITABLE[Path(path).suffix.lower()]
     if alpha is not None and format in _WITHOUT_ALPHA:
@@ -377,10 +389,9 @@ def save_picture(
     if format == "PNG" and description is not None:
         options = {"pnginfo": _png_texts(description)}
     try:
-        data = _encode(pixels, alpha, format, options)
+        return _encode(pixels, alpha, format, options)
     except (OSError, ValueError) as error:  # such as more pixels a side than the format can have
         raise InputError(f"cannot write {path} as {format}: {printable(error)[:100]}") from error
-    write_atomically(path, lambda temporary: temporary.write_bytes(data))
 
 
 def encode_png(pixels: np.ndarray, alpha: np.ndarray | None = None) -> bytes:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import InputError
 from .files import read_bytes, write_atomically
-from .images import encode_png, save_picture
+from .images import encode_png, picture_bytes, save_picture
 from .masks import mask_names
 from .objective import style_names
 from .plots import draw_curve
@@ -36,6 +36,14 @@ class Result:
     def save(self, path: str | os.PathLike) -> None:
         """Write the picture in the format of the suffix. An existing file is replaced."""
         save_picture(path, self.image, self.alpha, description=summary(self.record))
+
+    def is_in(self, path: str | os.PathLike) -> bool:
+        """Whether the file has the very bytes that `save` would write."""
+        data = picture_bytes(path, self.image, self.alpha, description=summary(self.record))
+        try:
+            return read_bytes(path, len(data)) == data
+        except InputError:  # it is not there, or larger
+            return False
 
     def save_record(self, path: str | os.PathLike) -> None:
         text = json.dumps(self.record, indent=1, allow_nan=False) + "\n"

@@ -156,7 +156,10 @@ class Run:
         self.settings = settings
         self.standing = standing
         self.notices = notices
+        self.warnings: list[str] = []  # what went wrong on the way and did not end the run
         self.scales = scales
+        self._unsaved = False  # has that been told?
+        self._last_loss: float | None = None  # of a step, at the scale at hand
         self._weights, self._content, self._styles = weights, content, styles
         self._masks = list(masks)
         self._losses = losses_of(settings, masks)
@@ -262,7 +265,8 @@ class Run:
         def on_step(step: Step) -> str | None:
             self._take(step, time.perf_counter() - began)
             if checkpoint is not None and self.done % checkpoint_every == 0:
-                self._try_to_save(checkpoint)
+                with self.warned():
+                    self.save(checkpoint)
             if callback is not None and callback(self._progress(step)):
                 return STOPPED
             return None
@@ -275,6 +279,7 @@ class Run:
             stop_reason = f"interrupted after {self.done} of {self.settings.steps} steps"
         if stop_reason == DIVERGED and self.done == 0:
             raise InputError(stop_reason)
+        self._tell_if_it_rose()
         if self.standing.number + 1 < len(self.scales):
             here, last = self._scale, self.scales[-1]
             stop_reason += (
@@ -329,6 +334,7 @@ class Run:
             )
             earlier = standing.state.earlier + standing.state.iterations if averages else 0
             state = State(x, arrays=averages, earlier=earlier)
+        self._last_loss = None
         # In one assignment: an interrupt finds the one scale or the other.
         self.standing = Standing(
             state,
@@ -389,13 +395,15 @@ class Run:
         x = from_host(self._network.backend, x)  # scipy's is not there
         return self._objective(x) if first is None else first
 
-    def _try_to_save(self, checkpoint: str | os.PathLike) -> None:
-        """A checkpoint that cannot be written is told of, but does not cost the run."""
+    @contextmanager
+    def warned(self) -> Iterator[None]:
+        """What cannot be saved on the way is told, once, but does not cost the run."""
         try:
-            self.save(checkpoint)
+            yield
         except InputError as error:
-            if str(error) not in self.notices:
-                self.notices.append(str(error))
+            if not self._unsaved:
+                self.warnings.append(f"{error}; the run goes on, and will try again")
+            self._unsaved = True
 
     def _check_memory(self) -> int:
         """The bytes that are needed above what the process holds."""
@@ -449,11 +457,32 @@ class Run:
 
     def _take(self, step: Step, seconds: float) -> None:
         loss, standing = step.evaluation.unscaled_loss, self.standing
+        if step.state.iterations == 1:  # the picture it began with may be the best to come
+            standing = replace(standing, best_loss=self._losses_here()[0])
+        self._last_loss = loss
         better = {"best": step.state.x, "best_loss": loss} if loss < standing.best_loss else {}
         if step.average is not None:
             better["best"] = step.average
         seconds += self._seconds_before
         self.standing = replace(standing, state=step.state, seconds=seconds, **better)
+
+    def _losses_here(self) -> list[float]:
+        """Of the evaluations of the scale at hand."""
+        passed = sum(scale.evaluations for scale in self.standing.passed)
+        return self.standing.history.columns["total"][passed:]
+
+    def _tell_if_it_rose(self) -> None:
+        """What an optimiser with a fixed rate may do."""
+        if self._last_loss is None:
+            return
+        first, last = self._losses_here()[0], self._last_loss
+        if last > first:
+            here = self._scale
+            self.warnings.append(
+                f"the loss rose from {first:.4g} to {last:.4g} at {here.width} × {here.height}: "
+                "the steps are too long, a smaller --rate may help; the picture is the best one "
+                "on the way, the first included"
+            )
 
     def _progress(self, step: Step) -> Progress:
         seconds, left = self.standing.seconds - self._seconds_before, self._work_left
@@ -504,7 +533,7 @@ class Run:
             "seconds": round(standing.seconds, 3),
             "peak_memory_bytes": machine.peak_memory(),
             "history": standing.losses(),
-            "notices": self.notices,
+            "notices": self.notices + self.warnings,
         }
 
 

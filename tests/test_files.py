@@ -1,5 +1,7 @@
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -130,6 +132,23 @@ def test_the_file_has_the_usual_mode(tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there it is known who lives")
+def test_what_a_killed_write_left_is_removed_by_the_next(tmp_path):
+    program = """
+import os, sys
+from manualnst.files import write_atomically
+write_atomically(sys.argv[1], lambda temporary: os.kill(os.getpid(), 9))
+"""
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.png")])
+    [left] = tmp_path.iterdir()
+    of_another_machine = left.with_name(left.name.replace("manualnst-", "manualnst-0"))
+    of_the_living = left.with_name(left.name.replace(left.name.split("-")[2], str(os.getppid())))
+    for other in (of_another_machine, of_the_living):
+        other.touch()
+    write_atomically(tmp_path / "a.png", text("new"))
+    assert {*tmp_path.iterdir()} == {tmp_path / "a.png", of_another_machine, of_the_living}
 
 
 def test_a_long_name_that_is_still_allowed(tmp_path):

@@ -3,6 +3,7 @@
 import glob
 import itertools
 import os
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from ..errors import InputError
 from ..files import check_writable_folder
 from ..images import check_output_suffix
 from ..inputs import SAMPLE_PREFIX
+from ..result import Result
 from ..samples import CONTENT, STYLES
 
 CHECKPOINT_SUFFIX = ".checkpoint"
@@ -46,10 +48,16 @@ class Outputs:
         if self.curve and self.curve.resolve() in (self.picture.resolve(), self.partial.resolve()):
             raise InputError(f"--curve {self.curve} is the run's own picture; give another name")
 
-    def refuse_existing(self) -> None:
-        """Without --overwrite. Only a run resumed under its own name may find its traces."""
-        results = [self.picture, self.record, self.curve]
-        if not self.resumed or self.checkpoint != _checkpoint_of(self.picture):
+    @property
+    def continues(self) -> bool:
+        """Is it a run that was resumed under its own name?"""
+        return self.resumed and self.checkpoint == _checkpoint_of(self.picture)
+
+    def refuse_existing(self, ended: bool = False) -> None:
+        """Without --overwrite. Only a run resumed under its own name may find its traces; one that
+        had `ended`, even its result (`free` looks whether it is that)."""
+        results = [self.curve] if ended and self.continues else self._results()
+        if not self.continues:
             unfinished = _checkpoint_of(self.picture)
             if os.path.exists(unfinished):
                 raise InputError(
@@ -62,9 +70,20 @@ class Outputs:
             if path is not None and os.path.exists(path):
                 raise InputError(f"{path} exists; give another name, or --overwrite to replace it")
 
-    def free(self) -> "Outputs":
-        """These, with the picture's name numbered if by now it is taken."""
+    def _results(self) -> list[Path | None]:
+        return [self.picture, self.record, self.curve]
+
+    def free(self, result: Result) -> "Outputs":
+        """These, with the picture's name numbered if by now it is taken, by another picture than
+        this, which a run that was killed at its end has left."""
+        if self.continues and result.is_in(self.picture):
+            return self
         return replace(self, picture=_first_free(self.picture, own=self.checkpoint))
+
+    def elsewhere(self) -> "Outputs":
+        """In a new folder of the system's, for when there is no writing where they should go."""
+        folder = Path(tempfile.mkdtemp(prefix="manualnst-"))
+        return replace(self, picture=folder / self.picture.name, curve=None)
 
 
 def new_outputs(output: str | None, content: str | None, styles: list[str], curve) -> Outputs:

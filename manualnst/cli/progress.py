@@ -16,7 +16,7 @@ from typing import Any, Protocol, TextIO
 import numpy as np
 
 from ..text import printable
-from .console import discard_what_follows, encodable
+from .console import complain, discard_what_follows, encodable
 
 _REDRAW_SECONDS = 0.1
 _SHORTEST_BAR, _LONGEST_BAR = 8, 30
@@ -51,6 +51,10 @@ class QuietProgress:
     def message(self, text: str) -> None:
         """A notice of one line."""
 
+    def warning(self, text: str) -> None:
+        """A line that everyone has to see: something is lost, or may be."""
+        complain(f"manualnst: {text}")
+
     def event(self, name: str, **fields: Any) -> None:
         """Something only a program wants to know."""
 
@@ -79,6 +83,9 @@ class _WritingProgress(QuietProgress):
         except OSError:
             self._reader_gone = True
             discard_what_follows(self._stream)
+
+    def warning(self, text: str) -> None:
+        self.message(text)
 
     def _facts(self, info: StepInfo) -> list[str]:
         """Count, loss, size and time, in words."""

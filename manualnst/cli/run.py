@@ -3,11 +3,13 @@
 import argparse
 import shlex
 from collections.abc import Callable
+from shutil import rmtree
 from typing import Any
 
 from ..animation import LONGEST, Animation, check_frames, usual_interval
 from ..api import check_same, prepare, restore, settings_from
 from ..errors import InputError
+from ..files import make_folder
 from ..images import save_picture
 from ..machine import format_bytes
 from ..presets import over
@@ -111,18 +113,20 @@ def _paint(args: argparse.Namespace, report: QuietProgress, interrupts: Interrup
         report.step(progress)
         tell()
         if args.save_every and progress.step % args.save_every == 0:
-            save_picture(outputs.at_step(progress.step), progress.enlarged, run.alpha)
+            _save_step(run, progress, outputs)
         if animation:
-            animation(progress)
+            with run.warned():
+                animation(progress)
 
     try:
         result = run.finish(callback, outputs.checkpoint, args.checkpoint_every)
         interrupts.hold()
     finally:
         report.end()
+    tell()
     if result.interrupted:
         return _save_interrupted(run, result, args, outputs, report, interrupts)
-    _save_finished(result, outputs if args.overwrite else outputs.free(), report)
+    _save_finished(result, outputs if args.overwrite else outputs.free(result), report)
     if animation:
         count = animation.save(result.image)
         size = format_bytes(animation.path.stat().st_size)
@@ -147,16 +151,25 @@ def _animation(args: argparse.Namespace, outputs: Outputs, steps: int) -> Animat
 
 
 def _teller(run: Run, report: QuietProgress) -> Callable[[], None]:
-    """A function that reports the notices that have come since it was last called."""
-    position = 0
+    """A function that reports the notices and warnings that have come since it was last called."""
+    faces = [(run.notices, report.message), (run.warnings, report.warning)]
+    told = [0, 0]
 
     def tell() -> None:
-        nonlocal position
-        for notice in run.notices[position:]:
-            report.message(notice)
-        position = len(run.notices)
+        for n, (lines, show) in enumerate(faces):
+            for line in lines[told[n] :]:
+                show(line)
+            told[n] = len(lines)
 
     return tell
+
+
+def _save_step(run: Run, progress: Progress, outputs: Outputs) -> None:
+    """A picture on the way, never without a checkpoint that says what it is of."""
+    with run.warned():
+        if not outputs.checkpoint.exists():
+            run.save(outputs.checkpoint)
+        save_picture(outputs.at_step(progress.step), progress.enlarged, run.alpha)
 
 
 def _check_intervals(args: argparse.Namespace) -> None:
@@ -211,12 +224,14 @@ def _prepare_resumed(args: argparse.Namespace, given: dict[str, Any]) -> tuple[R
             "(only --steps may change)"
         )
     outputs = resumed_outputs(args.resume, args.output, args.curve)
-    _check_outputs(outputs, args)
+    outputs.check()
     run = restore(args.resume, steps=given.get("steps"))
-    if run.done >= run.settings.steps:
+    if run.done > run.settings.steps:
         raise InputError(
             f"{run.done} steps are done already; give --steps with a larger number to go on"
         )
+    if not args.overwrite:
+        outputs.refuse_existing(ended=run.done == run.settings.steps)
     return run, outputs
 
 
@@ -227,8 +242,10 @@ def _check_outputs(outputs: Outputs, args: argparse.Namespace) -> None:
 
 
 def _save_finished(result: Result, outputs: Outputs, report: QuietProgress) -> None:
-    result.save(outputs.picture)
-    result.save_record(outputs.record)
+    try:
+        _save_result(result, outputs)
+    except InputError as error:
+        raise InputError(f"{error}; {_saved_elsewhere(result, outputs)}") from error
     report.message(f"stopped: {result.stop_reason}")
     report.message(f"wrote {outputs.picture} and {outputs.record}")
     if outputs.curve:
@@ -237,6 +254,25 @@ def _save_finished(result: Result, outputs: Outputs, report: QuietProgress) -> N
     report.event("result", output=outputs.picture, record=outputs.record, curve=outputs.curve)
     for leftover in (outputs.checkpoint, outputs.partial):
         leftover.unlink(missing_ok=True)
+
+
+def _save_result(result: Result, outputs: Outputs) -> None:
+    make_folder(outputs.picture.parent)  # it was there in the beginning
+    result.save(outputs.picture)
+    result.save_record(outputs.record)
+
+
+def _saved_elsewhere(result: Result, outputs: Outputs) -> str:
+    """Where the result is instead: what took so long is not given up because a disk is full."""
+    there = outputs.elsewhere()
+    try:
+        _save_result(result, there)
+    except InputError:
+        rmtree(there.picture.parent, ignore_errors=True)
+        if outputs.checkpoint.exists():
+            return f"nor elsewhere; when there is room, go on with --resume={outputs.checkpoint}"
+        return "nor elsewhere"
+    return f"the picture and its record are in {there.picture.parent}"
 
 
 def _save_interrupted(
@@ -249,8 +285,12 @@ def _save_interrupted(
 ) -> int:
     if run.done == 0:
         raise KeyboardInterrupt
-    result.save(outputs.partial)
-    run.save(outputs.checkpoint)
+    try:
+        make_folder(outputs.picture.parent)
+        run.save(outputs.checkpoint)  # first: all the rest can be made from it
+        result.save(outputs.partial)
+    except InputError as error:
+        raise InputError(f"{error}; {_saved_elsewhere(result, outputs)}") from error
     report.message(f"{result.stop_reason}; the best picture so far is {outputs.partial}")
     command = ["python", "-m", "manualnst", "run", f"--resume={outputs.checkpoint}"]
     if args.animate:

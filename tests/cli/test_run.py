@@ -3,9 +3,11 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +17,13 @@ import pytest
 from PIL import Image
 from proofs import RECOMMENDED, small_weights
 
+from manualnst.__main__ import main as start_of_all
 from manualnst.api import prepare, settings_from
 from manualnst.checkpoint import load_checkpoint
 from manualnst.cli import main
 from manualnst.colours import COLOURS
+from manualnst.errors import InputError
+from manualnst.files import write_atomically
 from manualnst.images import load_picture, save_picture
 from manualnst.settings import Settings
 from manualnst.weights import save_weights
@@ -638,6 +643,127 @@ def test_a_checkpoint_that_cannot_be_written_does_not_cost_the_run(folder):
     assert process.returncode == 0, err
     assert err.count("cannot write out.png.checkpoint") == 1
     assert (folder / "out.png").exists()
+
+
+# What a process that is killed at its end, or in the middle of a write, leaves behind.
+KILLED = """
+import os, sys
+from manualnst import files, result
+from manualnst.cli import main
+
+def dies(function, at):
+    calls = []
+    def dying(*arguments):
+        calls.append(1)
+        if len(calls) == at:
+            os.kill(os.getpid(), 9)
+        return function(*arguments)
+    return dying
+
+where, at = sys.argv[1], int(sys.argv[2])
+place = files if hasattr(files, where) else result.Result
+setattr(place, where, dies(getattr(place, where), at))
+main(sys.argv[3:])
+"""
+
+
+@pytest.mark.parametrize(
+    ("where", "at"),
+    [
+        ("save", 1),  # after the last step and its checkpoint
+        ("_flush_to_disk", 3),  # with the picture half written
+        ("save_record", 1),  # between picture and record
+        ("_flush_to_disk", 4),
+        ("check_writable_folder", 2),  # between the first checkpoint and the second
+    ],
+)
+def test_a_run_that_is_killed_at_its_end_is_not_lost(folder, where, at):
+    """With checkpoints after steps 2 and 4, the last."""
+    options = ["--size", "40", "--steps", "4", "--scales", "1", "--quiet", *ADAM]
+    command = [sys.executable, "-c", KILLED, where, str(at), "run", "photo.png", "-o", "out.png"]
+    killed = subprocess.run([*command, *options, "--checkpoint-every", "2"])
+    assert killed.returncode == -signal.SIGKILL
+    assert run("--resume", "out.png.checkpoint", "--quiet") == 0
+    assert run("photo.png", "-o", "whole.png", *options) == 0
+    assert (folder / "out.png").read_bytes() == (folder / "whole.png").read_bytes()
+    records = [json.loads((folder / f"{name}.json").read_text()) for name in ("out", "whole")]
+    for name in ("history", "settings", "scales", "stop_reason", "best_loss"):
+        assert records[0][name] == records[1][name]
+    others = ["painting.jpg", "photo.png"]
+    assert written(folder) == sorted(["out.json", "out.png", "whole.json", "whole.png", *others])
+
+
+def test_a_picture_of_another_than_the_killed_run_is_kept(folder):
+    options = ["photo.png", "-o", "out.png", "--size", "40", "--steps", "4", "--quiet"]
+    command = [sys.executable, "-c", KILLED, "save", "1", "run", *options]
+    subprocess.run([*command, "--checkpoint-every", "2"])
+    (folder / "out.png").write_text("precious")
+    assert run("--resume", "out.png.checkpoint", "--quiet") == 0
+    assert (folder / "out.png").read_text() == "precious"
+    assert (folder / "out-2.json").exists() and (folder / "out-2.png").exists()
+
+
+def test_pictures_on_the_way_are_never_without_a_checkpoint(folder):
+    process = start(*LONG, "--save-every", "1")
+    wait_for_step(process, 3)
+    process.kill()
+    process.communicate(timeout=60)
+    assert (folder / "out.step-00001.png").exists()
+    steps = str(_steps_in("out.png.checkpoint") + 2)
+    assert run("--resume", "out.png.checkpoint", "--steps", steps, "--quiet") == 0
+
+
+def test_a_full_disk_on_the_way_is_told_once_and_tried_again(folder, capsys, monkeypatch):
+    tries = []
+
+    def full_at_first(path, *picture):
+        tries.append(path)
+        if len(tries) < 3:
+            raise InputError(f"cannot write {path}: No space left on device")
+        save_picture(path, *picture)
+
+    monkeypatch.setattr("manualnst.cli.run.save_picture", full_at_first)
+    options = ["--size", "40", "--steps", "4", "--save-every", "1", "--quiet"]
+    assert run("photo.png", "-o", "out.png", *options) == 0
+    assert capsys.readouterr().err.count("No space left") == 1
+    assert [(folder / f"out.step-0000{n}.png").exists() for n in range(1, 5)] == [False] * 2 + [
+        True
+    ] * 2
+
+
+def test_a_folder_that_vanishes_is_made_anew(folder):
+    (folder / "sub").mkdir()
+    options = ["photo.png", "-o", "sub/out.png", "--size", "40", "--steps", "60", "--json"]
+    process = start(*options, "--checkpoint-every", "1")
+    wait_for_step(process, 2)
+    shutil.rmtree(folder / "sub")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert (folder / "sub" / "out.png").exists() and (folder / "sub" / "out.json").exists()
+
+
+def test_a_result_that_cannot_be_written_there_is_written_elsewhere(folder, capsys, monkeypatch):
+    def full(path, write):
+        if Path(path).name.startswith("out") and Path(path).parent == Path():
+            raise InputError(f"cannot write {path}: No space left on device")
+        return write_atomically(path, write)
+
+    monkeypatch.setattr("manualnst.images.write_atomically", full)
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    assert run("photo.png", "-o", "out.png", *TINY) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    there = Path(told.strip().split(" are in ")[1])
+    assert {path.name for path in there.iterdir()} == {"out.png", "out.json"}
+
+
+def test_an_interrupt_while_all_is_loaded_is_one_line(capsys, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("manualnst.blas.choose_kernels", interrupted)
+    assert start_of_all() == 130
+    assert capsys.readouterr().err == "manualnst: interrupted\n"
 
 
 def test_under_nohup_a_closed_terminal_changes_nothing(folder):
