@@ -101,8 +101,10 @@ def _from_file(path: Path) -> Picture:
         formats = [known for known in READABLE if known in Image.OPEN]
         with Image.open(io.BytesIO(data), formats=formats) as image:
             _check_pixel_count(image, name)
+            _check_that_all_is_there(image, name)
             notes = _notes_on_file(image)
-            pixels, alpha, more_notes = _unpack(image, name)
+            with _without_words_of_libtiff(image.format):
+                pixels, alpha, more_notes = _unpack(image, name)
     digest = hashlib.sha256(data).hexdigest()
     return Picture(pixels, alpha, (*notes, *more_notes), digest, name)
 
@@ -163,6 +165,40 @@ def _check_pixel_count(image: Image.Image, name: str) -> None:
         raise _too_many_pixels(name)
     if image.width * image.height == 0:
         raise InputError(f"cannot read {name}: it has no pixels")
+
+
+def _check_that_all_is_there(image: Image.Image, name: str) -> None:
+    """Refuse a TIFF header that promises more rows than there are strips: Pillow would leave
+    those black. (A frame of a GIF may well be smaller than its picture.)"""
+    if image.format != "TIFF":
+        return
+    strips = [strip[1] for strip in image.tile]
+    there = sum((right - left) * (lower - upper) for left, upper, right, lower in strips)
+    if there < image.width * image.height:
+        raise InputError(
+            f"cannot read {name}: damaged or cut off (there are data for {there} of its "
+            f"{image.width * image.height} pixels)"
+        )
+
+
+@contextmanager
+def _without_words_of_libtiff(format: str | None) -> Iterator[None]:
+    """It writes to the standard error itself, what Pillow then says in an exception."""
+    if format != "TIFF":
+        yield
+        return
+    try:
+        before = os.dup(2)
+    except OSError:  # it is closed
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def _too_many_pixels(name: str) -> InputError:

@@ -112,7 +112,11 @@ def plan_scales(
             weights, losses, size, margin=settings.margin, optimizer=settings.optimizer
         )
 
-    check(1)
+    try:
+        check(1)
+    except InputError as error:
+        does = _size_that_does(settings, weights, losses, content, styles)
+        raise InputError(f"{error}{does}") from error
     height, width = content.pixels.shape[:2]
     return plan(
         height,
@@ -124,6 +128,32 @@ def plan_scales(
         works=works,
         cost=cost,
     )
+
+
+def _size_that_does(
+    settings: Settings,
+    weights: Weights,
+    losses: LossSettings,
+    content: Input,
+    styles: list[Input],
+) -> str:
+    """The least at which pictures that were made smaller are large enough; or nothing."""
+    style_scales = for_each_style("style_scale", settings.style_scale, len(styles))
+    originals = [each.facts["original_size"][::-1] for each in (content, *styles)]
+
+    def is_too_small(long_side: int) -> bool:
+        try:
+            for size, scale in zip(originals, [1, *style_scales], strict=True):
+                preflight.check_size(weights, losses, fitted_size(*size, scaled(long_side, scale)))
+        except InputError:
+            return True
+        return False
+
+    most = max(map(max, originals))
+    if most <= settings.size or is_too_small(most):
+        return ""
+    least = 1 + (preflight.largest(is_too_small, most) or 0)
+    return f"; with --size {least} these pictures are large enough"
 
 
 def _check_mask(role: str, mask: np.ndarray, losses: LossSettings) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -906,3 +907,32 @@ def test_a_checkpoint_of_the_first_scales_is_checked_too(large_enough, tmp_path)
         save_checkpoint(path, facts | change, arrays)
         with pytest.raises(InputError):
             restore(path)
+
+
+def test_a_loss_that_rises_is_told_and_the_best_picture_kept(large_enough):
+    content, _ = large_enough
+    options = dict(size=40, scales=1, steps=3, optimizer="adam", rate=1e6)
+    result = manualnst.stylize(*large_enough, **options)
+    losses = result.record["history"]["total"]
+    assert min(losses) == losses[0] == result.record["best_loss"]
+    assert np.abs(result.image - content).max() < 1e-6
+    [told] = [notice for notice in result.record["notices"] if "the loss rose" in notice]
+    assert f"from {losses[0]:.4g} to {losses[-1]:.4g}" in told and "--rate" in told
+
+
+def test_a_loss_that_falls_is_not_told_to_have_risen(large_enough):
+    result = manualnst.stylize(*large_enough, size=40, scales=1, steps=3)
+    assert not any("rose" in notice for notice in result.record["notices"])
+
+
+def test_a_size_that_does_is_named_where_a_picture_was_made_too_small():
+    rng = np.random.default_rng(0)
+    wide = rng.random((24, 800, 3), dtype=np.float32)
+    with pytest.raises(InputError, match=r"with --size (\d+) these pictures") as caught:
+        prepare(wide, wide, settings_from({"size": 128}))
+    size = int(re.search(r"--size (\d+)", str(caught.value))[1])
+    prepare(wide, wide, settings_from({"size": size}))
+    with pytest.raises(InputError):
+        prepare(wide, wide, settings_from({"size": size - 1}))
+    with pytest.raises(InputError, match="shallower layers$"):
+        prepare(wide[:8], wide, settings_from({"size": 128}))

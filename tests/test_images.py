@@ -2,6 +2,7 @@ import hashlib
 import io
 import os
 import random
+import struct
 import threading
 import warnings
 import zlib
@@ -665,3 +666,29 @@ def test_nan_is_not_saved(tmp_path):
 def test_png_bytes_with_alpha():
     data = encode_png(np.ones((3, 4, 3)), np.full((3, 4), 0.2))
     assert load_picture(Image.open(io.BytesIO(data))).alpha.shape == (3, 4)
+
+
+def tall_tiff(path, **options):
+    """A TIFF of 70 rows whose header says that there are 262,214."""
+    Image.new("RGB", (64, 70), "red").save(path, **options)
+    data = bytearray(path.read_bytes())
+    [directory] = struct.unpack_from("<I", data, 4)
+    [entries] = struct.unpack_from("<H", data, directory)
+    for place in range(directory + 2, directory + 2 + 12 * entries, 12):
+        if struct.unpack_from("<H", data, place)[0] == 257:
+            struct.pack_into("<HHII", data, place, 257, 4, 1, 262_214)
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "jpeg", "packbits"])
+def test_a_header_with_more_rows_than_data_is_not_believed(tmp_path, capfd, compression):
+    tall_tiff(tmp_path / "tall.tif", compression=compression)
+    with pytest.raises(InputError, match="damaged or cut off"):
+        load_picture(tmp_path / "tall.tif")
+    assert capfd.readouterr().err == ""  # libtiff has words of its own
+
+
+@pytest.mark.parametrize("options", [{}, {"compression": "tiff_deflate"}, {"save_all": True}])
+def test_a_whole_tiff_is_read(tmp_path, options):
+    Image.new("RGB", (300, 7000), "red").save(tmp_path / "a.tif", **options)
+    assert load_picture(tmp_path / "a.tif").pixels.shape == (7000, 300, 3)
