@@ -21,7 +21,7 @@ LAYERS = [
     ["comparison", "gradcheck", "reconstruction"],
     ["api"],
     ["run"],
-    ["inputs", "presets", "result", "standing"],
+    ["costs", "inputs", "presets", "result", "standing"],
     ["settings"],
     ["history", "optimizers"],
     ["judge", "objective"],
@@ -32,7 +32,7 @@ LAYERS = [
     ["animation", "plots", "sheets"],
     ["checkpoint", "colours", "images", "masks", "samples", "similarity"],
     ["files", "machine", "threads", "vgg"],
-    ["blas", "errors", "memo", "text", "version"],
+    ["blas", "errors", "memo", "pace", "text", "version"],
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
 LIBRARIES = {

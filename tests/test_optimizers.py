@@ -11,12 +11,11 @@ from manualnst.optimizers import (
     DIVERGED,
     OPTIMIZERS,
     State,
-    _Pair,
-    _times_inverse,
     enlarged_averages,
     in_units,
     make_optimizer,
 )
+from manualnst.optimizers.lbfgs import _Pair, _times_inverse
 
 SHAPE = (3, 4, 3)
 TARGET = np.random.default_rng(0).uniform(-0.5, 1.5, SHAPE)  # partly outside the box

@@ -16,7 +16,8 @@ def fresh_moments(parameters: dict) -> dict[str, np.ndarray]:
 def step(parameters: dict, gradients: dict, moments: dict, number: int, rates: dict) -> None:
     """Step `number` = 1, 2, …: changes parameters and moments in place.
 
-    Adam as in manualnst/optimizers.py, for many arrays, each entry with a rate of its own.
+    Adam as in manualnst/optimizers/first_order.py, for many arrays, each entry with a rate of
+    its own.
     """
     c1, c2 = 1 - BETA1**number, 1 - BETA2**number
     for name, theta in parameters.items():

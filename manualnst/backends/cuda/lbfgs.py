@@ -1,4 +1,4 @@
-"""The memory of L-BFGS on a card: see optimizers.py for what it is.
+"""The memory of L-BFGS on a card: see optimizers/lbfgs.py for what it is.
 
 Each of the two loops is made of scalar products, and gives a sum of multiples of pictures (Chen,
 Wang and Zhou 2014). So a kernel adds up all products that a loop needs, the host runs it over the
