@@ -36,7 +36,7 @@ from .masks import mixed, one_for_each_style, union
 from .memo import NOTHING_KEPT, Memo
 from .network import Network
 from .targets import Asked, map_itself, measured
-from .terms import CHAINED, WITH_SHIFT, LossSettings, shares, style_terms
+from .terms import LossSettings, shares, style_terms
 from .vgg import halvings
 
 
@@ -62,38 +62,6 @@ class Evaluation(NamedTuple):
         return Evaluation(self.loss * scale, self.dL_dx * scale, self.terms)
 
 
-_STYLE_LOSSES = losses.STYLE_LOSSES | {
-    CHAINED: losses.StyleLoss(
-        losses.chained_style_target, losses.chained_style_forward, losses.chained_style_backward
-    )
-}
-
-
-# Each with the settings that its forward takes.
-_TOTAL_VARIATIONS = {
-    "squared": (
-        losses.total_variation_forward,
-        losses.total_variation_backward,
-        ("normalisation",),
-    ),
-    "power": (
-        losses.power_variation_forward,
-        losses.power_variation_backward,
-        ("tv_power", "normalisation"),
-    ),
-    "smoothed": (
-        losses.smoothed_variation_forward,
-        losses.smoothed_variation_backward,
-        ("tv_smoothing", "normalisation"),
-    ),
-    "nine-point": (
-        losses.nine_point_variation_forward,
-        losses.nine_point_variation_backward,
-        (),
-    ),
-}
-
-
 class _Part(NamedTuple):
     """One term of the loss: what it is called, what it compares, and how."""
 
@@ -117,18 +85,19 @@ def _style_parts(
 ) -> Iterator[_Part]:
     """Those of one style picture, which has this share of the style's weight, and maybe a mask."""
     asked = []
-    for _, loss, layers, _ in (terms := style_terms(settings)):
-        more = (settings.shift,) if loss in WITH_SHIFT else ()
+    for _, name, layers, _ in (terms := style_terms(settings)):
+        loss = losses.STYLE_LOSSES[name]
+        more = tuple(getattr(settings, each) for each in loss.settings)
         if mask is not None:
-            more = _pooled_masks(mask, picture, layers[0], loss, network)
-        asked.append(Asked(_STYLE_LOSSES[loss].target_of, layers, more))
+            more = _pooled_masks(mask, picture, layers[0], loss.mask_form, network)
+        asked.append(Asked(loss.target_of, layers, more))
     targets = measured(network, picture, asked, memo if mask is None else None)
-    for (name, loss, layers, weight), target in zip(terms, targets, strict=True):
-        _, forward, backward = _STYLE_LOSSES[loss]
-        yield _Part(f"{title} {name}", layers, weight * share, target, forward, backward)
+    for (title_there, name, layers, weight), target in zip(terms, targets, strict=True):
+        pair = losses.STYLE_LOSSES[name].forward, losses.STYLE_LOSSES[name].backward
+        yield _Part(f"{title} {title_there}", layers, weight * share, target, *pair)
 
 
-def _pooled_masks(mask, picture, layer: str, loss: str, network: Network):
+def _pooled_masks(mask, picture, layer: str, mask_form: str, network: Network):
     """The mask (H, W) at the size of a layer, and the one of the style picture there.
 
     A guided loss compares the mean of the masked part with that of the whole style picture. The
@@ -136,7 +105,7 @@ def _pooled_masks(mask, picture, layer: str, loss: str, network: Network):
     the same mask, as if it were its own.
     """
     own = np.ones_like(mask, shape=picture.shape[:2])
-    if loss == "masked":
+    if mask_form == "product":
         own = resize_linearly(mask.real, *picture.shape[:2]).astype(mask.dtype)
     n, backend = halvings(layer), network.backend
     return tuple(
@@ -263,10 +232,10 @@ class Objective:
 
     def _total_variation(self, x, scale: float):
         backend, settings = self._network.backend, self._settings
-        forward, backward, parameters = _TOTAL_VARIATIONS[settings.tv]
-        given = (getattr(settings, name) for name in parameters)
-        value, cache = forward(x, *given, backend=backend)
-        gradient = backward(scale * settings.tv_weight, cache, backend=backend)
+        variation = losses.TOTAL_VARIATIONS[settings.tv]
+        given = (getattr(settings, name) for name in variation.settings)
+        value, cache = variation.forward(x, *given, backend=backend)
+        gradient = variation.backward(scale * settings.tv_weight, cache, backend=backend)
         return Term(value, settings.tv_weight), gradient
 
 

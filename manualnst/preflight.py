@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from .backends import convolution, cuda_losses, fused, numpy_losses, winograd
 from .errors import InputError
+from .losses import STYLE_LOSSES, Need, StyleLoss
 from .network import map_shapes, steps, with_margin
 from .terms import LossSettings, shares, style_terms
 from .vgg import PIXELS, Weights
@@ -68,10 +69,11 @@ def check_size(weights: Weights, losses: LossSettings, size: Size) -> None:
     shapes = _shapes(weights, losses, size)
     for _, loss, layers, _ in style_terms(losses):
         height, width, _ = shapes[layers[0]]
-        if loss == "patches" and min(height, width) < 3:
+        least = STYLE_LOSSES[loss].smallest
+        if min(height, width) < least:
             raise InputError(
-                f"style loss patches: a picture of {size[1]} × {size[0]} is only {width} × "
-                f"{height} at {layers[0]}, too small for a patch of 3 × 3; use a larger one or "
+                f"style loss {loss}: a picture of {size[1]} × {size[0]} is only {width} × "
+                f"{height} at {layers[0]}, and it needs {least} × {least}; use a larger one or "
                 "shallower layers"
             )
 
@@ -82,50 +84,24 @@ def _shapes(weights: Weights, losses: LossSettings, size: Size) -> dict[str, tup
     return {PIXELS: (*size, 3)} | shapes
 
 
-class _Need(NamedTuple):
-    """What a loss needs of memory beside the map itself: in maps of that size, or in bytes."""
+_CONTENT = Need(1, 2, 1)  # F − P; its squares
 
-    kept: float  # from its forward to its backward
-    forward: float  # the most that is there during its forward, what it keeps included
-    backward: float  # likewise during its backward, beside the gradient and what it has kept
-    keeps_map: bool = False
-    whole: bool = True  # it wants the whole map, even one that is made again wherever it is read
+
+class _Need(NamedTuple):
+    """What a loss needs at one layer, in bytes; and what of one layer's waits at another."""
+
+    own: Need
     leaves: float = 0  # after its backward, for a layer before
     takes: float = 0  # of what was left so
-
-    def more(self, kept: float, forward: float, backward: float) -> "_Need":
-        return self._replace(
-            kept=self.kept + kept, forward=self.forward + forward, backward=self.backward + backward
-        )
-
-
-_NEEDS = {
-    "content": _Need(1, 2, 1),  # F − P; its squares
-    "gram": _Need(0, 0, 0, keeps_map=True, whole=False),
-    "guided": _Need(0, 0, 1, keeps_map=True, whole=False),
-    "masked": _Need(0, 0, 1, keeps_map=True, whole=False),
-    "shifted": _Need(1, 1, 0),  # F + s
-    "chained": _Need(1, 1, 1),  # likewise; dL_dF
-    "moments": _Need(1, 1, 1),  # F − μ; dL_dF
-    "wasserstein": _Need(1, 1, 1),
-    "histogram": _Need(1, 3, 1),  # F − R; R and the order, or R and the squares
-    "patches": _Need(1, 4, 1),  # the differences; a place in all patches, like ones, their squares
-}
-_NEEDS_ON_CARD = _NEEDS | {
-    "guided": _Need(0, 1, 1, keeps_map=True),  # √w F
-    "masked": _Need(0, 1, 1, keeps_map=True),
-    # A copy by channels; CuPy's of that, places and channels of 8 bytes, and as much to sort them.
-    "histogram": _Need(1, 11, 1),
-    "patches": _Need(1, 1, 1),
-}
-_TARGETS = ("histogram", "patches")  # those of which the target is as large as the map
 
 
 def _target_bytes(weights: Weights, losses: LossSettings, size: Size) -> int:
     """Of the targets of one style picture that are as large as its maps."""
     shapes = _shapes(weights, losses, size)
     return sum(
-        _bytes(shapes[term.layers[0]]) for term in style_terms(losses) if term.loss in _TARGETS
+        _bytes(shapes[term.layers[0]])
+        for term in style_terms(losses)
+        if STYLE_LOSSES[term.loss].target_is_map
     )
 
 
@@ -133,41 +109,32 @@ def _needs(
     weights: Weights, losses: LossSettings, size: Size, styles: Sequence[Size], on_card: bool
 ) -> dict[str, list[_Need]]:
     """Of all losses at every layer, in bytes."""
-    table = _NEEDS_ON_CARD if on_card else _NEEDS
-    search_bytes = (cuda_losses if on_card else numpy_losses).nearest_patches_bytes
     shapes = _shapes(weights, losses, size)
     needs = {layer: [] for layer in shapes}
     for layer in shares(losses.content_layers, losses.content_weight):
-        needs[layer].append(_in_bytes(table["content"], shapes[layer]))
+        needs[layer].append(_Need(_CONTENT.times(_bytes(shapes[layer]))))
     for style in styles:
         style_shapes = _shapes(weights, losses, style)
         for _, loss, (layer, *before), _ in style_terms(losses):
-            need = _in_bytes(table[loss], shapes[layer])
-            if loss == "wasserstein":
-                need = need.more(*_root_bytes(shapes[layer][2]))
-            if loss == "patches":
-                search = search_bytes(shapes[layer], style_shapes[layer])
-                need = need._replace(forward=max(need.forward, search))
+            need = _of_style_loss(STYLE_LOSSES[loss], shapes[layer], style_shapes[layer], on_card)
+            leaves = 0
             for other in before:  # brought to the size of this one; its gradient has its own again
                 resampled = _bytes((*shapes[layer][:2], shapes[other][2]))
                 need = need.more(resampled, 2 * resampled, resampled)
-                need = need._replace(leaves=_bytes(shapes[other]))
-                needs[other].append(_Need(0, 0, 0, whole=False, takes=_bytes(shapes[other])))
-            needs[layer].append(need)
+                leaves = _bytes(shapes[other])
+                needs[other].append(_Need(Need(0, 0, 0, whole=False), takes=leaves))
+            needs[layer].append(_Need(need, leaves))
     return needs
 
 
-def _in_bytes(need: _Need, shape: tuple[int, int, int]) -> _Need:
-    size = _bytes(shape)
-    return need._replace(
-        kept=need.kept * size, forward=need.forward * size, backward=need.backward * size
-    )
-
-
-def _root_bytes(N: int) -> tuple[int, int, int]:
-    """Of the N × N matrices in double precision around a root: kept, in its forward, backward."""
-    matrix = 8 * N**2
-    return matrix, 10 * matrix, 4 * matrix
+def _of_style_loss(loss: StyleLoss, shape, style_shape, on_card: bool) -> Need:
+    """In bytes, at a layer where the maps have these shapes."""
+    matrices = loss.matrices.times(8 * shape[2] ** 2)
+    need = loss.need_where(on_card).times(_bytes(shape)).more(*matrices[:3])
+    if loss.search is None:
+        return need
+    search_bytes = getattr(cuda_losses if on_card else numpy_losses, loss.search)
+    return need._replace(forward=max(need.forward, search_bytes(shape, style_shape)))
 
 
 def _filter_bytes(weights: Weights) -> int:
@@ -234,17 +201,17 @@ def evaluation_bytes(
         here, kept[step.name] = needs.get(step.name, []), 0
         stored = step.after * (step.tapped and not step.remade)
         for need in here:
-            made = step.after * (step.remade and need.whole)
-            peak = max(peak, held + made + need.forward)
-            held += need.kept
-            kept[step.name] += need.kept
-        if any(need.keeps_map for need in here):
+            made = step.after * (step.remade and need.own.whole)
+            peak = max(peak, held + made + need.own.forward)
+            held += need.own.kept
+            kept[step.name] += need.own.kept
+        if any(need.own.keeps_map for need in here):
             kept[step.name] += stored
         else:
             held -= stored
     for step in reversed(walk):  # `before` and `after` are the gradients now
         here = needs.get(step.name, [])
-        own = max((need.backward + need.leaves for need in here), default=0)
+        own = max((need.own.backward + need.leaves for need in here), default=0)
         if copied and here:  # what is added to the inside is there by itself first
             own = max(own, _bytes(shown[step.name]))
         peak = max(peak, held + step.after + own)

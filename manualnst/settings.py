@@ -11,13 +11,13 @@ from .losses import NORMALISATIONS, RELATIVE
 from .network import MARGIN_UNIT, POOLINGS
 from .optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from .terms import (
-    CHAINED,
     MASK_FORMS,
     STYLE_LOSSES,
     TOTAL_VARIATIONS,
-    WITH_SHIFT,
     LossSettings,
+    are_chained,
     chain,
+    losses_with,
 )
 from .vgg import PIXELS
 
@@ -116,8 +116,9 @@ class Settings:
             _check_shares(name, getattr(self, name))
         for name in self.style_losses:
             _check_choice("style loss", name, STYLE_LOSSES)
-        if self.style_losses.get(CHAINED) and not {ALL, GEOMETRIC} & set(self.style_layers):
-            chain(self.style_layers)  # refuses what makes none
+        for name, weight in self.style_losses.items():
+            if weight and are_chained(name) and not {ALL, GEOMETRIC} & set(self.style_layers):
+                chain(name, self.style_layers)  # refuses what makes none
         _check_number("shift", self.shift, negative=True)
         _check_choice("mask_form", self.mask_form, MASK_FORMS)
         _check_choice("tv", self.tv, TOTAL_VARIATIONS)
@@ -158,10 +159,13 @@ class Settings:
     def _check_that_all_count(self):
         """Refuse what would have no effect: who gives it expects one."""
         losses = [name for name, weight in self.style_losses.items() if weight]
+        with_shift = losses_with("shift")
         counts = {
-            "shift": (set(losses) & set(WITH_SHIFT), f"style losses {' and '.join(WITH_SHIFT)}"),
-            "tv_power": (self.tv == "power", "tv power"),
-            "tv_smoothing": (self.tv == "smoothed", "tv smoothed"),
+            "shift": (set(losses) & set(with_shift), f"style losses {' and '.join(with_shift)}"),
+            **{
+                name: (self.tv in losses_with(name), f"tv {' and '.join(losses_with(name))}")
+                for name in ("tv_power", "tv_smoothing")
+            },
             "beta1": (self.optimizer == "adam", "optimizer adam"),
             "beta2": (self.optimizer == "adam", "optimizer adam"),
             "averages": (self.optimizer in ("adam", "momentum"), "optimizer adam and momentum"),

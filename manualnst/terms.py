@@ -5,18 +5,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from .errors import InputError
+from .losses import STYLE_LOSSES as _LOSSES
+from .losses import TOTAL_VARIATIONS as _VARIATIONS
 from .vgg import PIXELS, layer_names
 
-CHAINED = "chained"
-# The style losses to choose from, and those that take the shift.
-STYLE_LOSSES = ("gram", "shifted", CHAINED, "moments", "wasserstein", "histogram", "patches")
-WITH_SHIFT = ("shifted", CHAINED)
-TOTAL_VARIATIONS = ("squared", "power", "smoothed", "nine-point")
-# How a mask takes part in the Gram matrices, and the loss that does it.
-MASK_FORMS = {"guided": "guided", "product": "masked"}
-# The picture itself has three channels, and very many positions: there the mean and covariance of
-# the colours stand in for the Gram matrices, and for the patches.
-_AT_PIXELS = dict.fromkeys(("gram", "shifted", CHAINED, "patches"), "moments")
+# The style losses to choose from, and how a mask takes part in the one that does it.
+STYLE_LOSSES = tuple(name for name, loss in _LOSSES.items() if not loss.mask_form)
+MASK_FORMS = {loss.mask_form: name for name, loss in _LOSSES.items() if loss.mask_form}
+TOTAL_VARIATIONS = tuple(_VARIATIONS)
 
 # All names of layers, from the first to the last; VGG-16 has most of VGG-19's.
 _ORDER = (PIXELS, *layer_names("vgg19"))
@@ -33,7 +29,7 @@ class LossSettings:
     tv_weight: float
     normalisation: str
     style_losses: dict[str, float] = field(default_factory=lambda: {"gram": 1.0})
-    shift: float = -1.0  # of the activations, for `shifted` and `chained`
+    shift: float = -1.0  # of the activations, for the losses that have one
     style_weights: float | list[float] = 1.0  # of the style pictures; one number: all alike
     tv: str = "squared"  # one of TOTAL_VARIATIONS
     tv_power: float = 1.5  # of `power`
@@ -47,7 +43,7 @@ class StyleTerm(NamedTuple):
 
     name: str  # "relu1_1" for the Gram matrix, else with the loss: "histogram relu1_1"
     loss: str  # one of losses.STYLE_LOSSES
-    layers: tuple[str, ...]  # whose maps it takes: its own, and for `chained` the one before
+    layers: tuple[str, ...]  # whose maps it takes: its own, and for pairs the one before
     weight: float
 
 
@@ -59,7 +55,7 @@ def style_terms(settings: LossSettings) -> list[StyleTerm]:
     return [
         StyleTerm(
             name=layers[0] if loss == "gram" else f"{loss} {layers[0]}",
-            loss=_AT_PIXELS.get(loss, loss) if layers == (PIXELS,) else loss,
+            loss=(_LOSSES[loss].at_pixels or loss) if layers == (PIXELS,) else loss,
             layers=layers,
             weight=weight,
         )
@@ -93,21 +89,40 @@ def shares(weights: dict[str, float], total: float) -> dict[str, float]:
 def _places(
     loss: str, layers: dict[str, float], total: float
 ) -> Iterator[tuple[tuple[str, ...], float]]:
-    if loss != CHAINED:
+    if not _LOSSES[loss].of_pairs:
         yield from (((layer,), weight) for layer, weight in shares(layers, total).items())
         return
-    before = chain(layers)
+    before = chain(loss, layers)
     for layer, weight in shares({layer: layers[layer] for layer in before}, total).items():
         yield (layer, *before[layer]), weight
 
 
-def chain(layers: dict[str, float]) -> dict[str, tuple[str, ...]]:
+def losses_with(setting: str) -> list[str]:
+    """The style losses and total variations that this setting is for."""
+    return [name for name, each in (_LOSSES | _VARIATIONS).items() if setting in each.settings]
+
+
+def words_of_style_losses() -> str:
+    """What there is to know before one chooses."""
+    of_each = [f"{name} {_LOSSES[name].words}" for name in STYLE_LOSSES if _LOSSES[name].words]
+    instead = [name for name in STYLE_LOSSES if _LOSSES[name].at_pixels]
+    return (
+        f"{'; '.join(of_each)}. At pixels, mean and covariance of the colours stand in for "
+        f"{', '.join(instead)}"
+    )
+
+
+def are_chained(loss: str) -> bool:
+    return _LOSSES[loss].of_pairs
+
+
+def chain(loss: str, layers: dict[str, float]) -> dict[str, tuple[str, ...]]:
     """Every layer that has a weight and one before it: {layer: (the one before,)}; the pixels, if
     they are listed, have none, and are nobody's."""
     listed = sorted((layer for layer, w in layers.items() if w and layer != PIXELS), key=_place)
     if len(listed) < 2:
         raise InputError(
-            f"style loss {CHAINED}: it pairs each style layer with the one before, but the list "
+            f"style loss {loss}: it pairs each style layer with the one before, but the list "
             f"has only {', '.join(listed) or 'the pixels'}; give at least two layers"
         )
     pairs = {layer: (before,) for before, layer in zip(listed, listed[1:], strict=False)}

@@ -214,7 +214,7 @@ def test_a_chain_takes_each_layer_with_the_one_before():
     chained = objective(
         **with_losses({"chained": 1.0}, content_weight=0.0, tv_weight=0.0),
     )(pictures()[2])
-    assert chain(SHALLOW) == {"pixels": (), "conv2_2": ("relu1_1",), "relu3_1": ("conv2_2",)}
+    assert chain("chained", SHALLOW) == {"pixels": (), "conv2_2": ("relu1_1",), "relu3_1": ("conv2_2",)}
     weights = {name: term.weight for name, term in chained.terms.items()}
     assert weights == pytest.approx(
         {
@@ -228,7 +228,7 @@ def test_a_chain_takes_each_layer_with_the_one_before():
 def test_a_chain_of_one_layer_is_refused():
     for layers in ({"relu1_1": 1.0}, {"pixels": 1.0, "relu1_1": 1.0, "relu2_1": 0.0}):
         with pytest.raises(InputError, match="at least two"):
-            chain(layers)
+            chain("chained", layers)
 
 
 def test_the_shift_is_that_of_the_settings():

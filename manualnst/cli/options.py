@@ -22,7 +22,7 @@ from ..settings import (
     parse_layers,
     parse_numbers,
 )
-from ..terms import MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS
+from ..terms import MASK_FORMS, STYLE_LOSSES, TOTAL_VARIATIONS, words_of_style_losses
 from .progress import QuietProgress, choose_progress
 
 LAYERS_HELP = (
@@ -154,10 +154,8 @@ def add_look_options(group) -> None:
         group,
         "style_losses",
         parse_layers,
-        f"what of the style is compared, at every style layer: {', '.join(STYLE_LOSSES)}. chained "
-        "takes each layer with the one before it in the list. At pixels, mean and covariance of "
-        "the colours stand in for gram, shifted, chained and patches. patches is slow: for the "
-        "deeper layers",
+        f"what of the style is compared, at every style layer: {', '.join(STYLE_LOSSES)}. "
+        + words_of_style_losses(),
         metavar="LOSSES",
     )
     _add(group, "shift", float, "what shifted and chained add to the activations")

@@ -3,13 +3,13 @@
     loss, cache = …_forward(…)                 loss is a Python number, in double precision
     dL_dF       = …_backward(dL_dloss, cache)  dL_dloss: its weight in the whole objective L
 
-Style losses are made with a target of their own, see by_name.py.
+Style losses are made with a target of their own; each has a record, see record.py.
 At a tap where a gradient has arrived already, `onto` takes it, to be added to in place.
 
 In the paper F is N × M; here a map is (H, W, N), its transpose as a matrix (M, N).
 """
 
-from .by_name import STYLE_LOSSES, StyleLoss
+from .by_name import STYLE_LOSSES, TOTAL_VARIATIONS
 from .chained_style import (
     ChainedGram,
     chained_style_backward,
@@ -31,6 +31,7 @@ from .nine_point_variation import nine_point_variation_backward, nine_point_vari
 from .normalisation import NORMALISATIONS, RELATIVE
 from .patches import Patches, patches_backward, patches_forward, patches_target
 from .power_variation import power_variation_backward, power_variation_forward
+from .record import Need, StyleLoss, Variation
 from .shifted_style import (
     ShiftedGram,
     shifted_style_backward,
@@ -58,15 +59,18 @@ __all__ = [
     "RELATIVE",
     "SMOOTHING",
     "STYLE_LOSSES",
+    "TOTAL_VARIATIONS",
     "ChainedGram",
     "Gaussian",
     "Gram",
     "Guided",
     "Histogram",
     "Moments",
+    "Need",
     "Patches",
     "ShiftedGram",
     "StyleLoss",
+    "Variation",
     "chained_style_backward",
     "chained_style_forward",
     "chained_style_target",

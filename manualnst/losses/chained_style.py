@@ -27,6 +27,7 @@ All normalisations are those of [E4], with N K in the place of N².
 from typing import NamedTuple
 
 from ..ops import check
+from .record import Need, StyleLoss
 from .resample import resample_backward, resample_forward
 from .style import Gram, distance_backward, distance_forward
 
@@ -69,3 +70,15 @@ def _chain(function: str, F, B, shift: float, backend):
     R, pool_caches = resample_forward(B[:], F.shape[:2], backend=backend)
     C, gram_cache = backend.cross_gram_forward(F[:] + shift, R + shift)
     return C, (gram_cache, pool_caches)
+
+
+LOSS = StyleLoss(
+    target_of=chained_style_target,
+    forward=chained_style_forward,
+    backward=chained_style_backward,
+    need=Need(1, 1, 1),  # F + s; dL_dF
+    of_pairs=True,
+    at_pixels="moments",
+    settings=("shift",),
+    words="takes each layer with the one before it in the list",
+)

@@ -19,6 +19,7 @@ picture is masked to the same share.
 Normalisations are those of [E4], with Σw in the place of M in [K3].
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,7 @@ import numpy as np
 from ..errors import InputError
 from ..ops import check
 from .adding import added
+from .record import Need, StyleLoss
 from .resample import resample_forward
 from .style import Gram, distance_backward, distance_forward
 
@@ -96,3 +98,14 @@ def _check(function: str, F, weights) -> None:
             f"{function}: expected a weight for each position {F.shape[:2]} of F, got an array "
             f"{weights.shape}; use pooled_mask"
         )
+
+
+LOSS = StyleLoss(
+    target_of=guided_style_target,
+    forward=guided_style_forward,
+    backward=guided_style_backward,
+    need=Need(0, 0, 1, keeps_map=True, whole=False),
+    need_on_card=Need(0, 1, 1, keeps_map=True),  # √w F
+    mask_form="guided",
+)
+MASKED_LOSS = replace(LOSS, target_of=masked_style_target, mask_form="product")

@@ -29,6 +29,7 @@ from ..errors import InputError
 from ..ops import check
 from .adding import added
 from .normalisation import NORMALISATIONS
+from .record import Need, StyleLoss
 
 
 class Histogram(NamedTuple):
@@ -67,3 +68,14 @@ def histogram_backward(dL_dloss: float, cache, onto=None, *, backend):
     """[H5] → dL_dF (H, W, N), added to `onto` if that is given."""
     double_factor, D = cache
     return added(backend.squared_error_backward(dL_dloss * double_factor, D), onto)
+
+
+LOSS = StyleLoss(
+    target_of=histogram_target,
+    forward=histogram_forward,
+    backward=histogram_backward,
+    need=Need(1, 3, 1),  # F − R; R and the order, or R and the squares
+    # A copy by channels; CuPy's of that, places and channels of 8 bytes, and as much to sort them.
+    need_on_card=Need(1, 11, 1),
+    target_is_map=True,
+)

@@ -25,6 +25,7 @@ from ..errors import InputError
 from ..ops import check
 from .adding import added
 from .normalisation import NORMALISATIONS
+from .record import Need, StyleLoss
 
 
 class Moments(NamedTuple):
@@ -66,3 +67,11 @@ def moments_backward(dL_dloss: float, cache, onto=None, *, backend):
     dL_dcovariance = backend.squared_error_backward(2 * dL_dloss * scales[1], covariance_D)
     dL_dF = backend.mean_and_covariance_backward(dL_dmean, dL_dcovariance, moments_cache)
     return added(dL_dF, onto)
+
+
+LOSS = StyleLoss(
+    target_of=moments_target,
+    forward=moments_forward,
+    backward=moments_backward,
+    need=Need(1, 1, 1),  # F − μ; dL_dF
+)

@@ -16,6 +16,7 @@ It is a mean over positions as it stands, the same at every size: no normalisati
 """
 
 from ..ops import check
+from .record import Variation
 
 
 def nine_point_variation_forward(x, *, backend):
@@ -27,3 +28,9 @@ def nine_point_variation_forward(x, *, backend):
 def nine_point_variation_backward(dL_dloss: float, cache, *, backend):
     """[T8] → dL_dx (H, W, C)."""
     return backend.nine_point_variation_backward(dL_dloss, cache)
+
+
+VARIATION = Variation(
+    forward=nine_point_variation_forward,
+    backward=nine_point_variation_backward,
+)

@@ -33,6 +33,7 @@ from ..errors import InputError
 from ..ops import check
 from .adding import added
 from .normalisation import NORMALISATIONS
+from .record import Need, StyleLoss
 
 
 class Patches(NamedTuple):
@@ -82,3 +83,18 @@ def _check(function: str, name: str, F) -> None:
             f"{function}: {name} is {F.shape[0]} × {F.shape[1]}, too small for a 3 × 3 patch; use "
             "a larger picture or shallower layers"
         )
+
+
+LOSS = StyleLoss(
+    target_of=patches_target,
+    forward=patches_forward,
+    backward=patches_backward,
+    # The differences; a place in all patches, like ones, their squares.
+    need=Need(1, 4, 1),
+    need_on_card=Need(1, 1, 1),
+    search="nearest_patches_bytes",
+    target_is_map=True,
+    smallest=3,
+    at_pixels="moments",
+    words="is slow: for the deeper layers",
+)

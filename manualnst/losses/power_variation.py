@@ -17,6 +17,7 @@ the pairs in them. Here every pair counts, as in [T1].
 from ..errors import InputError
 from ..ops import check
 from .normalisation import NORMALISATIONS
+from .record import Variation
 
 
 def power_variation_forward(x, beta: float, normalisation: str = "paper", *, backend):
@@ -36,3 +37,10 @@ def power_variation_backward(dL_dloss: float, cache, *, backend):
     """[T4] → dL_dx (H, W, C)."""
     scale, backend_cache = cache
     return backend.power_variation_backward(dL_dloss * scale, backend_cache)
+
+
+VARIATION = Variation(
+    forward=power_variation_forward,
+    backward=power_variation_backward,
+    settings=("tv_power", "normalisation"),
+)

@@ -17,6 +17,7 @@ energy ΣA² of the shifted one.
 
 from typing import NamedTuple
 
+from .record import Need, StyleLoss
 from .style import Gram, gram_target, style_backward, style_forward
 
 
@@ -40,3 +41,13 @@ def shifted_style_forward(F, target: ShiftedGram, normalisation: str = "paper", 
 def shifted_style_backward(dL_dloss: float, cache, onto=None, *, backend):
     """[S2] → dL_dF (H, W, N), added to `onto` if that is given."""
     return style_backward(dL_dloss, cache, onto, backend=backend)
+
+
+LOSS = StyleLoss(
+    target_of=shifted_style_target,
+    forward=shifted_style_forward,
+    backward=shifted_style_backward,
+    need=Need(1, 1, 0),  # F + s
+    at_pixels="moments",
+    settings=("shift",),
+)

@@ -12,6 +12,7 @@ in [T1]. ε is on the scale of x: of a picture in [0, 1], one of 255 grey levels
 from ..errors import InputError
 from ..ops import check
 from .normalisation import NORMALISATIONS
+from .record import Variation
 
 SMOOTHING = 1 / 255
 
@@ -35,3 +36,10 @@ def smoothed_variation_backward(dL_dloss: float, cache, *, backend):
     """[T6] → dL_dx (H, W, C)."""
     scale, backend_cache = cache
     return backend.smoothed_variation_backward(dL_dloss * scale, backend_cache)
+
+
+VARIATION = Variation(
+    forward=smoothed_variation_forward,
+    backward=smoothed_variation_backward,
+    settings=("tv_smoothing", "normalisation"),
+)

@@ -29,6 +29,7 @@ import numpy as np
 from ..errors import InputError
 from ..ops import check
 from .normalisation import NORMALISATIONS
+from .record import Need, StyleLoss
 
 
 class Gram(NamedTuple):
@@ -81,3 +82,12 @@ def distance_backward(dL_dloss: float, cache, *, backend):
     """The derivative of [E4] by G → dL_dG."""
     double_scale, D = cache
     return backend.squared_error_backward(dL_dloss * double_scale, D)
+
+
+LOSS = StyleLoss(
+    target_of=gram_target,
+    forward=style_forward,
+    backward=style_backward,
+    need=Need(0, 0, 0, keeps_map=True, whole=False),
+    at_pixels="moments",
+)

@@ -8,6 +8,7 @@
 
 from ..ops import check
 from .normalisation import NORMALISATIONS
+from .record import Variation
 
 
 def total_variation_forward(x, normalisation: str = "paper", *, backend):
@@ -22,3 +23,10 @@ def total_variation_backward(dL_dloss: float, cache, *, backend):
     """[T2] → dL_dx (H, W, C)."""
     scale, backend_cache = cache
     return backend.total_variation_backward(dL_dloss * scale, backend_cache)
+
+
+VARIATION = Variation(
+    forward=total_variation_forward,
+    backward=total_variation_backward,
+    settings=("normalisation",),
+)

@@ -35,6 +35,7 @@ from ..errors import InputError
 from ..ops import check
 from .adding import added
 from .normalisation import NORMALISATIONS
+from .record import Need, StyleLoss
 
 NOISE_SHARE = 1e-4
 
@@ -81,3 +82,12 @@ def wasserstein_backward(dL_dloss: float, cache, onto=None, *, backend):
     dL_dcovariance = backend.bures_backward(scale * dL_dloss, distance_cache)
     dL_dF = backend.mean_and_covariance_backward(dL_dmean, dL_dcovariance, moments_cache)
     return added(dL_dF, onto)
+
+
+LOSS = StyleLoss(
+    target_of=wasserstein_target,
+    forward=wasserstein_forward,
+    backward=wasserstein_backward,
+    need=Need(1, 1, 1),  # F − μ; dL_dF
+    matrices=Need(1, 10, 4),  # around a root
+)

@@ -247,7 +247,7 @@ def test_nonsense_of_styles_is_refused(capsys):
     chained = ["--style-losses", "chained", "--style-layers", "relu1_1"]
     assert "at least two layers" in refused(capsys, "photo.png", *chained)
     assert "unknown style loss 'gramm'" in refused(capsys, "--style-losses", "gramm")
-    assert "too small for a patch" in refused(capsys, "--style-losses", "patches", *TINY)
+    assert "and it needs 3 × 3" in refused(capsys, "--style-losses", "patches", *TINY)
 
 
 def test_repeating_with_a_changed_second_style_is_refused(folder, capsys):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from proofs import assert_close, random_array
 
+from manualnst import losses
 from manualnst.backends import NAMES, get_backend
-from manualnst.losses import NORMALISATIONS, STYLE_LOSSES
+from manualnst.losses import NORMALISATIONS
 
 SHAPE, STYLE_SHAPE = (4, 5, 3), (3, 6, 3)
 MASKS = [np.random.default_rng(n).random(s[:2]) for n, s in enumerate([SHAPE, STYLE_SHAPE])]
@@ -17,16 +18,18 @@ def backend(request):
     return get_backend(request.param)
 
 
+# Those of one map.
+STYLE_LOSSES = {name: loss for name, loss in losses.STYLE_LOSSES.items() if not loss.of_pairs}
 each_loss = pytest.mark.parametrize("name", STYLE_LOSSES)
 each_normalisation = pytest.mark.parametrize("normalisation", NORMALISATIONS)
 
 
 def evaluate(name, F, S, backend, normalisation="relative", dL_dloss=1.0):
-    target_of, forward, backward = STYLE_LOSSES[name]
+    loss = STYLE_LOSSES[name]
     further = [array.astype(S.dtype) for array in FURTHER.get(name, [])]
-    target = target_of(S, *further, backend=backend)
-    loss, cache = forward(F, target, normalisation, backend=backend)
-    return loss, backward(dL_dloss, cache, backend=backend)
+    target = loss.target_of(S, *further, backend=backend)
+    value, cache = loss.forward(F, target, normalisation, backend=backend)
+    return value, loss.backward(dL_dloss, cache, backend=backend)
 
 
 @each_loss
@@ -53,12 +56,12 @@ def test_the_maps_are_left_alone_and_weights_multiply(name, backend):
 @each_loss
 def test_a_gradient_that_is_there_already_is_added_to(name, backend):
     F, S = random_array(1, SHAPE), random_array(2, STYLE_SHAPE)
-    target_of, forward, backward = STYLE_LOSSES[name]
-    target = target_of(S, *FURTHER.get(name, []), backend=backend)
-    gradient = backward(1.0, forward(F, target, backend=backend)[1], backend=backend)
+    loss = STYLE_LOSSES[name]
+    target = loss.target_of(S, *FURTHER.get(name, []), backend=backend)
+    gradient = loss.backward(1.0, loss.forward(F, target, backend=backend)[1], backend=backend)
     arrived = random_array(3, SHAPE)
     onto = arrived.copy()
-    both = backward(1.0, forward(F, target, backend=backend)[1], onto, backend=backend)
+    both = loss.backward(1.0, loss.forward(F, target, backend=backend)[1], onto, backend=backend)
     assert both is onto
     assert_close(both, arrived + gradient, 1e-14)
 

@@ -1,0 +1,63 @@
+"""What a loss says of itself, in one place: the record at the end of its file.
+
+All style losses are used alike: the target is made once of the style picture's map, with whatever
+else the loss wants to know (a shift, a mask …), and holds all of that.
+
+    target = target_of(F_style, …, backend=backend)
+    loss, cache = forward(F, target, normalisation, backend=backend)
+    dL_dF = backward(dL_dloss, cache, onto, backend=backend)     onto: None, or what it is added to
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Need(NamedTuple):
+    """Memory beside the map itself, in maps of its size or in bytes."""
+
+    kept: float  # from the loss' forward to its backward
+    forward: float  # the most that is there during its forward, what it keeps included
+    backward: float  # likewise during its backward, beside the gradient and what it has kept
+    keeps_map: bool = False
+    whole: bool = True  # it wants the whole map, even one that is made again wherever it is read
+
+    def more(self, kept: float, forward: float, backward: float) -> "Need":
+        return self._replace(
+            kept=self.kept + kept, forward=self.forward + forward, backward=self.backward + backward
+        )
+
+    def times(self, size: float) -> "Need":
+        return self._replace(
+            kept=self.kept * size, forward=self.forward * size, backward=self.backward * size
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleLoss:
+    target_of: Callable
+    forward: Callable
+    backward: Callable
+    need: Need
+    need_on_card: Need | None = None  # if it is another there
+    matrices: Need = Need(0, 0, 0)  # in N × N matrices of double precision
+    search: str | None = None  # the backend's function that tells the bytes of its search
+    target_is_map: bool = False  # or as large as one
+    smallest: int = 1  # the side of the smallest map that it can compare
+    of_pairs: bool = False  # it takes the map of the layer before, too, and gives two gradients
+    at_pixels: str | None = None  # the loss that stands for it there, if not itself
+    mask_form: str | None = None  # how a mask takes part, for one that is of a masked part
+    settings: tuple[str, ...] = ()  # that its target is made with
+    words: str = ""  # for who chooses it
+
+    def need_where(self, on_card: bool) -> Need:
+        return self.need_on_card if on_card and self.need_on_card else self.need
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variation:
+    """A total variation of the picture itself: loss, cache = forward(x, *settings, backend=…)."""
+
+    forward: Callable
+    backward: Callable
+    settings: tuple[str, ...] = ()
