@@ -9,6 +9,7 @@ _PLACES = {
     "InputError": "errors",
     "Progress": "run",
     "Result": "result",
+    "STOP": "run",
     "Settings": "settings",
     "__version__": "version",
     "check_gradient": "gradcheck",

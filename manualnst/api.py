@@ -10,7 +10,8 @@ import numpy as np
 from .backends import chosen
 from .checkpoint import load_checkpoint
 from .errors import InputError
-from .inputs import Input, Source, open_content, open_masks, open_start, open_styles
+from .images import Source
+from .inputs import Input, open_content, open_masks, open_start, open_styles
 from .masks import mask_names, one_for_each_style
 from .network import available_layers
 from .objective import for_each_style, style_names
@@ -36,15 +37,18 @@ def stylize(
     checkpoint: str | os.PathLike | None = None,
     **settings: Any,
 ) -> Result:
-    """Paint `content` in the style of `style`; each may be a path, an array or "sample:NAME".
+    """Paint `content` in the style of `style`.
+
+    Each may be a path, "sample:NAME", an array (of uint8, or floats from 0 to 1), a Pillow image,
+    the bytes of a picture file, or an open one.
 
     Several styles (a list of such) are blended; the setting `style_weights` has their shares.
     Without pictures the package's samples are taken. `masks`, of the shape of the content, say
     where it is painted, one for each style or one for all; where they are black, it stays.
     `settings` are the fields of `manualnst.Settings`, and go before those of a `preset`, or
-    what the network recommends. The callback gets a `Progress` after each step; if it returns True
-    the run ends. Ctrl-C ends it too: either way the best picture so far is returned. With
-    `checkpoint`, a file is kept from which `resume` goes on.
+    what the network recommends. The callback gets a `Progress` after each step; if it returns
+    `manualnst.STOP` the run ends. Ctrl-C ends it too: either way the best picture so far is
+    returned. With `checkpoint`, a file is kept from which `resume` goes on.
     """
     made = settings_from({"preset": preset, **settings})
     return prepare(content, style, made, masks).finish(callback, checkpoint)

@@ -18,12 +18,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from .errors import InputError
-from .files import read_bytes, write_atomically
+from .files import read_bytes, unreadable, write_atomically
 from .text import printable
 from .version import __version__
 
@@ -74,28 +75,53 @@ class Picture:
 # Loading
 
 
-def load_picture(source: str | os.PathLike | np.ndarray | Image.Image) -> Picture:
-    """Load a picture from a file, an array or a Pillow image.
+# What people have pictures as. An array is (H, W), (H, W, 3) or (H, W, 4) of uint8, uint16, or
+# floats in [0, 1]; bytes, and what can be read from an open file, are those of a picture file.
+Source = str | os.PathLike | np.ndarray | Image.Image | bytes | BinaryIO | Picture
 
-    An array is (H, W), (H, W, 3) or (H, W, 4) of uint8, uint16, or floats in [0, 1].
-    """
+
+def is_path(source: Source) -> bool:
+    return isinstance(source, str | os.PathLike)
+
+
+def load_picture(source: Source) -> Picture:
+    """Load a picture from whatever people have it as."""
+    if isinstance(source, Picture):
+        return source
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
         return _from_pillow(source)
-    if isinstance(source, str | os.PathLike):
-        return _from_file(Path(os.fsdecode(source)))
+    if is_path(source):
+        path = Path(os.fsdecode(source))
+        # Once, so that what is hashed is what is decoded.
+        return _from_bytes(read_bytes(path, MAX_FILE_BYTES), str(path))
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _from_bytes(bytes(source), f"picture of {len(source)} bytes")
+    if hasattr(source, "read"):
+        return _from_open_file(source)
     raise InputError(
-        f"cannot load a picture from a {type(source).__name__}; give a path, an array or a "
-        "Pillow image"
+        f"cannot load a picture from a {type(source).__name__}; give a path, an array, a Pillow "
+        "image, bytes or an open file"
     )
 
 
-def _from_file(path: Path) -> Picture:
-    data = read_bytes(path, MAX_FILE_BYTES)  # once, so that what is hashed is what is decoded
+def _from_open_file(file: BinaryIO) -> Picture:
+    name = printable(getattr(file, "name", "the open file"))
+    try:
+        data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: it is closed
+        raise unreadable(name, error) from error
+    if not isinstance(data, bytes):
+        raise InputError(f"cannot read {name}: it is open as text; open it as 'rb'")
+    if len(data) > MAX_FILE_BYTES:
+        raise InputError(f"cannot read {name}: it has more than {MAX_FILE_BYTES} bytes")
+    return _from_bytes(data, name)
+
+
+def _from_bytes(data: bytes, name: str) -> Picture:
     if not data:
-        raise InputError(f"cannot read {path}: the file is empty")
-    name = str(path)
+        raise InputError(f"cannot read {name}: the file is empty")
     with _refusing_what_pillow_cannot_read(name):
         Image.init()  # registers every plugin, so that those missing in this Pillow can be skipped
         formats = [known for known in READABLE if known in Image.OPEN]
@@ -436,13 +462,21 @@ def encode_png(pixels: np.ndarray, alpha: np.ndarray | None = None) -> bytes:
 
 
 def _encode(pixels: np.ndarray, alpha: np.ndarray | None, format: str, options: dict) -> bytes:
-    values = pixels if alpha is None else np.dstack([pixels, alpha])  # (H, W, 3 or 4)
+    buffer = io.BytesIO()
+    as_pillow(pixels, alpha).save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def as_pillow(pixels: np.ndarray, alpha: np.ndarray | None = None) -> Image.Image:
+    return Image.fromarray(eight_bits(pixels, alpha))
+
+
+def eight_bits(pixels: np.ndarray, alpha: np.ndarray | None = None) -> np.ndarray:
+    """(H, W, 3 or 4) uint8, clipped and rounded."""
+    values = pixels if alpha is None else np.dstack([pixels, alpha])
     if not np.all(np.isfinite(values)):
         raise InputError("cannot save a picture with NaN or infinite values")
-    eight_bits = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(eight_bits).save(buffer, format, **options)
-    return buffer.getvalue()
+    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
 
 
 def _png_texts(description: str) -> PngImagePlugin.PngInfo:

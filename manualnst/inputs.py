@@ -1,6 +1,5 @@
 """The pictures of a run: opened, brought to size, and told about."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,15 +9,21 @@ import numpy as np
 from . import samples
 from .colours import luminance, match_style
 from .errors import InputError
-from .images import Picture, fitted_size, load_picture, resize, resize_linearly
+from .images import (
+    Picture,
+    Source,
+    fitted_size,
+    is_path,
+    load_picture,
+    resize,
+    resize_linearly,
+)
 from .masks import has_shape_of, mask_names, one_for_each_style
 from .memo import NOTHING_KEPT, Memo
 from .objective import for_each_style, style_names
 from .settings import Settings
 
 SAMPLE_PREFIX = "sample:"  # sample:harbour names a picture of the package's own
-
-Source = str | os.PathLike | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +38,7 @@ class Input:
 
 
 def load_source(source: Source) -> Picture:
-    """A picture by path, or by the name of a sample."""
+    """A picture of any kind, or by the name of a sample."""
     if isinstance(source, str) and source.startswith(SAMPLE_PREFIX):
         path = samples.sample_path(source.removeprefix(SAMPLE_PREFIX))
         return replace(load_picture(path), name=source)
@@ -144,7 +149,7 @@ def _open(role: str, source: Source, size: int, pictures: Memo) -> Input:
         return source, _used_at(role, picture, *fitted_size(*picture.pixels.shape[:2], size))
 
     # With the source itself: as long as an array is kept its id is not another's.
-    key = role, id(source) if isinstance(source, np.ndarray) else source, size
+    key = role, source if is_path(source) else id(source), size
     return pictures.get(key, open_anew)[1]
 
 

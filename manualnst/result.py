@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import InputError
 from .files import read_bytes, write_atomically
-from .images import encode_png, picture_bytes, save_picture
+from .images import Image, as_pillow, eight_bits, encode_png, picture_bytes, save_picture
 from .masks import mask_names
 from .objective import style_names
 from .plots import draw_curve
@@ -32,6 +32,14 @@ class Result:
     @property
     def stop_reason(self) -> str:
         return self.record["stop_reason"]
+
+    @property
+    def pil(self) -> Image:
+        return as_pillow(self.image, self.alpha)
+
+    def to_uint8(self) -> np.ndarray:
+        """(H, W, 3), or with alpha (H, W, 4): the values that a file has."""
+        return eight_bits(self.image, self.alpha)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the picture in the format of the suffix. An existing file is replaced."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property, partial
 from typing import Any
 
@@ -72,8 +73,16 @@ class Progress:
 STOPPED = "stopped by the callback"
 _MEASURED = 2  # evaluations to time, of which the shorter counts
 
-# Called after each step; returning True ends the run with the best picture so far.
-Callback = Callable[[Progress], bool | None]
+
+class Stop(Enum):
+    """What a callback returns to end the run with the best picture so far. Nothing else does:
+    many functions return something."""
+
+    STOP = "stop"
+
+
+STOP = Stop.STOP
+Callback = Callable[[Progress], Any]  # called after each step
 
 
 def losses_of(settings: Settings, masks: Sequence[Input]) -> LossSettings:
@@ -297,7 +306,7 @@ class Run:
             if checkpoint is not None and self.done % checkpoint_every == 0:
                 with self.warned():
                     self.save(checkpoint)
-            if callback is not None and callback(self._progress(step)):
+            if callback is not None and callback(self._progress(step)) is STOP:
                 return STOPPED
             return None
 

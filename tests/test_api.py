@@ -1,5 +1,6 @@
 """Runs from the Python side: result, record, checkpoint, resume, preflight."""
 
+import io
 import json
 import os
 import re
@@ -7,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 from proofs import RECOMMENDED, small_weights
 
 import manualnst
@@ -59,7 +61,7 @@ def test_what_belongs_to_a_recommended_setting_goes_with_it(recommending):
 
 def test_without_weights_the_default_ones_recommend(recommending):
     builtin = load_weights(BUILTIN).recommended
-    assert settings_from({}) == Settings(**builtin) != Settings()
+    assert settings_from({}) == Settings(**builtin)
     path = cached_path("vgg19")
     path.parent.mkdir(parents=True)
     recommending.rename(path)
@@ -137,7 +139,7 @@ def test_the_best_picture_is_kept_when_later_ones_are_worse(pictures):
     losses, seen = [], []
     result = manualnst.stylize(
         *pictures,
-        **SMALL | dict(steps=6, optimizer="momentum", rate=0.3),
+        **SMALL | dict(scales=1, optimizer="momentum", rate=0.01),
         callback=lambda p: (losses.append(p.loss), seen.append(p.picture))[2:],
     )
     assert losses[-1] > min(losses)
@@ -157,9 +159,47 @@ def test_plain_values_are_made_of_numpys_and_of_paths(pictures, tmp_path):
 
 
 def test_a_callback_can_end_the_run(pictures):
-    result = manualnst.stylize(*pictures, **SMALL, callback=lambda p: p.step == 2)
+    stop = {2: manualnst.STOP}
+    result = manualnst.stylize(*pictures, **SMALL, callback=lambda p: stop.get(p.step))
     assert result.stop_reason == "stopped by the callback"
     assert result.record["steps"] == 2
+
+
+def test_nothing_else_that_a_callback_returns_ends_the_run(pictures):
+    """As tqdm's update, which returns True."""
+    result = manualnst.stylize(*pictures, **SMALL, callback=lambda p: True)
+    assert result.record["steps"] == result.record["settings"]["steps"]
+
+
+def test_pictures_may_be_whatever_people_have_them_as(pictures, tmp_path):
+    content, style = pictures
+    save_picture(tmp_path / "style.png", style)
+    of_bytes = np.rint(content * 255).astype(np.uint8)
+    same = of_bytes / np.float32(255)
+    expected = manualnst.stylize(same, tmp_path / "style.png", **SMALL)
+    save_picture(tmp_path / "content.png", same)
+    data = (tmp_path / "content.png").read_bytes()
+    for source in (Image.fromarray(of_bytes), of_bytes, data, bytearray(data), io.BytesIO(data)):
+        with open(tmp_path / "style.png", "rb") as file:
+            result = manualnst.stylize(source, file, **SMALL)
+        assert np.array_equal(result.image, expected.image)
+        assert result.record["style"]["name"] == str(tmp_path / "style.png")
+        assert result.record["content"]["original_size"] == [same.shape[1], same.shape[0]]
+
+
+def test_an_open_file_that_is_none_of_a_picture_is_refused(pictures):
+    for source in (io.StringIO("text"), io.BytesIO(b"no picture"), io.BytesIO(), b""):
+        with pytest.raises(InputError, match="cannot read"):
+            manualnst.stylize(source, pictures[1], **SMALL)
+
+
+def test_a_result_as_pillow_and_as_bytes(pictures, tmp_path):
+    result = manualnst.stylize(*pictures, **SMALL)
+    result.save(tmp_path / "a.png")
+    saved = np.asarray(Image.open(tmp_path / "a.png"))
+    assert result.to_uint8().dtype == np.uint8
+    assert np.array_equal(result.to_uint8(), saved)
+    assert np.array_equal(np.asarray(result.pil), saved)
 
 
 def test_an_interrupt_returns_the_best_picture_so_far(pictures):
@@ -208,7 +248,7 @@ def test_kept_averages_are_in_the_units_of_the_next_size():
     run = prepare(
         "sample:harbour", "sample:waves", Settings(size=160, style_layers=shallow, **settings)
     )
-    run.finish(lambda progress: True)
+    run.finish(lambda progress: manualnst.STOP)
     run._enlarge()
     run._measure()
     m = run._in_new_units(run.standing.state).arrays["m"]
@@ -221,7 +261,7 @@ def test_an_interrupt_before_the_first_step_of_a_size_keeps_the_averages(picture
     whole = manualnst.stylize(*pictures, **settings)
     run = prepare(*pictures, settings_from(settings))
     run.start()
-    run.finish(lambda progress: progress.step == 2)
+    run.finish(lambda progress: manualnst.STOP if progress.step == 2 else None)
     run._enlarge()
     run._measure()
     path = tmp_path / "checkpoint"
@@ -320,7 +360,9 @@ def test_patches_that_do_not_fit_are_refused_and_small_sizes_left_out(pictures):
     run = prepare(*pictures, settings_from(settings | dict(steps=8, min_size=13)))
     # The style's 28 rows are a quarter at relu3_1: of 13 (9) there are 2, of 19 (13) there are 3.
     assert [scale.height for scale in run.scales] == [19, 28, 40]
-    with pytest.raises(InputError, match=r"patches: a picture of .* at relu5_1, too small"):
+    with pytest.raises(
+        InputError, match=r"patches: a picture of .* at relu5_1, and it"
+    ):
         prepare(*pictures, settings_from(settings | dict(style_layers={"relu5_1": 1.0})))
 
 
@@ -823,7 +865,7 @@ def test_each_scale_begins_with_the_enlarged_best_of_the_one_before(large_enough
     def remember(progress):
         seen.setdefault(progress.size, []).append((progress.loss, progress.picture))
 
-    run = prepare(*large_enough, settings_from(COARSE | dict(optimizer="momentum", rate=0.3)))
+    run = prepare(*large_enough, settings_from(COARSE | dict(optimizer="momentum", rate=0.01)))
     enlarge, starts = run._enlarge, []
 
     def watched():
@@ -840,7 +882,8 @@ def test_each_scale_begins_with_the_enlarged_best_of_the_one_before(large_enough
 @pytest.mark.parametrize("stop", ["callback", "interrupt"])
 def test_what_stops_at_an_earlier_scale_is_enlarged_and_says_so(large_enough, stop):
     rgba = np.dstack([large_enough[0], np.full((40, 33), 0.5)])
-    callback = stopping_at(2) if stop == "interrupt" else lambda p: p.step == 2
+    stops = {2: manualnst.STOP}
+    callback = stopping_at(2) if stop == "interrupt" else lambda p: stops.get(p.step)
     result = manualnst.stylize(rgba, large_enough[1], **COARSE, callback=callback)
     assert result.image.shape == (40, 33, 3)
     assert result.alpha.shape == (40, 33)

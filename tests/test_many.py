@@ -110,7 +110,8 @@ def test_a_callback_can_end_it_and_the_same_call_goes_on(pictures, tmp_path):
 
     def callback(moment):
         moments.append(moment)
-        return moment.picture == "seed=2" and moment.picture_step == 2
+        is_enough = moment.picture == "seed=2" and moment.picture_step == 2
+        return manualnst.STOP if is_enough else None
 
     many = dict(vary={"seed": [1, 2]}, folder=tmp_path / "many", **SMALL | dict(steps=4))
     series = manualnst.sweep(*pictures, callback=callback, init="noise", **many)

@@ -214,7 +214,11 @@ def test_a_chain_takes_each_layer_with_the_one_before():
     chained = objective(
         **with_losses({"chained": 1.0}, content_weight=0.0, tv_weight=0.0),
     )(pictures()[2])
-    assert chain("chained", SHALLOW) == {"pixels": (), "conv2_2": ("relu1_1",), "relu3_1": ("conv2_2",)}
+    assert chain("chained", SHALLOW) == {
+        "pixels": (),
+        "conv2_2": ("relu1_1",),
+        "relu3_1": ("conv2_2",),
+    }
     weights = {name: term.weight for name, term in chained.terms.items()}
     assert weights == pytest.approx(
         {

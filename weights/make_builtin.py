@@ -32,7 +32,7 @@ RECOMMENDED = {
     "style_layers": {"pixels": 1.0} | {f"relu{block}_1": 1.0 for block in range(1, 6)},
     "content_weight": 0.03,
     "tv_weight": 0.1,
-    "steps": 110,
+    "steps": 150,
     "min_size": 128,
 }
 

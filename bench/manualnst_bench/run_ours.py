@@ -17,7 +17,7 @@ def main(folder: Path, evaluations: int) -> None:
     result = manualnst.stylize(
         folder / "content.png",
         folder / "style.png",
-        callback=lambda progress: progress.evaluations >= evaluations,
+        callback=lambda p: manualnst.STOP if p.evaluations >= evaluations else None,
         steps=evaluations,
         scales=1,
         margin=0,  # the other side has none

@@ -13,8 +13,8 @@ import numpy as np
 
 from ..api import settings_from
 from ..errors import InputError
-from ..images import READABLE_SUFFIXES
-from ..inputs import SAMPLE_PREFIX, Source
+from ..images import READABLE_SUFFIXES, Source, is_path, load_picture
+from ..inputs import SAMPLE_PREFIX
 from ..settings import Settings, in_words
 from ..weights import find_recommended
 
@@ -110,7 +110,7 @@ def batch_jobs(
 def check_apart(folder: str | os.PathLike, sources: Iterable[Source]) -> None:
     """Refuse to paint into a folder that stands for the pictures in it: it would eat its own."""
     for source in sources:
-        if isinstance(source, np.ndarray) or not os.path.isdir(source):
+        if not is_path(source) or not os.path.isdir(source):
             continue
         if os.path.isdir(folder) and os.path.samefile(source, folder):
             raise InputError(
@@ -134,7 +134,7 @@ def _one_each(masks: Sequence[Source] | None, contents: int) -> list[list[Source
 
 def _all_pictures(role: str, sources: Sequence[Source]) -> list[Source]:
     for source in sources:
-        if not isinstance(source, Source):
+        if source is None or isinstance(source, int | float):
             raise InputError(
                 f"a {role} is {source!r:.40}; give a path, an array or a folder of pictures"
             )
@@ -158,8 +158,11 @@ def _by_name(role: str, sources: Sequence[Source] | None) -> dict[str, Source]:
 
 
 def _pictures_of(source: Source) -> list[Source]:
-    """Of a folder, the pictures in it."""
-    if isinstance(source, np.ndarray) or not os.path.isdir(source):
+    """Of a folder, the pictures in it. What is no path is loaded now: open files can be read once,
+    and do not go to other processes."""
+    if not is_path(source):
+        return [load_picture(source)]
+    if not os.path.isdir(source):
         return [source]
     found = sorted(
         path
@@ -172,7 +175,7 @@ def _pictures_of(source: Source) -> list[Source]:
 
 
 def _stem_and_path(picture: Source, number: int) -> tuple[str, str]:
-    if isinstance(picture, np.ndarray):
+    if not is_path(picture):
         return f"array {number}", f"array {number}"
     path = os.fspath(picture)
     return Path(path.removeprefix(SAMPLE_PREFIX)).stem, path

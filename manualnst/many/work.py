@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from .. import machine
 from ..errors import InputError
-from ..inputs import Source
+from ..images import Source
 from ..result import load_record
+from ..run import STOP
 from ..settings import Settings
 from ..shared import Shared
 from .alone import alone_in
@@ -49,11 +50,11 @@ class Listener:
 
 
 class _Calling(Listener):
-    def __init__(self, callback: Callable[[Moment], bool | None] | None):
+    def __init__(self, callback: Callable[[Moment], Any] | None):
         self._callback = callback
 
     def step(self, moment: Moment) -> None:
-        if self._callback is not None and self._callback(moment):
+        if self._callback is not None and self._callback(moment) is STOP:
             raise KeyboardInterrupt
 
 
@@ -66,7 +67,7 @@ def sweep(
     masks: Source | Sequence[Source] | None = None,
     jobs: int = 1,
     overwrite: bool = False,
-    callback: Callable[[Moment], bool | None] | None = None,
+    callback: Callable[[Moment], Any] | None = None,
     **settings: Any,
 ) -> Series:
     """Paint `content` in the style of `style` with every combination of the varied settings.
@@ -90,7 +91,7 @@ def batch(
     masks: Source | Sequence[Source] | None = None,
     jobs: int = 1,
     overwrite: bool = False,
-    callback: Callable[[Moment], bool | None] | None = None,
+    callback: Callable[[Moment], Any] | None = None,
     **settings: Any,
 ) -> Series:
     """Paint every content in every style; a folder stands for the pictures in it.
