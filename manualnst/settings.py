@@ -1,11 +1,28 @@
-"""Every setting that decides what a run's picture looks like, checked, and in and out of JSON."""
+"""Every setting that decides what a run's picture looks like: declared, checked, in JSON."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from .backends import CHOICES as BACKENDS
 from .backends import NAMES, PRECISIONS
 from .colours import COLOURS, KEEP_CONTENT
+from .declared import (
+    check_choice,
+    choice,
+    declared_of,
+    default_of,
+    described,
+    in_words,
+    integer,
+    number,
+    numbers,
+    parse_layers,
+    parse_numbers,
+    parse_path,
+    setting,
+    shares,
+    text,
+)
 from .errors import InputError
 from .losses import NORMALISATIONS, RELATIVE
 from .network import MARGIN_UNIT, POOLINGS
@@ -18,176 +35,275 @@ from .terms import (
     are_chained,
     chain,
     losses_with,
+    words_of_style_losses,
 )
 from .vgg import PIXELS
 
 # Starts that are not a file's name.
 INITS = ("content", "style", "noise")
 
-LARGEST_INTEGER = 2**31 - 1
-# Beyond these a weight of single precision overflows or vanishes on its way through the network.
-SMALLEST_NUMBER, LARGEST_NUMBER = 1e-12, 1e12
-
 # Names in style_layers that stand for every layer of the network after its ReLU.
 ALL, GEOMETRIC = "all", "geometric"
 
 AVERAGES = ("anew", "kept")
 
-# What a network's file may recommend: of these it depends on the network which value is good.
-RECOMMENDABLE = (
-    "content_layers",
-    "style_layers",
-    "style_losses",
-    "content_weight",
-    "style_weight",
-    "tv",
-    "tv_weight",
-    "steps",
-    "first_steps",
-    "min_size",
-)
-
 _EACH_BLOCK = {f"relu{block}_1": 1.0 for block in range(1, 6)}
+_LAYERS = shares("relu1_1:2,relu2_1")
+_RATES = ", ".join(
+    f"{kind.rate:g} for {name}" for name, kind in OPTIMIZERS.items() if hasattr(kind, "rate")
+)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The defaults are for a VGG that recommends nothing; `api.settings_from` asks the network."""
+    """The defaults are for a VGG that recommends nothing; a network's file may recommend others."""
 
-    size: int = 512  # long side of the result at most; a smaller content keeps its size
-    steps: int = 150  # of all sizes together
-    first_steps: int | None = None  # of these at the first size; None: as many as at the others
-    scales: int | None = None  # sizes from coarse to fine; None: from min_size by about √2
-    min_size: int = 128  # long side of the coarsest
-    style_strength: float = 0.5  # 0 to 1: moves the ratio of the two weights that follow
-    content_weight: float = 0.03
-    style_weight: float = 1.0
-    tv_weight: float = 0.1
-    content_layers: dict[str, float] = field(default_factory=lambda: {"relu4_2": 1.0})
-    style_layers: dict[str, float] = field(default_factory=lambda: _EACH_BLOCK | {PIXELS: 1.0})
-    style_losses: dict[str, float] = field(default_factory=lambda: {"gram": 1.0})
-    shift: float = -1.0  # of the activations, for the style losses shifted and chained
-    style_weights: float | list[float] = 1.0  # shares of several styles; one number: all alike
-    style_scale: float | list[float] = 1.0  # × size: a style's long side at most; one: for all
-    mask_form: str = "guided"  # one of MASK_FORMS; of no matter without masks
-    tv: str = "squared"  # one of TOTAL_VARIATIONS
-    tv_power: float = 1.5  # of the slope's length, for the total variation power
-    tv_smoothing: float = 1 / 255  # for smoothed: differences below count by their square
-    colours: str = "style"  # one of COLOURS
-    normalisation: str = RELATIVE
-    pool: str = "average"
-    margin: int = MARGIN_UNIT  # pixels by which the network sees pictures go on, mirrored
-    init: str = "content"  # one of INITS, or a picture file
-    seed: int = 0  # of the noise
-    optimizer: str = "lbfgs"
-    rate: float | None = None  # None: the optimiser's own
-    beta1: float = 0.9  # of adam
-    beta2: float = 0.999  # of adam
-    average: float = 0.0  # of adam and momentum: decay of the average that is the result; 0: none
-    averages: str = "anew"  # of adam and momentum at the next size: one of AVERAGES
-    weights: str | None = None  # None: vgg19 if it is in the cache, else builtin
-    backend: str = "numpy"
-    precision: str | None = None  # of a card's matrix products; None: the backend's own
+    size: int = setting(
+        512,
+        "long side of the result; a smaller content keeps its size",
+        "size",
+        integer(1),
+        int,
+        is_basic=True,
+    )
+    steps: int = setting(
+        150,
+        "steps of the optimiser, at all sizes together",
+        "size",
+        integer(1),
+        int,
+        is_basic=True,
+        recommendable=True,
+        also=("iterations",),
+    )
+    first_steps: int | None = setting(
+        None,
+        "of these at the first size",
+        "size",
+        integer(1),
+        int,
+        default_in_words="as many as at the others",
+        recommendable=True,
+    )
+    scales: int | None = setting(
+        None,
+        "sizes to go through, from coarse to fine; 1: only the last",
+        "size",
+        integer(1),
+        int,
+        default_in_words="as many as make each about 1.4 times the one before",
+    )
+    min_size: int = setting(
+        128, "long side of the coarsest", "size", integer(1), int, recommendable=True
+    )
+    style_strength: float = setting(
+        0.5,
+        "from 0 (the content alone) to 1 (the style alone): what becomes of the weights of content "
+        "and style, which stay as they are at 0.5; means the same with every network",
+        "look",
+        number(),
+        float,
+        is_basic=True,
+    )
+    content_weight: float = setting(
+        0.03, "higher: more of the content", "look", number(), float, recommendable=True
+    )
+    style_weight: float = setting(
+        1.0, "higher: more of the style", "look", number(), float, recommendable=True
+    )
+    tv_weight: float = setting(0.1, "higher: smoother", "look", number(), float, recommendable=True)
+    content_layers: dict[str, float] = setting(
+        {"relu4_2": 1.0},
+        "deeper: freer",
+        "look",
+        _LAYERS,
+        parse_layers,
+        metavar="LAYERS",
+        recommendable=True,
+    )
+    style_layers: dict[str, float] = setting(
+        _EACH_BLOCK | {PIXELS: 1.0},
+        "pixels: the colours; deeper: larger features; all: every layer of the network, and "
+        "geometric: each with half the weight of the one before",
+        "look",
+        _LAYERS,
+        parse_layers,
+        metavar="LAYERS",
+        recommendable=True,
+    )
+    style_losses: dict[str, float] = setting(
+        {"gram": 1.0},
+        f"what of the style is compared, at every style layer: {', '.join(STYLE_LOSSES)}. "
+        + words_of_style_losses(),
+        "look",
+        shares("gram:1,histogram:0.2"),
+        parse_layers,
+        metavar="LOSSES",
+        recommendable=True,
+    )
+    shift: float = setting(
+        -1.0,
+        f"what {' and '.join(losses_with('shift'))} add to the activations",
+        "look",
+        number(negative=True),
+        float,
+    )
+    style_weights: float | list[float] = setting(
+        1.0,
+        "shares of several styles, as in 0.7,0.3",
+        "look",
+        numbers(any),
+        parse_numbers,
+        metavar="NUMBERS",
+        default_in_words="all alike",
+    )
+    style_scale: float | list[float] = setting(
+        1.0,
+        "long side of the style as a multiple of the size, never enlarged; below 1: its forms come "
+        "out smaller. One for all styles, or one for each",
+        "look",
+        numbers(all),
+        parse_numbers,
+        metavar="NUMBERS",
+        is_basic=True,
+    )
+    mask_form: str = choice(
+        "guided",
+        "guided: the masked part is compared with the whole style picture; product: both maps are "
+        "multiplied by the mask, and compared as wholes",
+        "look",
+        MASK_FORMS,
+    )
+    tv: str = choice(
+        "squared",
+        "what is smooth: by squared differences; the slope to a power (below 2: edges stay "
+        "sharper); smoothed absolute differences (sharpest); nine-point: squared, diagonals too, "
+        "of mean size under every normalisation",
+        "look",
+        TOTAL_VARIATIONS,
+        recommendable=True,
+    )
+    tv_power: float = setting(1.5, "of tv power; 1 or more", "look", number(), float)
+    tv_smoothing: float = setting(
+        1 / 255,
+        "of tv smoothed: differences below this count little",
+        "look",
+        number(),
+        float,
+        default_in_words="1/255",
+    )
+    colours: str = choice(
+        "style",
+        "whose colours: the style's; the content's, by painting luminance only; or match-…: the "
+        "style's, brought to the content's beforehand, by mean and covariance (three ways; "
+        "match-symmetric changes least) or by the histogram of each channel",
+        "look",
+        COLOURS,
+        is_basic=True,
+        also=("colors",),
+    )
+    normalisation: str = choice(
+        RELATIVE,
+        "constants of the losses: relative (shares, independent of size and network), paper, sum, "
+        "mean or mse",
+        "look",
+        NORMALISATIONS,
+    )
+    pool: str = choice("average", "kind of pooling", "network", POOLINGS)
+    margin: int = setting(
+        MARGIN_UNIT,
+        "pixels by which the network sees every picture go on beyond its borders, mirrored: a "
+        f"multiple of {MARGIN_UNIT}, less where a picture is smaller; the losses do not see them; "
+        "0: one colour from the border on, which leaves a frame in the painting",
+        "network",
+        integer(0),
+        int,
+    )
+    init: str = setting(
+        "content",
+        f"start from {', '.join(INITS)} or a picture FILE",
+        "look",
+        text,
+        parse_path,
+        metavar="START",
+    )
+    seed: int = setting(0, "seed of the noise start", "look", integer(0), int)
+    optimizer: str = choice("lbfgs", "how to get from step to step", "optimiser", OPTIMIZERS)
+    rate: float | None = setting(
+        None,
+        "step length of adam and momentum",
+        "optimiser",
+        number(),
+        float,
+        default_in_words=_RATES,
+    )
+    beta1: float = setting(
+        0.9, "of adam: how slowly it forgets gradients", "optimiser", number(below=1), float
+    )
+    beta2: float = setting(
+        0.999, "of adam: how slowly it forgets their squares", "optimiser", number(below=1), float
+    )
+    average: float = setting(
+        0.0,
+        "of adam and momentum: the result is an average of the pictures, which forgets this "
+        "slowly, as 0.99; 0: the best of them",
+        "optimiser",
+        number(below=1),
+        float,
+    )
+    averages: str = choice(
+        "anew",
+        "of adam's and momentum's gradients: begun anew at each size, or kept and enlarged",
+        "optimiser",
+        AVERAGES,
+    )
+    weights: str | None = setting(
+        None,
+        "builtin, a name of `manualnst weights list`, or a FILE",
+        "network",
+        text,
+        parse_path,
+        default_in_words="vgg19 if it has been fetched, else builtin",
+        is_basic=True,
+    )
+    backend: str = choice(
+        "numpy",
+        "who computes: numpy; cuda, an NVIDIA card; auto, the card if there is one; naive, for "
+        "tiny pictures",
+        "network",
+        BACKENDS,
+        is_basic=True,
+    )
+    precision: str | None = choice(
+        None,
+        "of the card's matrix products",
+        "network",
+        PRECISIONS,
+        default_in_words="tf32; float32 on cards before Ampere",
+    )
 
     def __post_init__(self):
-        _check_integer("size", self.size, at_least=1)
-        _check_integer("steps", self.steps, at_least=1)
-        if self.first_steps is not None:
-            _check_integer("first_steps", self.first_steps, at_least=1)
-            if self.first_steps >= self.steps:
-                raise InputError(
-                    f"first_steps is {self.first_steps}, of {self.steps} steps at all sizes; give "
-                    "less"
-                )
-        if self.scales is not None:
-            _check_integer("scales", self.scales, at_least=1)
-        _check_integer("min_size", self.min_size, at_least=1)
-        _check_integer("margin", self.margin, at_least=0)
+        for each in fields(self):
+            declared_of(each).check(each.name, getattr(self, each.name))
+        self._check_steps_and_margin()
+        self._check_strength()
+        self._check_losses()
+        self._check_optimizer()
+        self._check_precision()
+        self._check_that_all_count()
+
+    def _check_steps_and_margin(self):
+        if self.first_steps is not None and self.first_steps >= self.steps:
+            raise InputError(
+                f"first_steps is {self.first_steps}, of {self.steps} steps at all sizes; give less"
+            )
         if self.margin % MARGIN_UNIT:
             raise InputError(
                 f"margin is {self.margin}; poolings halve it, so give 0 or a multiple of "
                 f"{MARGIN_UNIT}"
             )
-        _check_integer("seed", self.seed, at_least=0)
-        for name in ("content_weight", "style_weight", "tv_weight"):
-            _check_number(name, getattr(self, name))
-        self._check_strength()
-        for name in ("content_layers", "style_layers", "style_losses"):
-            _check_shares(name, getattr(self, name))
-        for name in self.style_losses:
-            _check_choice("style loss", name, STYLE_LOSSES)
-        for name, weight in self.style_losses.items():
-            if weight and are_chained(name) and not {ALL, GEOMETRIC} & set(self.style_layers):
-                chain(name, self.style_layers)  # refuses what makes none
-        _check_number("shift", self.shift, negative=True)
-        _check_choice("mask_form", self.mask_form, MASK_FORMS)
-        _check_choice("tv", self.tv, TOTAL_VARIATIONS)
-        _check_number("tv_power", self.tv_power)
-        if not 1 <= self.tv_power <= 8:
-            raise InputError(f"tv_power is {self.tv_power:g}; give a number from 1 to 8")
-        _check_number("tv_smoothing", self.tv_smoothing)
-        if self.tv_smoothing == 0:
-            raise InputError("tv_smoothing is 0, which leaves a kink; give a small number")
-        _check_numbers("style_weights", self.style_weights, any)
-        _check_numbers("style_scale", self.style_scale, all)
-        _check_choice("colours", self.colours, COLOURS)
-        _check_choice("normalisation", self.normalisation, NORMALISATIONS)
-        _check_choice("pool", self.pool, POOLINGS)
-        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
-        _check_choice("backend", self.backend, BACKENDS)
-        if self.precision is not None:
-            self._check_precision()
-        _check_text("init", self.init)
-        if self.weights is not None:
-            _check_text("weights", self.weights)
-        if self.rate is not None:
-            _check_number("rate", self.rate)
-            if self.optimizer.startswith("lbfgs"):
-                raise InputError("rate is for adam and momentum; lbfgs finds its own step length")
-            if self.rate == 0:
-                raise InputError("rate is 0: nothing would move; give a positive number")
-
-        for name in ("beta1", "beta2", "average"):
-            _check_number(name, getattr(self, name))
-            if getattr(self, name) >= 1:
-                raise InputError(f"{name} must be below 1")
-        if self.average and self.optimizer.startswith("lbfgs"):
-            raise InputError("average is for adam and momentum; lbfgs has no need of it")
-        _check_choice("averages", self.averages, AVERAGES)
-        self._check_that_all_count()
-
-    def _check_that_all_count(self):
-        """Refuse what would have no effect: who gives it expects one."""
-        losses = [name for name, weight in self.style_losses.items() if weight]
-        with_shift = losses_with("shift")
-        counts = {
-            "shift": (set(losses) & set(with_shift), f"style losses {' and '.join(with_shift)}"),
-            **{
-                name: (self.tv in losses_with(name), f"tv {' and '.join(losses_with(name))}")
-                for name in ("tv_power", "tv_smoothing")
-            },
-            "beta1": (self.optimizer == "adam", "optimizer adam"),
-            "beta2": (self.optimizer == "adam", "optimizer adam"),
-            "averages": (self.optimizer in ("adam", "momentum"), "optimizer adam and momentum"),
-        }
-        for name, (counts_here, what_for) in counts.items():
-            if not counts_here and getattr(self, name) != getattr(Settings, name):
-                raise InputError(f"{name} is for {what_for}, and has no effect here; leave it out")
-        if {ALL, GEOMETRIC} <= set(self.style_layers):
-            raise InputError(
-                f"style_layers: {ALL} and {GEOMETRIC} both stand for all layers; give one of them"
-            )
-
-    def _check_precision(self):
-        _check_choice("precision", self.precision, PRECISIONS)
-        if self.backend in NAMES and self.precision != "float32":
-            raise InputError(
-                f"precision {self.precision} is for the cuda backend; {self.backend} computes in "
-                "float32"
-            )
 
     def _check_strength(self):
-        _check_number("style_strength", self.style_strength)
         if self.style_strength > 1:
             raise InputError(f"style_strength is {self.style_strength:g}; it must be from 0 to 1")
         for strength, alone in ((0, "content_weight"), (1, "style_weight")):
@@ -196,6 +312,51 @@ class Settings:
                     f"style_strength {strength} leaves {alone} alone, which is 0; change one of "
                     "them"
                 )
+
+    def _check_losses(self):
+        for name in self.style_losses:
+            check_choice("style loss", name, STYLE_LOSSES)
+        for name, weight in self.style_losses.items():
+            if weight and are_chained(name) and not {ALL, GEOMETRIC} & set(self.style_layers):
+                chain(name, self.style_layers)  # refuses what makes none
+        if {ALL, GEOMETRIC} <= set(self.style_layers):
+            raise InputError(
+                f"style_layers: {ALL} and {GEOMETRIC} both stand for all layers; give one of them"
+            )
+        if not 1 <= self.tv_power <= 8:
+            raise InputError(f"tv_power is {self.tv_power:g}; give a number from 1 to 8")
+        if self.tv_smoothing == 0:
+            raise InputError("tv_smoothing is 0, which leaves a kink; give a small number")
+
+    def _check_optimizer(self):
+        if self.rate is not None and self.optimizer.startswith("lbfgs"):
+            raise InputError("rate is for adam and momentum; lbfgs finds its own step length")
+        if self.rate == 0:
+            raise InputError("rate is 0: nothing would move; give a positive number")
+        if self.average and self.optimizer.startswith("lbfgs"):
+            raise InputError("average is for adam and momentum; lbfgs has no need of it")
+
+    def _check_precision(self):
+        if self.backend in NAMES and self.precision not in (None, "float32"):
+            raise InputError(
+                f"precision {self.precision} is for the cuda backend; {self.backend} computes in "
+                "float32"
+            )
+
+    def _check_that_all_count(self):
+        """Refuse what would have no effect: who gives it expects one."""
+        losses = {name for name, weight in self.style_losses.items() if weight} | {self.tv}
+        for name in ("shift", "tv_power", "tv_smoothing"):
+            kind = "style losses" if name == "shift" else "tv"
+            what_for = f"{kind} {' and '.join(losses_with(name))}"
+            self._check_that_it_counts(name, bool(losses & set(losses_with(name))), what_for)
+        for name, optimizers in _OF_OPTIMIZERS.items():
+            what_for = f"optimizer {' and '.join(optimizers)}"
+            self._check_that_it_counts(name, self.optimizer in optimizers, what_for)
+
+    def _check_that_it_counts(self, name: str, counts: bool, what_for: str):
+        if not counts and getattr(self, name) != getattr(Settings, name):
+            raise InputError(f"{name} is for {what_for}, and has no effect here; leave it out")
 
     def make_optimizer(self) -> Optimizer:
         more = {"adam": ("beta1", "beta2", "average"), "momentum": ("average",)}
@@ -241,6 +402,19 @@ class Settings:
         return cls(**data)
 
 
+_OF_OPTIMIZERS = {"beta1": ("adam",), "beta2": ("adam",), "averages": ("adam", "momentum")}
+# What a network's file may recommend.
+RECOMMENDABLE = tuple(f.name for f in fields(Settings) if declared_of(f).recommendable)
+Settings.__doc__ += f"\n\n{described(fields(Settings))}"
+
+
+def default_in_words(name: str) -> str:
+    """As tables and the help tell it."""
+    [own] = (f for f in fields(Settings) if f.name == name)
+    told = declared_of(own).default_in_words or in_words(default_of(own))
+    return f"the network's own; {told} for a VGG" if name in RECOMMENDABLE else told
+
+
 def recommended_settings(recommended: dict[str, Any], network: str) -> Settings:
     """Those that a network recommends, and the defaults: what a stranger's file says is checked."""
     where = f"{network}: recommended settings"
@@ -261,22 +435,6 @@ def listed(settings: dict[str, Any]) -> str:
     )
 
 
-def parse_layers(text: str) -> dict[str, float]:
-    """'relu1_1:2,relu2_1' → {'relu1_1': 2.0, 'relu2_1': 1.0}; losses are written likewise."""
-    weights = {}
-    for part in text.split(","):
-        name, colon, weight = part.strip().partition(":")
-        if name in weights:
-            raise InputError(f"{name} is named twice in {text!r}")
-        try:
-            weights[name] = float(weight) if colon else 1.0
-        except ValueError:
-            raise InputError(
-                f"{part.strip()!r}: expected NAME or NAME:WEIGHT, as in relu1_1:2"
-            ) from None
-    return weights
-
-
 def named_layers(layers: dict[str, float], network: list[str]) -> dict[str, float]:
     """`all` and `geometric` spelt out in layers of this network; those named beside them stay.
 
@@ -289,72 +447,3 @@ def named_layers(layers: dict[str, float], network: list[str]) -> dict[str, floa
         if name in layers:
             spelt |= {relu: layers[name] * ratio**n for n, relu in enumerate(relus)}
     return spelt | {name: w for name, w in layers.items() if name not in (ALL, GEOMETRIC)}
-
-
-def parse_numbers(text: str) -> list[float]:
-    """'0.7,0.3' → [0.7, 0.3]."""
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise InputError(f"{text!r}: expected numbers with commas, as in 0.7,0.3") from None
-
-
-def in_words(value: Any) -> str:
-    """A setting as it is typed: what the parsers above take."""
-    if isinstance(value, dict):
-        return ",".join(
-            name if weight == 1 else f"{name}:{in_words(weight)}" for name, weight in value.items()
-        )
-    if isinstance(value, list | tuple):
-        return ",".join(map(in_words, value))
-    if isinstance(value, float):
-        return short if float(short := f"{value:g}") == value else repr(value)
-    return str(value)
-
-
-def _check_integer(name, value, at_least):
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InputError(f"{name} is {value!r:.40}; it must be a whole number")
-    if not at_least <= value <= LARGEST_INTEGER:
-        raise InputError(f"{name} must be from {at_least} to {LARGEST_INTEGER}")
-
-
-def _check_number(name, value, negative=False):
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise InputError(f"{name} is {value!r:.40}; it must be a number")
-    size = abs(value) if negative else value
-    if value != 0 and not SMALLEST_NUMBER <= size <= LARGEST_NUMBER:  # NaN is not either
-        raise InputError(
-            f"{name} must be 0 or a number from {SMALLEST_NUMBER:g} to {LARGEST_NUMBER:g}"
-            + (", of either sign" if negative else "")
-        )
-
-
-def _check_numbers(name, value, enough):
-    """One number or a list of them; `enough` of these, any or all, must not be 0."""
-    numbers = value if isinstance(value, list) else [value]
-    for number in numbers:
-        _check_number(name, number)
-    if not numbers or not enough(numbers):
-        raise InputError(f"{name} is {value!r:.40}; give numbers, {enough.__name__} larger than 0")
-
-
-def _check_shares(name, weights):
-    if not isinstance(weights, dict) or not weights:
-        example = "gram:1,histogram:0.2" if name == "style_losses" else "relu1_1:2,relu2_1"
-        raise InputError(f"{name} is {weights!r}; give names with weights, as {example}")
-    for each, weight in weights.items():
-        _check_text(f"a name in {name}", each)
-        _check_number(f"the weight of {each} in {name}", weight)
-    if not any(weights.values()):
-        raise InputError(f"{name}: all weights are zero; set the total weight to 0 instead")
-
-
-def _check_choice(name, value, choices):
-    if value not in tuple(choices):
-        raise InputError(f"unknown {name} {value!r}; choose one of {', '.join(choices)}")
-
-
-def _check_text(name, value):
-    if not isinstance(value, str) or not value:
-        raise InputError(f"{name} is {value!r}; it must be a non-empty text")

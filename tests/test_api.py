@@ -360,9 +360,7 @@ def test_patches_that_do_not_fit_are_refused_and_small_sizes_left_out(pictures):
     run = prepare(*pictures, settings_from(settings | dict(steps=8, min_size=13)))
     # The style's 28 rows are a quarter at relu3_1: of 13 (9) there are 2, of 19 (13) there are 3.
     assert [scale.height for scale in run.scales] == [19, 28, 40]
-    with pytest.raises(
-        InputError, match=r"patches: a picture of .* at relu5_1, and it"
-    ):
+    with pytest.raises(InputError, match=r"patches: a picture of .* at relu5_1, and it"):
         prepare(*pictures, settings_from(settings | dict(style_layers={"relu5_1": 1.0})))
 
 

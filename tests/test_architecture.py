@@ -32,7 +32,7 @@ LAYERS = [
     ["backends"],
     ["animation", "plots", "sheets"],
     ["checkpoint", "colours", "images", "masks", "samples", "similarity"],
-    ["files", "machine", "threads", "vgg"],
+    ["declared", "files", "machine", "threads", "vgg"],
     ["blas", "errors", "memo", "pace", "text", "version"],
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

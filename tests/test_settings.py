@@ -1,16 +1,16 @@
 import json
+from dataclasses import fields
 
 import pytest
 from proofs import RECOMMENDED
 
+from manualnst.declared import declared_of, default_of, in_words, parse_layers, parse_numbers
 from manualnst.errors import InputError
 from manualnst.settings import (
     RECOMMENDABLE,
     Settings,
     listed,
     named_layers,
-    parse_layers,
-    parse_numbers,
     recommended_settings,
 )
 
@@ -218,7 +218,7 @@ def test_the_recommendable_are_settings():
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        ({"content_weigth": 1.0}, "'content_weigth' is not one of content_layers, style_layers"),
+        ({"content_weigth": 1.0}, "'content_weigth' is not one of steps, first_steps"),
         ({"weights": "other.h5"}, "'weights' is not one of"),
         ({"init": "/etc/passwd"}, "'init' is not one of"),
         ({"size": 10**9}, "'size' is not one of"),
@@ -236,3 +236,20 @@ def test_what_a_stranger_recommends_is_checked_and_refused_with_the_networks_nam
     with pytest.raises(InputError, match=f"^a.h5: recommended settings: .*{message}") as error:
         recommended_settings(found, "a.h5")
     assert "\n" not in str(error.value) and len(str(error.value)) < 300
+
+
+def test_help_tells_of_every_setting():
+    for each in fields(Settings):
+        declared = declared_of(each)
+        assert f"{each.name} = " in Settings.__doc__ and declared.words in Settings.__doc__
+        assert declared.group in ("size", "look", "network", "optimiser")
+
+
+@pytest.mark.parametrize("name", [f.name for f in fields(Settings)])
+def test_a_default_in_words_is_read_back(name):
+    """What a table or the help shows can be typed."""
+    [own] = (f for f in fields(Settings) if f.name == name)
+    default = default_of(own)
+    if default is not None:
+        read = declared_of(own).parse(in_words(default))
+        assert read == ([default] if name in ("style_weights", "style_scale") else default)

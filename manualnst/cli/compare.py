@@ -17,18 +17,18 @@ from ..comparison import (
     prepare_contender,
     record,
 )
+from ..declared import parse_numbers
 from ..errors import InputError
 from ..files import write_atomically
 from ..images import check_output_suffix, save_picture
 from ..run import Run
 from ..samples import CONTENT, STYLES
-from ..settings import Settings, parse_numbers
+from ..settings import Settings
 from .console import say
 from .interrupts import Interrupts
 from .options import (
     LAYERS_HELP,
-    add_look_options,
-    add_network_options,
+    add_options,
     add_picture_arguments,
     add_report_options,
     chosen_report,
@@ -74,8 +74,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         metavar="NAME=RATES",
         help="step lengths, each of which competes, as adam=0.02,0.05 momentum=0.01",
     )
-    add_look_options(parser.add_argument_group("the look"))
-    add_network_options(parser.add_argument_group("the network"))
+    add_options(parser.add_argument_group("the look"), "look")
+    add_options(parser.add_argument_group("the network"), "network")
     add_report_options(parser.add_argument_group("what is told"))
     parser.set_defaults(handler=_compare)
 

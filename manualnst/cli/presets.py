@@ -2,8 +2,8 @@
 
 import argparse
 
+from ..declared import in_words
 from ..presets import PRESETS, described
-from ..settings import in_words
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

@@ -36,7 +36,7 @@ from ..similarity import check_comparable, signal_to_noise, structural_similarit
 from ..vgg import Weights
 from ..weights import default_weights
 from .interrupts import Interrupts
-from .options import add_network_options, add_report_options, chosen_report
+from .options import add_options, add_report_options, chosen_report, given_settings
 from .outputs import refuse_existing, stem
 from .progress import QuietProgress
 
@@ -105,7 +105,7 @@ def _add_options(parser: argparse.ArgumentParser, kind: str) -> None:
         help = f"{text} (default: {default})"
         parser.add_argument(option, type=int, default=default, metavar="N", help=help)
     parser.add_argument("--seed", type=int, default=0, help="of the noise (default: 0)")
-    add_network_options(parser.add_argument_group("the network"))
+    add_options(parser.add_argument_group("the network"), "network")
     written = parser.add_argument_group("what is written")
     written.add_argument(
         "-o", "--output", metavar="FOLDER", help=f"where it goes (default: PICTURE-{kind})"
@@ -195,8 +195,7 @@ def _jobs(args: argparse.Namespace, layers: list[str]) -> list[Job]:
             (f"to-{some[-1]}", _in_words(some), style_alone(dict.fromkeys(some, 1.0)))
             for some in growing
         ]
-    common = ("size", "steps", "min_size", "seed", "weights", "pool", "backend")
-    given = {name: getattr(args, name) for name in common if name in args}
+    given = given_settings(args)
     return [
         Job(
             name,

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..api import settings_from
+from ..declared import in_words
 from ..errors import InputError
 from ..images import READABLE_SUFFIXES, Source, is_path, load_picture
 from ..inputs import SAMPLE_PREFIX
-from ..settings import Settings, in_words
+from ..settings import Settings
 from ..weights import find_recommended
 
 # In bytes, without the suffix of a file. Most systems take 255, and some that encrypt 143.

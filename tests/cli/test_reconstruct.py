@@ -62,6 +62,15 @@ def test_content_by_layers(folder):
     assert sheet.shape[0] > 2 * 40 and sheet.shape[1] > 3 * 33  # with the original, twice
 
 
+def test_every_option_of_the_network_counts(folder, capsys):
+    """--margin was accepted once, and ignored."""
+    assert content(*TINY, "--margin", "0", "--pool", "max", "--backend", "naive") == 0
+    settings = record(folder / "photo-content" / "relu2_1.json")["settings"]
+    assert (settings["margin"], settings["pool"], settings["backend"]) == (0, "max", "naive")
+    assert content(*TINY, "-o", "other", "--precision", "tf32") == 2
+    assert "precision tf32 is for the cuda backend" in capsys.readouterr().err
+
+
 def test_style_by_growing_subsets(folder):
     assert style(*TINY, "--pool", "max") == 0
     made = folder / "photo-style"
