@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from . import samples
 from .colours import luminance, match_style
 from .errors import InputError
 from .images import (
+    READABLE_SUFFIXES,
     Picture,
     Source,
     fitted_size,
@@ -37,8 +39,17 @@ class Input:
     colours: np.ndarray | None = None  # (H, W, 3), the result's, where `pixels` are its greys
 
 
+def is_picture(name: str) -> bool:
+    """Whether it names a sample, or by its suffix a picture file."""
+    return name.startswith(SAMPLE_PREFIX) or Path(name).suffix.lower() in READABLE_SUFFIXES
+
+
 def load_source(source: Source) -> Picture:
     """A picture of any kind, or by the name of a sample."""
+    if isinstance(source, str) and "://" in source:
+        raise InputError(
+            f"{source} is an address, and nothing is fetched: save the picture, and give its file"
+        )
     if isinstance(source, str) and source.startswith(SAMPLE_PREFIX):
         path = samples.sample_path(source.removeprefix(SAMPLE_PREFIX))
         return replace(load_picture(path), name=source)

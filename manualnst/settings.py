@@ -204,8 +204,7 @@ class Settings:
     )
     normalisation: str = choice(
         RELATIVE,
-        "constants of the losses: relative (shares, independent of size and network), paper, sum, "
-        "mean or mse",
+        "constants of the losses; relative: shares, independent of size and network",
         "look",
         NORMALISATIONS,
     )
@@ -263,6 +262,7 @@ class Settings:
         "network",
         text,
         parse_path,
+        metavar="NAME",
         default_in_words="vgg19 if it has been fetched, else builtin",
         is_basic=True,
     )

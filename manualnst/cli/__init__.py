@@ -1,21 +1,16 @@
 """The command line: the only part of the package that prints."""
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from ..errors import InputError
+from ..inputs import is_picture
 from ..version import __version__
 from . import bench, check, compare, many, presets, reconstruct, run, weights
 from .console import BAD_INPUT, INTERRUPTED, READER_GONE, complain, flush_output
-
-
-class _Parser(argparse.ArgumentParser):
-    """Tells what is wrong in one line, without the whole usage before it."""
-
-    def error(self, message: str) -> NoReturn:
-        complain(f"{self.prog}: {message}; see {self.prog} --help")
-        self.exit(BAD_INPUT)
+from .parser import Parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,9 +35,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return BAD_INPUT
 
 
+def _with_command(arguments: list[str]) -> list[str]:
+    """A picture in the place of the command asks for it to be painted."""
+    if arguments and is_picture(arguments[0]):
+        return ["run", *arguments]
+    return arguments
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """Answer a shell that asks what could come next, where argcomplete is installed."""
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser, print_suppressed=True)
+
+
 def _run_command(arguments: Sequence[str] | None) -> int:
     parser = _parser()
-    args = parser.parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    _complete(parser)
+    args = parser.read(_with_command(arguments))
     if "handler" not in args:
         parser.print_help()
         return 0
@@ -50,7 +62,7 @@ def _run_command(arguments: Sequence[str] | None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="manualnst",
         description="Neural style transfer with every derivative written by hand, and proven.",
         epilog="`manualnst run` without arguments paints the package's own sample pictures.",

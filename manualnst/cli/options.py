@@ -108,17 +108,20 @@ def chosen_report(args: argparse.Namespace) -> QuietProgress:
 def _add(where, field: Field) -> None:
     """The option of a setting; absent from the namespace unless it is given."""
     declared = declared_of(field)
-    names = (field.name, *declared.also)
-    action = where.add_argument(
-        *(f"--{name.replace('_', '-')}" for name in names),
-        dest=field.name,
-        type=_input_errors_as_argparse_errors(declared.parse),
-        default=argparse.SUPPRESS,
-        choices=declared.choices,
-        metavar=declared.metavar,
-        help=f"{declared.words} (default: {default_in_words(field.name)})".replace("%", "%%"),
-    )
+    given = {
+        "dest": field.name,
+        "type": _input_errors_as_argparse_errors(declared.parse),
+        "default": argparse.SUPPRESS,
+        "choices": declared.choices,
+        "metavar": declared.metavar or ("NAME" if declared.choices else "N"),
+    }
+    one_of = f"; one of {', '.join(declared.choices)}" if declared.choices else ""
+    words = f"{declared.words}{one_of} (default: {default_in_words(field.name)})"
+    option, *others = (f"--{name.replace('_', '-')}" for name in (field.name, *declared.also))
+    action = where.add_argument(option, help=words.replace("%", "%%"), **given)
     action.is_basic = declared.is_basic
+    for other in others:
+        where.add_argument(other, help=argparse.SUPPRESS, **given)
 
 
 def _input_errors_as_argparse_errors(kind: Callable[[str], Any]) -> Callable[[str], Any]:

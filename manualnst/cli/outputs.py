@@ -4,11 +4,12 @@ import glob
 import itertools
 import os
 import tempfile
+import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import check_writable_folder
+from ..files import check_file, check_writable_folder
 from ..images import check_output_suffix
 from ..inputs import SAMPLE_PREFIX
 from ..result import Result
@@ -87,7 +88,10 @@ class Outputs:
 
 
 def new_outputs(output: str | None, content: str | None, styles: list[str], curve) -> Outputs:
-    """Of a new run: without a name, CONTENT-STYLE.png, numbered if that exists."""
+    """Of a new run: without a name, CONTENT-STYLE.png, numbered if that exists; a name without a
+    suffix gets .png."""
+    if output and not Path(output).suffix and Path(output).name:
+        output += ".png"
     picture = Path(output) if output else _first_free(Path(default_stem(content, styles) + ".png"))
     return Outputs(picture, _checkpoint_of(picture), Path(curve) if curve else None)
 
@@ -99,6 +103,11 @@ def default_stem(content: str | None, styles: list[str]) -> str:
 
 def resumed_outputs(checkpoint: str, output: str | None, curve) -> Outputs:
     """Of a resumed run: unless named, the picture is what the checkpoint is named after."""
+    check_file(checkpoint)
+    if not zipfile.is_zipfile(checkpoint):
+        beside = f"{checkpoint}{CHECKPOINT_SUFFIX}"
+        hint = f"; its is {beside}" if os.path.exists(beside) else ""
+        raise InputError(f"--resume {checkpoint}: it is not a checkpoint{hint}")
     if not output and not checkpoint.endswith(CHECKPOINT_SUFFIX):
         raise InputError("give -o: the name of the checkpoint does not tell that of the picture")
     picture = Path(output or checkpoint.removesuffix(CHECKPOINT_SUFFIX))

@@ -1,6 +1,7 @@
 """`manualnst run`: two pictures in, one picture out."""
 
 import argparse
+import os
 import shlex
 from collections.abc import Callable
 from shutil import rmtree
@@ -8,9 +9,11 @@ from typing import Any
 
 from ..animation import LONGEST, Animation, check_frames, usual_interval
 from ..api import check_same, prepare, restore, settings_from
+from ..declared import parse_path
 from ..errors import InputError
 from ..files import make_folder
 from ..images import save_picture
+from ..inputs import SAMPLE_PREFIX, is_picture
 from ..machine import format_bytes
 from ..presets import over
 from ..result import Result, load_record, masks_in, styles_in
@@ -28,10 +31,18 @@ from .options import (
     given_settings,
 )
 from .outputs import Outputs, new_outputs, refuse_existing, resumed_outputs
+from .parser import shorten_help
 from .progress import QuietProgress
 
 # With --resume every other setting comes from the checkpoint.
 _ALLOWED_WITH_RESUME = {"steps"}
+
+_EXAMPLES = """examples:
+  manualnst run                                    the package's own samples
+  manualnst run photo.jpg painting.jpg             photo-painting.png
+  manualnst run photo.jpg painting.jpg -o out.png --size 1024 --style-strength 0.4
+  manualnst run photo.jpg painting.jpg --colours content
+  manualnst run --resume photo-painting.png.checkpoint"""
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -48,6 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     _add_output_options(parser.add_argument_group("what is written"))
     add_settings_options(parser)
     add_report_options(parser.add_argument_group("what is told"))
+    shorten_help(parser, _EXAMPLES)
     parser.set_defaults(handler=run_command)
 
 
@@ -56,17 +68,24 @@ def _add_output_options(group) -> None:
         "-o",
         "--output",
         metavar="FILE",
+        type=parse_path,
         help="the picture; .png, .jpg, .webp, .tif or .bmp (default: CONTENT-STYLE.png, numbered "
         "if that exists). Its record goes beside it, as .json",
     )
     group.add_argument("--overwrite", action="store_true", help="replace existing files")
-    group.add_argument("--curve", metavar="FILE", help="also draw the loss by evaluation")
+    group.add_argument(
+        "--curve",
+        metavar="FILE",
+        type=parse_path,
+        help="also draw the loss by evaluation",
+    )
     group.add_argument(
         "--save-every", type=int, metavar="N", help="also keep the picture after every N steps"
     )
     group.add_argument(
         "--animate",
         metavar="FILE",
+        type=parse_path,
         help="also make the pictures on the way into an animation of at most "
         f"{LONGEST} pixels a side, .webp or .gif, with a frame after every N steps of --save-every "
         "(default: about 40 frames)",
@@ -79,10 +98,16 @@ def _add_output_options(group) -> None:
         help="steps between checkpoints (default: %(default)s)",
     )
     group.add_argument(
-        "--resume", metavar="CHECKPOINT", help="go on with a run that was interrupted"
+        "--resume",
+        metavar="CHECKPOINT",
+        type=parse_path,
+        help="go on with a run that was interrupted",
     )
     group.add_argument(
-        "--repeat", metavar="RECORD", help="take pictures and settings from an earlier run's .json"
+        "--repeat",
+        metavar="RECORD",
+        type=parse_path,
+        help="take pictures and settings from an earlier run's .json",
     )
 
 
@@ -195,12 +220,23 @@ def _prepare(args: argparse.Namespace) -> tuple[Run, Outputs]:
         settings = Settings.from_json(over(record["settings"], given))
     else:
         settings = settings_from(given)
+    _check_that_it_is_no_output(styles)
     outputs = new_outputs(args.output, content, styles, args.curve)
     _check_outputs(outputs, args)
     run = prepare(content, styles or None, settings, masks or None)
     if same:
         check_same(run, record, same)
     return run, outputs
+
+
+def _check_that_it_is_no_output(styles: list[str]) -> None:
+    """Of three pictures the third is another style; other programs take it for the result."""
+    last = styles[-1] if len(styles) > 1 else ""
+    if is_picture(last) and not last.startswith(SAMPLE_PREFIX) and not os.path.exists(last):
+        raise InputError(
+            f"cannot read {last}: there is no such file; if it is to be the result, give it as "
+            f"-o {last}"
+        )
 
 
 def _unchanged(args: argparse.Namespace, given: dict, record: dict) -> list[str]:

@@ -64,9 +64,9 @@ def test_content_by_layers(folder):
 
 def test_every_option_of_the_network_counts(folder, capsys):
     """--margin was accepted once, and ignored."""
-    assert content(*TINY, "--margin", "0", "--pool", "max", "--backend", "naive") == 0
+    assert content(*TINY, "--margin", "0", "--pool", "max") == 0
     settings = record(folder / "photo-content" / "relu2_1.json")["settings"]
-    assert (settings["margin"], settings["pool"], settings["backend"]) == (0, "max", "naive")
+    assert (settings["margin"], settings["pool"]) == (0, "max")
     assert content(*TINY, "-o", "other", "--precision", "tf32") == 2
     assert "precision tf32 is for the cuda backend" in capsys.readouterr().err
 

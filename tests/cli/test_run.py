@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -237,7 +237,7 @@ def test_wrong_recommendations_are_refused_in_one_line(folder, capsys):
 
 def test_the_help_tells_the_default_of_a_vgg(capsys):
     with pytest.raises(SystemExit):
-        run("--help")
+        run("--help-all")
     told = " ".join(capsys.readouterr().out.split())
     assert f"default: the network's own; {Settings.content_weight:g} for a VGG" in told
     assert told.count("default: the network's own; ") == len(RECOMMENDED)
@@ -805,3 +805,73 @@ def test_an_interrupt_before_the_first_step_leaves_nothing(folder):
     assert process.returncode == 130
     assert "Traceback" not in err
     assert written(folder) == ["painting.jpg", "photo.png"]
+
+
+# What people type who know other programs
+
+
+def test_pictures_alone_are_painted(folder):
+    assert main(["photo.png", "painting.jpg", "-o", "out", *TINY]) == 0
+    assert (folder / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("--content photo.png --style painting.jpg", "manualnst run CONTENT STYLE"),
+        ("photo.png --stepz 3", "did you mean --steps?; see manualnst run --help"),
+        ("photo.png --style-str 3", "did you mean --style-strength?"),
+        ("photo.png --gpu", "--backend cuda"),
+        ("photo.png painting.jpg out.png", "give it as -o out.png"),
+        ("https://example.org/a.jpg", "https://example.org/a.jpg is an address"),
+        ("--resume photo.png", "photo.png: it is not a checkpoint"),
+        ("--resume nothing.checkpoint", "No such file"),
+    ],
+)
+def test_what_other_programs_call_otherwise_is_pointed_out(capsys, typed, told):
+    assert told in refused(capsys, *typed.split())
+
+
+def test_other_names_of_options_are_understood(folder):
+    options = ["--iterations", "2", "--colors", "content", "--size", "40", "--quiet"]
+    assert run("photo.png", "-o", "out.png", *options) == 0
+    settings = json.loads((folder / "out.json").read_text())["settings"]
+    assert (settings["steps"], settings["colours"]) == (2, "content")
+
+
+def test_a_tilde_that_quotes_kept_is_home(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    assert run("~/photo.png", "-o", "~/out.png", *TINY) == 0
+    assert (folder / "out.png").exists()
+
+
+def test_a_checkpoint_beside_a_picture_is_named(folder, capsys):
+    (folder / "photo.png.checkpoint").touch()
+    assert "its is photo.png.checkpoint" in refused(capsys, "--resume", "photo.png")
+
+
+def test_the_short_help_shows_little_and_the_other_all(capsys):
+    texts = []
+    for option in ("--help", "--help-all"):
+        with pytest.raises(SystemExit) as ended:
+            run(option)
+        assert ended.value.code == 0
+        texts.append(capsys.readouterr().out)
+    short, whole = texts
+    assert "manualnst run photo.jpg painting.jpg" in short and "--help-all" in short
+    assert "--style-strength" in short and "--beta1" not in short
+    assert all(f"--{f.name.replace('_', '-')} " in whole for f in fields(Settings))
+    assert "0.00392" not in whole and short.count("\n") < 90
+
+
+def test_shells_are_told_what_could_come_next(folder):
+    pytest.importorskip("argcomplete")
+    line = "manualnst run --style-str"
+    environment = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line))}
+    command = "import sys; sys.argv[0] = 'manualnst'; from manualnst.cli import main; main([])"
+    done = subprocess.run(
+        ["sh", "-c", f'"{sys.executable}" -c "{command}" 8>completions'],
+        env=os.environ | environment,
+    )
+    assert done.returncode == 0
+    assert "--style-strength" in (folder / "completions").read_text()
