@@ -2,16 +2,19 @@
 
 A process gets a job, tells its steps and how it ended, and gets the next. Signals of the terminal
 are the parent's alone to hear; it hands them on as SIGTERM, at which a process keeps a checkpoint
-and ends. When the parent is gone, the processes end at their next step.
+and ends. When the parent is gone, the processes end at once.
 """
 
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from threading import Thread
 
 from .. import threads
 from ..shared import Shared
@@ -103,6 +106,7 @@ def _work(connection: Connection, folder: Path, threads_each: int) -> None:
     """What a process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
     signal.signal(signal.SIGTERM, _interrupt_once)
+    Thread(target=_end_with_parent, daemon=True).start()
     threads.limit(threads_each)
     shared = Shared()
 
@@ -116,6 +120,12 @@ def _work(connection: Connection, folder: Path, threads_each: int) -> None:
     with suppress(KeyboardInterrupt, EOFError, OSError):
         while True:
             connection.send(painted(connection.recv()))
+
+
+def _end_with_parent() -> None:
+    """Of one that was killed nobody is left to want the picture; its checkpoint is there."""
+    wait([parent_process().sentinel])
+    os._exit(1)
 
 
 def _interrupt_once(signum, frame) -> None:

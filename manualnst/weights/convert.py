@@ -8,7 +8,7 @@ from ..errors import InputError
 from ..version import __version__
 from ..vgg import Preprocessing, Weights, convolution_names
 from .catalogue import CATALOGUE
-from .formats import KERAS, MATCONVNET, OWN, PYTORCH_RUN, PYTORCH_ZIP, recognise
+from .formats import KERAS, MATCONVNET, OWN, PYTORCH_RUN, PYTORCH_ZIP, SAFETENSORS, recognise
 from .keras import read_keras
 from .layouts import Found, named_preprocessing
 from .matconvnet import read_matconvnet
@@ -20,6 +20,7 @@ READERS = {
     MATCONVNET: read_matconvnet,
     PYTORCH_RUN: read_pytorch,
     PYTORCH_ZIP: read_pytorch,
+    SAFETENSORS: read_pytorch,
 }
 # For files that do not tell: torchvision's are by far the most common of their kind.
 ASSUMED = "imagenet-rgb"

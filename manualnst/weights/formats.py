@@ -5,13 +5,15 @@ from pathlib import Path
 from ..errors import InputError
 from ..files import check_file, unreadable
 from .hdf5 import SIGNATURE, has, open_hdf5, read_text
+from .safetensors import has_its_beginning
 
-OWN, KERAS, MATCONVNET, PYTORCH_ZIP, PYTORCH_RUN = (
+OWN, KERAS, MATCONVNET, PYTORCH_ZIP, PYTORCH_RUN, SAFETENSORS = (
     "manualnst",
     "Keras",
     "MatConvNet",
     "PyTorch",
     "PyTorch (old container)",
+    "safetensors",
 )
 
 # The attribute "format" of this program's own files.
@@ -22,7 +24,7 @@ PYTORCH_RUN_SIGNATURE = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x
 
 
 def recognise(path: str | Path) -> str:
-    """One of the five names above; anything else is refused."""
+    """One of the six names above; anything else is refused."""
     check_file(path)
     try:
         with open(path, "rb") as file:
@@ -35,13 +37,15 @@ def recognise(path: str | Path) -> str:
         return PYTORCH_RUN
     if head.startswith(b"PK\x03\x04"):
         return PYTORCH_ZIP
+    if has_its_beginning(head):
+        return SAFETENSORS
     if head.startswith(b"MATLAB 5.0"):
         return MATCONVNET
     if head.startswith(b"MATLAB 7.3"):
         raise InputError(f"{path}: a MATLAB 7.3 file; save it in MATLAB with -v7 and try again")
     raise InputError(
         f"{path}: not a weights file; known are this program's own .h5, Keras .h5, "
-        "PyTorch .pth and MatConvNet .mat"
+        "PyTorch .pth, .safetensors and MatConvNet .mat"
     )
 
 

@@ -1,4 +1,5 @@
-"""PyTorch's .pth files, without PyTorch: both containers, and the four ways of naming layers.
+"""PyTorch's .pth files, without PyTorch, and .safetensors: all containers, and the four ways of
+naming layers.
 
 Every tensor is a window on a storage, given by an offset, a shape and strides that the file
 states. They are checked against the storage, and the storage against the file, before the
@@ -21,6 +22,7 @@ from ..vgg import Preprocessing, convolution_names, layer_names
 from .layouts import Found, find_architecture
 from .pickles import Machine, Storage, Tensor
 from .reading import Layers, as_float32, check_shape, quote, refusing
+from .safetensors import has_its_beginning, open_safetensors
 
 MAX_PICKLE_BYTES = 1 << 24
 _RUN_VERSION = 1001
@@ -31,7 +33,8 @@ ReadBytes = Callable[[Storage, int, int], bytes]
 
 def read_pytorch(path: str | Path, architecture: str | None = None) -> Found:
     """Filters are (out, in, height, width) there; here they become (height, width, in, out)."""
-    with refusing(path, "PyTorch"), _open_container(path) as (content, read):
+    kind = "safetensors" if _is_safetensors(path) else "PyTorch"
+    with refusing(path, kind), _open_container(path) as (content, read):
         tensors = _tensors(content)
         architecture, names = _name_modules(tensors, architecture)
         layers: Layers = {
@@ -145,13 +148,21 @@ def _numbers(data: bytes, dtype: str) -> np.ndarray:
 
 @contextmanager
 def _open_container(path: str | Path) -> Iterator[tuple[object, ReadBytes]]:
-    """What the file's pickle describes, and how to read its storages."""
-    if zipfile.is_zipfile(path):
+    """What the file describes, and how to read its storages."""
+    if _is_safetensors(path):
+        with open(path, "rb") as file:
+            yield open_safetensors(file)
+    elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             yield _open_zip(archive)
     else:
         with open(path, "rb") as file:
             yield _open_run(file)
+
+
+def _is_safetensors(path: str | Path) -> bool:
+    with open(path, "rb") as file:
+        return has_its_beginning(file.read(9))
 
 
 def _open_zip(archive: zipfile.ZipFile) -> tuple[object, ReadBytes]:

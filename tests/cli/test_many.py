@@ -313,6 +313,36 @@ def test_processes_make_the_same_pictures(folder):
         assert path.read_bytes() == Path("two", path.name).read_bytes()
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc here")
+def test_the_processes_of_a_parent_that_was_killed_end_at_once(folder):
+    """A step of the naive backend takes a minute, at the end of which they would notice."""
+    seeds = ["--vary", "seed", "1", "2", "--backend", "naive", "--size", "160", "--steps", "3"]
+    command = [sys.executable, "-m", "manualnst", "sweep", "photo.png", "-o", "many", *seeds]
+    process = subprocess.Popen([*command, "--jobs", "2", "--quiet"])
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_until(lambda: sum(map(is_painting, children.read_text().split())) == 2)
+    pids = children.read_text().split()
+    process.kill()
+    process.wait()
+    wait_until(lambda: not any(map(is_painting, pids)), seconds=10)
+
+
+def is_painting(pid):
+    """Whether it lives and has used a second of processor time, so is in its first step."""
+    try:
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text().rsplit(")")[1].split()
+    except OSError:
+        return False
+    return state != "Z" and int(numbers[10]) > 100
+
+
+def wait_until(holds, seconds=60):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def test_a_process_that_is_killed_costs_one_picture(folder):
     command = ["sweep", "photo.png", "painting.jpg", "-o", "many", "--jobs", "2", *ADAM, *SMALL]
     process = start(*command, "--vary", "steps", "100000", "2", "3", "--json")
