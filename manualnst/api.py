@@ -3,13 +3,15 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .backends import chosen
+from .bar import finish
 from .checkpoint import load_checkpoint
 from .errors import InputError
+from .given import Given
 from .images import Source
 from .inputs import Input, open_content, open_masks, open_start, open_styles
 from .masks import mask_names, one_for_each_style
@@ -35,7 +37,8 @@ def stylize(
     preset: str | None = None,
     callback: Callback | None = None,
     checkpoint: str | os.PathLike | None = None,
-    **settings: Any,
+    progress: bool | None = None,
+    **settings: Unpack[Given],
 ) -> Result:
     """Paint `content` in the style of `style`.
 
@@ -48,17 +51,24 @@ def stylize(
     `settings` are the fields of `manualnst.Settings`, and go before those of a `preset`, or
     what the network recommends. The callback gets a `Progress` after each step; if it returns
     `manualnst.STOP` the run ends. Ctrl-C ends it too: either way the best picture so far is
-    returned. With `checkpoint`, a file is kept from which `resume` goes on.
+    returned. With `checkpoint`, a file is kept from which `resume` goes on. With `progress` notices
+    and steps are shown; None: in a notebook.
     """
     made = settings_from({"preset": preset, **settings})
-    return prepare(content, style, made, masks).finish(callback, checkpoint)
+    run = prepare(content, style, made, masks)
+    return finish(run, callback, progress, checkpoint=checkpoint)
 
 
 def resume(
-    checkpoint: str | os.PathLike, *, steps: int | None = None, callback: Callback | None = None
+    checkpoint: str | os.PathLike,
+    *,
+    steps: int | None = None,
+    callback: Callback | None = None,
+    progress: bool | None = None,
 ) -> Result:
     """Go on with the run of a checkpoint, to `steps` in total if given."""
-    return restore(checkpoint, steps=steps).finish(callback, checkpoint)
+    run = restore(checkpoint, steps=steps)
+    return finish(run, callback, progress, checkpoint=checkpoint)
 
 
 def settings_from(

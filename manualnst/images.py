@@ -32,7 +32,7 @@ MAX_FILE_BYTES = 2**30
 MAX_PIXELS = 178_000_000  # just below the size at which Pillow refuses by itself
 
 # Formats that Pillow decodes in process: no Ghostscript (EPS), no external converters (WMF, FPX).
-READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF")
+READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF", "HEIF")
 
 # Suffix → Pillow's format and its options: as lossless as the format can be.
 _WRITABLE = {
@@ -44,7 +44,8 @@ _WRITABLE = {
     ".tiff": ("TIFF", {}),
     ".bmp": ("BMP", {}),
 }
-READABLE_SUFFIXES = (*_WRITABLE, ".gif", ".ppm", ".pgm", ".avif")
+READABLE_SUFFIXES = (*_WRITABLE, ".gif", ".ppm", ".pgm", ".avif", ".heic", ".heif")
+_HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1")
 _WITHOUT_ALPHA = ("JPEG", "BMP")
 
 # EXIF orientation → what brings the picture upright.
@@ -124,6 +125,8 @@ def _from_bytes(data: bytes, name: str) -> Picture:
         raise InputError(f"cannot read {name}: the file is empty")
     with _refusing_what_pillow_cannot_read(name):
         Image.init()  # registers every plugin, so that those missing in this Pillow can be skipped
+        if _is_heif(data):
+            _register_heif(name)
         formats = [known for known in READABLE if known in Image.OPEN]
         with Image.open(io.BytesIO(data), formats=formats) as image:
             _check_pixel_count(image, name)
@@ -133,6 +136,22 @@ def _from_bytes(data: bytes, name: str) -> Picture:
                 pixels, alpha, more_notes = _unpack(image, name)
     digest = hashlib.sha256(data).hexdigest()
     return Picture(pixels, alpha, (*notes, *more_notes), digest, name)
+
+
+def _is_heif(data: bytes) -> bool:
+    """Telephones' .heic; AVIF has the same box at its beginning, with another brand."""
+    return data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS
+
+
+def _register_heif(name: str) -> None:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        raise InputError(
+            f"cannot read {name}: a HEIC picture; `python -m pip install pillow-heif` makes it "
+            "readable, or save it as JPEG"
+        ) from None
+    register_heif_opener()
 
 
 def _from_pillow(image: Image.Image) -> Picture:

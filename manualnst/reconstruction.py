@@ -14,12 +14,14 @@ places too, and at 32 pixels the original itself would come back.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from .api import prepare, settings_from
+from .bar import finish
 from .errors import InputError
+from .given import Given
 from .images import resize
 from .inputs import SAMPLE_PREFIX, Source
 from .result import Result
@@ -60,12 +62,13 @@ def reconstruct(
     content: str | None = None,
     style: str | Sequence[str] | None = None,
     callback: Callback | None = None,
-    **settings: Any,
+    progress: bool | None = None,
+    **settings: Unpack[Given],
 ) -> Result:
     """What the layer `content`, or the layers `style`, know of a picture, painted from noise.
 
     Either is given, as content="relu3_1" or style=["relu1_1", "relu2_1"]. Without a picture one of
-    the package's samples is taken. The callback and the settings are those of `stylize`.
+    the package's samples is taken. Callback, `progress` and settings are those of `stylize`.
     """
     if (content is None) == (style is None):
         raise InputError('give either content="relu3_1" or style=["relu1_1", "relu2_1"]')
@@ -78,7 +81,7 @@ def reconstruct(
         raise InputError(f"a reconstruction has its own {forbidden[0]}; leave it out")
     source = SAMPLES[kind] if picture is None else picture
     chosen = settings_from(DEFAULTS[kind] | settings | what)
-    return prepare(source, source, chosen).finish(callback)
+    return finish(prepare(source, source, chosen), callback, progress)
 
 
 # Shown side by side

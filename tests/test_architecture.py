@@ -20,6 +20,7 @@ LAYERS = [
     ["many"],
     ["comparison", "gradcheck", "reconstruction"],
     ["api"],
+    ["bar"],
     ["run"],
     ["costs", "inputs", "presets", "result", "standing"],
     ["settings"],
@@ -32,7 +33,7 @@ LAYERS = [
     ["backends"],
     ["animation", "plots", "sheets"],
     ["checkpoint", "colours", "images", "masks", "samples", "similarity"],
-    ["declared", "files", "machine", "threads", "vgg"],
+    ["declared", "files", "given", "machine", "threads", "vgg"],
     ["blas", "errors", "memo", "pace", "text", "version"],
 ]
 RANK = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}

@@ -3,6 +3,7 @@ import io
 import os
 import random
 import struct
+import sys
 import threading
 import warnings
 import zlib
@@ -692,3 +693,24 @@ def test_a_header_with_more_rows_than_data_is_not_believed(tmp_path, capfd, comp
 def test_a_whole_tiff_is_read(tmp_path, options):
     Image.new("RGB", (300, 7000), "red").save(tmp_path / "a.tif", **options)
     assert load_picture(tmp_path / "a.tif").pixels.shape == (7000, 300, 3)
+
+
+def test_heic_is_read_where_its_library_is(tmp_path):
+    heif = pytest.importorskip("pillow_heif")
+    heif.register_heif_opener()
+    grey = np.full((40, 64, 3), 128, np.uint8)
+    Image.fromarray(grey).save(tmp_path / "a.heic")
+    picture = load_picture(tmp_path / "a.heic")
+    assert np.abs(picture.pixels * 255 - grey).max() < 4
+    data = (tmp_path / "a.heic").read_bytes()
+    for cut in (20, 100, len(data) // 2):
+        (tmp_path / "a.heic").write_bytes(data[:cut])
+        with pytest.raises(InputError, match="cannot read"):
+            load_picture(tmp_path / "a.heic")
+
+
+def test_heic_without_its_library_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(100))
+    with pytest.raises(InputError, match="install pillow-heif"):
+        load_picture(tmp_path / "a.heic")

@@ -1,4 +1,5 @@
 import json
+import typing
 from dataclasses import fields
 
 import pytest
@@ -6,6 +7,7 @@ from proofs import RECOMMENDED
 
 from manualnst.declared import declared_of, default_of, in_words, parse_layers, parse_numbers
 from manualnst.errors import InputError
+from manualnst.given import Given
 from manualnst.settings import (
     RECOMMENDABLE,
     Settings,
@@ -253,3 +255,7 @@ def test_a_default_in_words_is_read_back(name):
     if default is not None:
         read = declared_of(own).parse(in_words(default))
         assert read == ([default] if name in ("style_weights", "style_scale") else default)
+
+
+def test_editors_know_the_settings():
+    assert typing.get_type_hints(Given) == typing.get_type_hints(Settings)
