@@ -18,8 +18,9 @@ TellBranches = Callable[[np.ndarray], Mapping[str, np.ndarray]]
 
 _LONGEST, _SHORTEST = 0.1, 2e-7  # steps, in the size of x along the direction
 _MOST_RUNGS = 60
-# So small that f is straight but for its noise; one of them larger than a single-precision ulp.
-_NOISE_STEPS = 2.0 ** np.array([-40, -30, -20])
+# So small that f is straight but for its noise; two of them larger than a single-precision ulp.
+_NOISE_STEPS = 2.0 ** np.array([-40, -30, -23, -20])
+_CURVED = 64  # times as much at a step 8 times as long: that is no noise but f itself
 _NOISE_POINTS = 12
 _HAIRS = 2.0 ** np.arange(-52, 0, 4)  # some of them change f by as little as it can change
 _CERTAIN = 10  # times its noise: a distance of slopes that can be relied on
@@ -64,22 +65,33 @@ class Ladder:
         self._f, self._x, self._branches = f, x, branches
         self._size = float(np.sqrt(np.mean(x**2))) or 1.0
         self._at_x = f(x)
+        again = f(x)
+        self.is_steady = again == self._at_x or np.isnan(again)
+        self.values_at_x = self._at_x, again
         if not np.isfinite(self._at_x):
             raise InputError(f"f is {self._at_x} at x; choose an x where it is finite")
         self._noise = self._measure_noise()
         self._least = self._least_slope()
 
+    @property
+    def noise(self) -> float:
+        """Of a value of f."""
+        return self._noise
+
     def _measure_noise(self) -> float:
         """From third differences along a very short line, as ECNoise does."""
         rng = np.random.default_rng(0)
         d = rng.standard_normal(self._x.shape) * np.maximum(np.abs(self._x), self._size * 1e-6)
-        noise = UNIT["float64"] * abs(self._at_x)
-        for step in _NOISE_STEPS:
-            values = [self._f(self._x + n * step * d) for n in range(_NOISE_POINTS)]
-            thirds = np.diff(values, 3)
-            measured = float(np.sqrt(np.mean(thirds**2) / 20))  # 20 = 1² + 3² + 3² + 1²
-            noise = max(noise, measured) if np.isfinite(measured) else noise
-        return 4 * max(noise, self._quantum(d))
+        measured = np.array([self._third_difference(step * d) for step in _NOISE_STEPS])
+        measured[~np.isfinite(measured)] = 0
+        if measured[-1] > _CURVED * measured[-2] > 0:
+            measured[-1] = 0
+        noise = np.max(measured, initial=UNIT["float64"] * abs(self._at_x))
+        return 4 * max(float(noise), self._quantum(d))
+
+    def _third_difference(self, step: np.ndarray) -> float:
+        values = [self._f(self._x + n * step) for n in range(_NOISE_POINTS)]
+        return float(np.sqrt(np.mean(np.diff(values, 3) ** 2) / 20))  # 20 = 1² + 3² + 3² + 1²
 
     def _quantum(self, d) -> float:
         """By how much f changes at least: of a coarse one, as rounded to decimals, by much."""
@@ -115,11 +127,12 @@ class Ladder:
         return Slope(slope, slope, _WARY * error + self._least * float(np.linalg.norm(d)))
 
     def _steps(self, d) -> np.ndarray:
-        """From the size of all of x down to that of the entries that d moves."""
+        """From the size of all of x down to that of the entries that d moves, or of 1: a function
+        may turn within 1 however large x is, as a sine does."""
         moved = np.abs(self._x[d != 0])
         own = float(np.sqrt(np.mean(moved**2))) or self._size
         longest = _LONGEST * max(own, self._size)
-        rungs = int(np.log2(longest / (_SHORTEST * min(own, self._size)))) + 1
+        rungs = int(np.log2(longest / (_SHORTEST * min(own, self._size, 1.0)))) + 1
         return longest * 2.0 ** -np.arange(min(rungs, _MOST_RUNGS)) / np.max(np.abs(d))
 
     def _kinks(self, jumps: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

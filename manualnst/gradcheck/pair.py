@@ -194,6 +194,10 @@ class _Pair:
         return abs(self._complex_step(d, self._x + hair) - self._complex_step(d, self._x - hair))
 
     def _verdict(self, entries) -> tuple[Verdict, str]:
+        if not self._ladder.is_steady:
+            first, second = self._ladder.values_at_x
+            words = f"f gives another value at the same x: {first:.9g}, then {second:.9g}"
+            return Verdict.INCONCLUSIVE, words
         if entries[0].excess > 1:
             if self._complex_step_agrees():
                 words = "the complex step agrees with it, the differences do not"
@@ -201,7 +205,7 @@ class _Pair:
             return Verdict.WRONG, ""
         scale = max(max(abs(e.given), abs(e.expected)) for e in entries)
         if all(max(abs(e.given), abs(e.expected)) <= e.tolerance for e in entries):
-            return Verdict.INCONCLUSIVE, "the gradient cannot be told from zero here"
+            return Verdict.INCONCLUSIVE, self._why_nothing_is_known(entries)
         decisive = self._probes[: self._x.size]  # with all entries known, directions need not be
         unknown = [p for p in decisive if p.is_unknown(scale)]
         kinks = [p for p in self._probes if p.slope.kink and not isinstance(p.label, str)]
@@ -210,16 +214,34 @@ class _Pair:
             hidden = [p for p in unknown if p.slope.kink]
             if hidden:
                 return Verdict.KINK, f"{note}: a kink, {hidden[0].slope.kink}"
-            return Verdict.INCONCLUSIVE, f"{note}: f is too noisy"
+            return Verdict.INCONCLUSIVE, f"{note}: f is too noisy, or turns too fast"
         if kinks:
             first = kinks[0]
             note = (
                 f"entries at a kink, within the subgradients: {len(kinks)}, the first {first.label}"
             )
             return Verdict.PASS, f"{note} ({first.slope.kink})"
+        tried = sum(not isinstance(p.label, str) for p in self._probes)
+        if tried < self._x.size:
+            return Verdict.PASS, (
+                f"it is the gradient, by {tried} of {self._x.size} entries, tried at random, and "
+                f"{_DIRECTIONS} directions of all"
+            )
         single = [e for e in entries if not isinstance(e.index, str)]
         small = sum(0 < max(abs(e.given), abs(e.expected)) <= e.tolerance for e in single)
-        return Verdict.PASS, f"{small} entries are smaller than their tolerance" if small else ""
+        if not small:
+            return Verdict.PASS, ""
+        are = "entry is smaller than its" if small == 1 else "entries are smaller than their"
+        return Verdict.PASS, f"{small} {are} tolerance"
+
+    def _why_nothing_is_known(self, entries) -> str:
+        if self._largest <= self._floor or not np.any(self._given):
+            return "the gradient is zero, as far as can be told: nothing was shown"
+        least = min(entry.tolerance for entry in entries)
+        return (
+            f"slopes below {least:.2g} cannot be told from zero here: f is known to "
+            f"{self._ladder.noise:.2g} only, or turns too fast about this x"
+        )
 
     def _complex_step_agrees(self) -> bool:
         """With the gradient, where it was not trusted because of the differences."""
@@ -242,10 +264,23 @@ class _Pair:
             found = wrong[:1] or self._find_wrong_entry()
             where = f"wrong at {found[0]}; " if found else ""
             return "", f"{where}of {len(entries)} entries tried at random, {len(wrong)} are wrong"
+        kinks = {p.label: p.slope for p in self._probes if p.slope.kink}
         if all(entry.excess <= 1 for entry in entries):
+            if not any(p.slope.kink for p in self._probes):
+                return "", (
+                    "no entry by itself is certain to be wrong, but all together are, along a "
+                    "direction that moves all"
+                )
             return "", (
                 "each entry is a subgradient, but together they are not (do equal maxima each get "
                 "the whole gradient?)"
+            )
+        if all(entry.index in kinks for entry in entries if entry.excess > 1):
+            first = next(entry for entry in entries if entry.excess > 1)
+            low, high = kinks[first.index].low, kinks[first.index].high
+            return "", (
+                f"at {list(first.index)} there is a kink, where any slope from {low:.6g} to "
+                f"{high:.6g} is right, and yours is {first.given:.6g}"
             )
         truth = np.empty(self._x.shape)
         for entry in entries:

@@ -1,5 +1,6 @@
 """`check_gradient`: any function, its gradient, and no step or tolerance to choose."""
 
+import itertools
 import math
 import re
 
@@ -220,3 +221,48 @@ def test_the_fixture_passes_and_fails(check_gradient):
 
 def test_it_is_part_of_the_package():
     assert manualnst.check_gradient is check_gradient
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_function_that_turns_fast_far_from_zero_makes_no_right_gradient_wrong(seed):
+    """Steps in proportion to x are many turns of a sine, and agree on a slope of 0."""
+    x = 1e6 + np.random.default_rng(seed).standard_normal(5)
+    report = check_gradient(lambda x: sum(map(math.sin, x)), np.cos, x)
+    assert report.verdict in ("PASS", "INCONCLUSIVE"), report
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_kinks_are_spoken_of_only_where_one_was_found(seed):
+    def f(x):
+        x = x.astype(np.float32)
+        return float(np.sum(np.tanh(x) * x))
+
+    def off(x):
+        x = x.astype(np.float32)
+        return (np.tanh(x) + x * (1 - np.tanh(x) ** 2)) * np.float32(1.0005)
+
+    report = check_gradient(f, off, np.random.default_rng(seed).standard_normal((3, 4)))
+    assert "subgradient" not in str(report) and "maxima" not in str(report)
+
+
+@pytest.mark.parametrize("x", [[0.0], [0.0, 1.0]])
+def test_at_a_kink_the_interval_is_told_and_no_factor(x):
+    report = check_gradient(lambda x: float(np.abs(x).sum()), np.array([5.0, 1.0][: len(x)]), x)
+    assert report.verdict == "WRONG"
+    words = "at [0] there is a kink, where any slope from -1 to 1 is right, and yours is 5"
+    assert report.row.words == words
+
+
+def test_why_nothing_is_known_is_true():
+    large = check_gradient(lambda x: float(1e9 * x.sum() + 1e25), np.full(2, 1e9), [1.0, 2.0])
+    assert "f is known to" in str(large) and "cannot be told from zero here: f" in str(large)
+    count = itertools.count()
+    unsteady = check_gradient(lambda x: float(x @ x) + next(count), lambda x: 2 * x, [1.0, 2.0])
+    assert unsteady.verdict == "INCONCLUSIVE"
+    assert "f gives another value at the same x: 5, then 6" in str(unsteady)
+
+
+def test_a_pass_of_some_entries_says_so():
+    x = np.random.default_rng(0).standard_normal(10_000)
+    report = check_gradient(lambda x: float(x @ x), lambda x: 2 * x, x)
+    assert report and "by 200 of 10000 entries, tried at random" in str(report)
