@@ -148,22 +148,22 @@ def _plot(args) -> int:
 
 
 def _prove(args) -> int:
-    from ..backends import NAMES
-    from ..gradcheck.proof import DTYPES, provable_by, prove
     from ..gradcheck.rounding import TOLERANCES
     from ..gradcheck.show import ROW_HEADING
+    from ..gradcheck.side_by_side import prove_all
     from ..gradcheck.subjects import FULL_VGG, SUBJECTS
 
     start = time.monotonic()
     subjects = _chosen(args.only, SUBJECTS + (FULL_VGG if args.full else ()))
     rows = []
     _tell(args, ROW_HEADING)
-    for subject in subjects:
-        _tell(args, f"[{subject.identifier}] {subject.name}: {subject.formula}")
-        for backend in filter(lambda name: provable_by(subject, name), NAMES):
-            for dtype in DTYPES:
-                rows.append(prove(subject, backend, dtype))
-                _tell_row(args, rows[-1])
+    told = None
+    for subject, row in prove_all(subjects):
+        if subject is not told:
+            _tell(args, f"[{subject.identifier}] {subject.name}: {subject.formula}")
+            told = subject
+        rows.append(row)
+        _tell_row(args, row)
     sources = {c.tolerance_from for row in rows for c in row.comparisons}
     for source in filter(sources.__contains__, TOLERANCES):
         _tell(args, f"tolerance from {source}: {TOLERANCES[source]}")

@@ -39,25 +39,24 @@ def grade(
 
 def failure_of_all(names: Iterable[str], words: str) -> dict[str, Any]:
     """The results of a file that cannot be run at all."""
-    tests = [_test(name, None, hints=False) for name in names]
+    absent = "could not be loaded"
+    tests = [_test(name, None, hints=False, absent=absent) for name in names]
     return {"score": 0.0, "output": words, "visibility": "visible", "tests": tests}
 
 
-def _test(name: str, row: Row | None, hints: bool) -> dict[str, Any]:
+def _test(name: str, row: Row | None, hints: bool, absent: str = "not handed in") -> dict[str, Any]:
     passed = row is not None and row.verdict == Verdict.PASS
     return {
         "name": f"[{EXERCISES[name].identifier}] {name}",
         "score": 1.0 if passed else 0.0,
         "max_score": 1.0,
         "status": "passed" if passed else "failed",
-        "output": _output(row, hints),
+        "output": absent if row is None else _output(row, hints),
         "visibility": "visible",
     }
 
 
-def _output(row: Row | None, hints: bool) -> str:
-    if row is None:
-        return "not handed in"
+def _output(row: Row, hints: bool) -> str:
     if row.verdict == Verdict.WRONG and not hints:
         return "WRONG"
     return f"{row.verdict}: {row.words}" if row.words else str(row.verdict)

@@ -175,7 +175,7 @@ def _explain(subject, cases, answers, entries, answer) -> tuple[str, str]:
     case, given = cases[worst_case], answers[worst_case].value
     right = np.clip(given, case.kinks.low, case.kinks.high) if case.kinks else case.truth
     is_wrong = ~(np.abs(given - right) <= case.tolerance)
-    words = locate(is_wrong, case.problem.arguments)
+    words = locate(is_wrong, case.problem.arguments, given)
     if subject.isolations:
         words += "; " + _first_wrong_term(subject, answer)
     return words, ""

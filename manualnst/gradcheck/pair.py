@@ -291,7 +291,7 @@ class _Pair:
         wrong = np.zeros(self._x.shape, bool)
         for entry in entries:
             wrong[entry.index] = entry.excess > 1
-        return "", locate(wrong, {"x": self._x})
+        return "", locate(wrong, {"x": self._x}, self._given)
 
     def _find_wrong_entry(self) -> list[list[int]]:
         """By halves: the slope along the entries of the wrong half is wrong. None, if it is lost

@@ -39,7 +39,6 @@ import sys
 import tempfile
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,12 +48,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from ..files import read_bytes
 from ..text import printable
 from . import child
 from .child import ANSWER_FRAME, MAX_ARRAY, MAX_PROCESSES, NUMBERS, REQUEST_FRAME, read_exactly
+from .sources import MAX_SOURCE, one_line, read_source
 
-_MAX_SOURCE = 10**6  # bytes
 _MAX_HEADER = 1 << 20  # bytes of an answer's JSON
 _MAX_PRINTS = 64_000  # bytes that a student's file may print
 _MAX_DIMENSIONS = 32
@@ -101,7 +99,7 @@ class StudentFile:
         self.path = Path(path)
         self.limits = limits
         self._forbidden = frozenset(forbidden)
-        self._source = _read_source(self.path)
+        self._source = read_source(self.path)
         self._functions: dict[str, list[str] | str | None] | None = None
         self._relay = _Relay(printable(self.path.name)) if prints else None
 
@@ -154,25 +152,6 @@ class RemoteFunction:
     def __call__(self, *args: Any, **named: Any) -> Outcome:
         """Arguments are arrays, numbers, strings, and tuples, lists and dicts of these."""
         return _outcome(self._process.ask("call", self._name, pickle.dumps((args, named))))
-
-
-def _read_source(path: Path) -> str:
-    data = read_bytes(path, _MAX_SOURCE)
-    name = printable(path.name)
-    try:
-        source = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{name}, line {line}: not UTF-8; save the file as UTF-8") from error
-    try:
-        with warnings.catch_warnings(action="ignore"):  # the child gives them
-            compile(source, name, "exec", dont_inherit=True)
-    except SyntaxError as error:
-        where = f"{name}, line {error.lineno}" if error.lineno else name
-        raise InputError(f"{where}: {_one_line(error.msg)}") from error
-    except (ValueError, OverflowError, RecursionError, MemoryError) as error:
-        raise InputError(f"{name}: Python cannot compile it ({_one_line(error)})") from error
-    return source
 
 
 # ---- the process
@@ -380,7 +359,7 @@ def _receive(stream: io.BufferedReader) -> child.Answer:
 def _outcome(answer: child.Answer) -> Outcome:
     header, numbers = answer
     names = header.get("changed")
-    changed = tuple(map(_one_line, names)) if isinstance(names, list) else ()
+    changed = tuple(map(one_line, names)) if isinstance(names, list) else ()
     if "failure" in header:
         return Outcome(None, _failure(header), changed)
     value = _array(header, numbers)
@@ -409,7 +388,7 @@ def _checked_functions(header: dict[str, Any]) -> dict[str, list[str] | str | No
         and all(v is None or isinstance(v, str) or _are_names(v) for v in found.values())
     ):
         raise InputError("the file's process sent something that is no list of functions")
-    return {k: _one_line(v) if isinstance(v, str) else v for k, v in found.items()}
+    return {k: one_line(v) if isinstance(v, str) else v for k, v in found.items()}
 
 
 def _are_names(values: Any) -> bool:
@@ -420,10 +399,5 @@ def _are_names(values: Any) -> bool:
 
 def _failure(header: dict[str, Any]) -> str:
     line = header.get("line")
-    where = f" (line {line})" if type(line) is int and 0 < line <= _MAX_SOURCE else ""
-    return _one_line(header["failure"]) + where
-
-
-def _one_line(text: object) -> str:
-    line = " ".join(str(text).split())
-    return printable(line if len(line) <= 200 else f"{line[:199]}…")
+    where = f" (line {line})" if type(line) is int and 0 < line <= MAX_SOURCE else ""
+    return one_line(header["failure"]) + where

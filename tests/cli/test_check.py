@@ -264,6 +264,7 @@ def test_a_file_that_cannot_be_run_scores_nothing(desk):
     (desk / "mine.py").write_text("def content_backward(F, P:")
     results, _ = grades(desk)
     assert results["score"] == 0 and "line 1" in results["output"]
+    assert {test["output"] for test in results["tests"]} == {"could not be loaded"}
 
 
 def test_while_grading_the_package_is_out_of_reach(desk):

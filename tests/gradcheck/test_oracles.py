@@ -135,3 +135,21 @@ def test_parts_add_up_to_what_is_right(subject):
     if subject.parts:
         total = sum(subject.parts(**problem.arguments).values())
         assert np.allclose(total, right, rtol=1e-12, atol=1e-12 * np.abs(own).max())
+
+
+def test_places_that_loops_leave_out_have_words():
+    x = np.random.default_rng(0).standard_normal((5, 6))
+    for name, here, words in (
+        ("all rows but the first", np.s_[1:], "in a row that is not the first"),
+        ("the last row and column", None, "in the last row or column"),
+        ("all columns but the last", np.s_[:, :-1], "in a column that is not the last"),
+    ):
+        wrong = np.zeros(x.shape, bool)
+        if here is None:
+            wrong[-1] = wrong[:, -1] = True
+        else:
+            wrong[here] = True
+        given = np.where(wrong, 0.0, x)
+        told = locate(wrong, {}, given)
+        assert told.endswith(f"all of them {words}; there yours is zero"), (name, told)
+    assert "zero" not in locate(wrong, {}, x)
