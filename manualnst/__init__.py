@@ -5,20 +5,20 @@ from importlib import import_module
 # Each is loaded when it is asked for: the command line has something to do before NumPy is
 # loaded, a run can do without the checker, and the checker without the run.
 _PLACES = {
-    "Animation": "animation",
+    "Animation": "pictures.animation",
     "InputError": "errors",
-    "Progress": "run",
-    "Result": "result",
-    "STOP": "run",
-    "Settings": "settings",
+    "Progress": "runs.run",
+    "Result": "runs.result",
+    "STOP": "runs.run",
+    "Settings": "runs.settings",
     "__version__": "version",
     "check_gradient": "gradcheck",
-    "batch": "many",
-    "compare_optimizers": "comparison",
-    "reconstruct": "reconstruction",
+    "batch": "studies.many",
+    "compare_optimizers": "studies.comparison",
+    "reconstruct": "studies.reconstruction",
     "resume": "api",
     "stylize": "api",
-    "sweep": "many",
+    "sweep": "studies.many",
 }
 __all__ = [*_PLACES]
 

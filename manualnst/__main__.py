@@ -6,7 +6,7 @@ import sys
 
 def main() -> int:
     try:
-        from .blas import choose_kernels
+        from .system.blas import choose_kernels
 
         choose_kernels()  # before the command line loads NumPy
 

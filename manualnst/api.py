@@ -8,24 +8,24 @@ from typing import Any, Unpack
 import numpy as np
 
 from .backends import chosen
-from .bar import finish
-from .checkpoint import load_checkpoint
 from .errors import InputError
-from .given import Given
-from .images import Source
-from .inputs import Input, open_content, open_masks, open_start, open_styles
-from .masks import mask_names, one_for_each_style
-from .network import available_layers
-from .objective import for_each_style, style_names
+from .network.network import available_layers
+from .network.vgg import Weights
+from .objective.objective import for_each_style, style_names
 from .optimizers import State
-from .presets import over, with_preset
-from .result import Result, masks_in, styles_in
-from .run import Callback, Run, plan_scales
-from .scales import Scale
-from .settings import Settings, listed, named_layers, recommended_settings
-from .shared import Shared
-from .standing import Standing, array, mask, picture, restored
-from .vgg import Weights
+from .pictures.images import Source
+from .pictures.masks import mask_names, one_for_each_style
+from .runs.bar import finish
+from .runs.checkpoint import load_checkpoint
+from .runs.given import Given
+from .runs.inputs import Input, open_content, open_masks, open_start, open_styles
+from .runs.presets import over, with_preset
+from .runs.result import Result, masks_in, styles_in
+from .runs.run import Callback, Run, plan_scales
+from .runs.scales import Scale
+from .runs.settings import Settings, listed, named_layers, recommended_settings
+from .runs.shared import Shared
+from .runs.standing import Standing, array, mask, picture, restored
 from .weights import default_weights, find_recommended
 
 

@@ -6,8 +6,10 @@ import pytest
 
 TESTS = Path(__file__).parent
 
-# So that `import proofs` works from every folder of tests, and that the benchmark is this one.
-sys.path[:0] = [str(TESTS), str(TESTS.parent / "bench")]
+# So that `import proofs` works from every folder of tests, that comparisons with PyTorch find the
+# problems of others, and that the benchmark is this one.
+OF_OTHERS = [TESTS / "objective", TESTS / "losses"]
+sys.path[:0] = [str(path) for path in (TESTS, *OF_OTHERS, TESTS.parent / "bench")]
 
 
 @pytest.fixture

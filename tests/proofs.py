@@ -7,7 +7,7 @@ what backward(dL_dy) must be.
 import numpy as np
 
 from manualnst.gradcheck.oracles import gradient_by_complex_step, two_point
-from manualnst.vgg import Preprocessing, Weights, convolution_names
+from manualnst.network.vgg import Preprocessing, Weights, convolution_names
 
 
 def random_array(seed: int, shape, dtype=np.float64) -> np.ndarray:

@@ -15,10 +15,10 @@ from test_objective import settings as loss_settings
 
 from manualnst import losses, ops
 from manualnst.backends import NAMES, get_backend
-from manualnst.network import Network
-from manualnst.objective import LossSettings, Objective
-from manualnst.settings import Settings
-from manualnst.vgg import Preprocessing, layer_names
+from manualnst.network.network import Network
+from manualnst.network.vgg import Preprocessing, layer_names
+from manualnst.objective.objective import LossSettings, Objective
+from manualnst.runs.settings import Settings
 from manualnst.weights import convert
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is only compared with")

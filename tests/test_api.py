@@ -12,17 +12,18 @@ from PIL import Image
 from proofs import RECOMMENDED, small_weights
 
 import manualnst
-from manualnst import machine, samples
 from manualnst.api import prepare, restore, settings_from
-from manualnst.checkpoint import load_checkpoint, save_checkpoint
-from manualnst.colours import COLOURS
 from manualnst.errors import InputError
-from manualnst.images import load_picture, resize, save_picture
-from manualnst.inputs import open_content, open_start, open_styles
 from manualnst.losses import NORMALISATIONS
-from manualnst.run import Run
-from manualnst.settings import Settings
-from manualnst.terms import MASK_FORMS, STYLE_LOSSES
+from manualnst.objective.terms import MASK_FORMS, STYLE_LOSSES
+from manualnst.pictures import samples
+from manualnst.pictures.colours import COLOURS
+from manualnst.pictures.images import load_picture, resize, save_picture
+from manualnst.runs.checkpoint import load_checkpoint, save_checkpoint
+from manualnst.runs.inputs import open_content, open_start, open_styles
+from manualnst.runs.run import Run
+from manualnst.runs.settings import Settings
+from manualnst.system import machine
 from manualnst.weights import BUILTIN, load_weights, save_weights
 from manualnst.weights.catalogue import cached_path
 

@@ -31,8 +31,8 @@ from manualnst.losses import (
     chained_style_forward,
     chained_style_target,
 )
-from manualnst.network import Network
-from manualnst.objective import LossSettings, Objective, unit_scale
+from manualnst.network.network import Network
+from manualnst.objective.objective import LossSettings, Objective, unit_scale
 
 sys.path.append(str(Path(__file__).parent / "ops"))
 from test_pairs import pair_of

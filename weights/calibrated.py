@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from manualnst import ops, samples
+from manualnst import ops
 from manualnst.backends import get_backend
-from manualnst.images import load_picture, resize
-from manualnst.network import normalise_filters
-from manualnst.vgg import IMAGENET_MEAN_RGB_255, Preprocessing, Weights, convolution_names
+from manualnst.network.network import normalise_filters
+from manualnst.network.vgg import IMAGENET_MEAN_RGB_255, Preprocessing, Weights, convolution_names
+from manualnst.pictures import samples
+from manualnst.pictures.images import load_picture, resize
 
 ARCHITECTURE, LAST = "vgg19", "conv5_1"
 PREPROCESSING = Preprocessing(

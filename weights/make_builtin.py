@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from manualnst.errors import InputError
-from manualnst.vgg import Weights
+from manualnst.network.vgg import Weights
 from manualnst.weights import BUILTIN, load_weights, save_weights
 
 SUMMARY = "Make the built-in network of a narrow one, and say whose work is in it."

@@ -33,8 +33,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "bench"), str(ROOT / "tests"), str(ROOT / 
 from manualnst.backends import PRECISIONS, from_host, get_backend, to_host  # noqa: E402
 from manualnst.backends.cuda.card import open_card  # noqa: E402
 from manualnst.backends.cuda_backend import RUNGS, Backend  # noqa: E402
-from manualnst.network import Network  # noqa: E402
-from manualnst.objective import Objective  # noqa: E402
+from manualnst.network.network import Network  # noqa: E402
+from manualnst.objective.objective import Objective  # noqa: E402
 from manualnst_bench import flops  # noqa: E402
 from manualnst_bench.sides import make_problem  # noqa: E402
 

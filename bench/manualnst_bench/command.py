@@ -5,9 +5,9 @@ from dataclasses import asdict
 from typing import Any
 
 from manualnst.errors import InputError
-from manualnst.files import write_atomically
-from manualnst.images import save_picture
-from manualnst.plots import draw_growth
+from manualnst.pictures.images import save_picture
+from manualnst.pictures.plots import draw_growth
+from manualnst.system.files import write_atomically
 
 from . import (
     breakdown,

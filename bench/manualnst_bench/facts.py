@@ -12,7 +12,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
-from manualnst import machine
+from manualnst.system import machine
 
 from .measure import Tell
 

@@ -5,8 +5,8 @@ Convolutions count as the plain sum, however they are computed.
 
 from collections.abc import Iterable
 
-from manualnst.network import map_shapes
-from manualnst.vgg import Weights
+from manualnst.network.network import map_shapes
+from manualnst.network.vgg import Weights
 
 Shape = tuple[int, ...]
 

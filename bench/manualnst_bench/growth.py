@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 
-from manualnst.machine import available_memory, format_bytes
+from manualnst.system.machine import available_memory, format_bytes
 
 from . import table
 from .children import ChildFailed

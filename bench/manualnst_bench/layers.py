@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from manualnst.errors import InputError
-from manualnst.network import map_shapes
-from manualnst.vgg import Weights
+from manualnst.network.network import map_shapes
+from manualnst.network.vgg import Weights
 
 from . import flops, table
 from .children import for_each_picture

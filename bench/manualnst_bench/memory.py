@@ -7,7 +7,7 @@ from itertools import product
 from pathlib import Path
 
 from manualnst.errors import InputError
-from manualnst.machine import format_bytes, peak_memory
+from manualnst.system.machine import format_bytes, peak_memory
 
 from . import table
 from .children import ChildFailed, run_child

@@ -9,13 +9,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from manualnst import threads
 from manualnst.api import settings_from
 from manualnst.backends import get_backend
-from manualnst.inputs import SAMPLE_PREFIX, open_content, open_start, open_styles
-from manualnst.network import Network
-from manualnst.objective import Evaluation, Objective, unit_scale
+from manualnst.network.network import Network
+from manualnst.objective.objective import Evaluation, Objective, unit_scale
 from manualnst.optimizers import State, make_optimizer
+from manualnst.runs.inputs import SAMPLE_PREFIX, open_content, open_start, open_styles
+from manualnst.system import threads
 
 from . import table
 from .children import run_child

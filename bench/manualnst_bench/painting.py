@@ -17,8 +17,8 @@ import numpy as np
 
 import manualnst
 from manualnst.errors import InputError
-from manualnst.inputs import load_source
-from manualnst.judge import Judge, chosen_judge
+from manualnst.runs.inputs import load_source
+from manualnst.studies.judge import Judge, chosen_judge
 from manualnst.weights import find_weights
 
 from . import table

@@ -17,10 +17,10 @@ import numpy as np
 
 from manualnst.api import settings_from
 from manualnst.backends import get_backend
-from manualnst.images import save_picture
-from manualnst.inputs import load_source
-from manualnst.network import Network
-from manualnst.objective import Objective
+from manualnst.network.network import Network
+from manualnst.objective.objective import Objective
+from manualnst.pictures.images import save_picture
+from manualnst.runs.inputs import load_source
 from manualnst.weights import BUILTIN, load_weights, save_weights
 
 from . import table

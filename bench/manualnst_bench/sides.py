@@ -13,11 +13,11 @@ import numpy as np
 from manualnst.backends import NAMES as BACKENDS
 from manualnst.backends import get_backend
 from manualnst.errors import InputError
-from manualnst.images import resize
-from manualnst.inputs import SAMPLE_PREFIX, load_source
-from manualnst.network import Network, normalise_filters
-from manualnst.objective import LossSettings, Objective
-from manualnst.vgg import WIDTHS, Weights, convolution_names
+from manualnst.network.network import Network, normalise_filters
+from manualnst.network.vgg import WIDTHS, Weights, convolution_names
+from manualnst.objective.objective import LossSettings, Objective
+from manualnst.pictures.images import resize
+from manualnst.runs.inputs import SAMPLE_PREFIX, load_source
 from manualnst.weights import find_weights
 from manualnst.weights.layouts import PREPROCESSINGS
 

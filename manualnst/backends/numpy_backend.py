@@ -6,7 +6,7 @@ real part, and nothing is conjugated.
 
 import numpy as np
 
-from .. import threads
+from ..system import threads
 from . import convolution, patches
 from .fused import Remade, fused_backward, fused_forward  # noqa: F401, of this backend
 from .numpy_losses import *  # noqa: F403, of this backend

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from .. import threads
+from ..system import threads
 from .strips import strips_of, sum_over_strips
 
 _TILE_BYTES = 16 << 20  # of the products of all pairs of positions, in each thread

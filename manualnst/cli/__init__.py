@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import InputError
-from ..inputs import is_picture
+from ..runs.inputs import is_picture
 from ..version import __version__
 from . import bench, check, compare, many, presets, reconstruct, run, weights
 from .console import BAD_INPUT, INTERRUPTED, READER_GONE, complain, flush_output

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
-from ..files import check_writable_folder, write_atomically
+from ..system.files import check_writable_folder, write_atomically
 from .console import complain, say
 from .outputs import refuse_existing
 
@@ -135,7 +135,7 @@ def _write_template(args) -> int:
 
 def _plot(args) -> int:
     from ..gradcheck.steps import draw_error_by_step
-    from ..images import check_output_suffix, save_picture
+    from ..pictures.images import check_output_suffix, save_picture
 
     check_output_suffix(args.plot)
     refuse_existing(args.plot, args.overwrite)

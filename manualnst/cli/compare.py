@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from ..api import settings_from
-from ..comparison import (
+from ..errors import InputError
+from ..pictures.images import check_output_suffix, save_picture
+from ..pictures.samples import CONTENT, STYLES
+from ..runs.declared import parse_numbers
+from ..runs.run import Run
+from ..runs.settings import Settings
+from ..studies.comparison import (
     EVALUATIONS,
     SIZE,
     Contender,
@@ -17,13 +23,7 @@ from ..comparison import (
     prepare_contender,
     record,
 )
-from ..declared import parse_numbers
-from ..errors import InputError
-from ..files import write_atomically
-from ..images import check_output_suffix, save_picture
-from ..run import Run
-from ..samples import CONTENT, STYLES
-from ..settings import Settings
+from ..system.files import write_atomically
 from .console import say
 from .interrupts import Interrupts
 from .options import (

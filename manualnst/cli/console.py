@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TextIO
 
-from ..text import printable
+from ..system.text import printable
 
 # Exit codes. The last two are what shells expect of a process that SIGINT or SIGPIPE has ended.
 BAD_INPUT = 2

@@ -5,8 +5,17 @@ import textwrap
 from typing import Any
 
 from ..errors import InputError
-from ..machine import format_duration
-from ..many import Job, Listener, Moment, Outcome, batch_jobs, carry_out, check_apart, sweep_jobs
+from ..studies.many import (
+    Job,
+    Listener,
+    Moment,
+    Outcome,
+    batch_jobs,
+    carry_out,
+    check_apart,
+    sweep_jobs,
+)
+from ..system.machine import format_duration
 from .console import BAD_INPUT, complain
 from .interrupts import Interrupts
 from .options import (

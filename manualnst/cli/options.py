@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import Field, fields
 from typing import Any, NoReturn
 
-from ..declared import declared_of, parse_path
 from ..errors import InputError
-from ..presets import PRESETS
-from ..settings import Settings, default_in_words
+from ..runs.declared import declared_of, parse_path
+from ..runs.presets import PRESETS
+from ..runs.settings import Settings, default_in_words
 from .progress import QuietProgress, choose_progress
 
 LAYERS_HELP = (

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import check_file, check_writable_folder
-from ..images import check_output_suffix
-from ..inputs import SAMPLE_PREFIX
-from ..result import Result
-from ..samples import CONTENT, STYLES
+from ..pictures.images import check_output_suffix
+from ..pictures.samples import CONTENT, STYLES
+from ..runs.inputs import SAMPLE_PREFIX
+from ..runs.result import Result
+from ..system.files import check_file, check_writable_folder
 
 CHECKPOINT_SUFFIX = ".checkpoint"
 

@@ -2,8 +2,8 @@
 
 import argparse
 
-from ..declared import in_words
-from ..presets import PRESETS, described
+from ..runs.declared import in_words
+from ..runs.presets import PRESETS, described
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

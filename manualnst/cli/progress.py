@@ -15,7 +15,7 @@ from typing import Any, Protocol, TextIO
 
 import numpy as np
 
-from ..text import printable
+from ..system.text import printable
 from .console import complain, discard_what_follows, encodable
 
 _REDRAW_SECONDS = 0.1

@@ -13,14 +13,18 @@ import numpy as np
 
 from ..api import prepare, settings_from
 from ..errors import InputError
-from ..images import check_output_suffix, load_picture, save_picture
-from ..inputs import open_content
-from ..machine import format_duration
-from ..many import Job
-from ..many.alone import alone_in
-from ..many.painting import Files, begun, finished, look_over
-from ..network import available_layers
-from ..reconstruction import (
+from ..network.network import available_layers
+from ..network.vgg import Weights
+from ..pictures.images import check_output_suffix, load_picture, save_picture
+from ..pictures.similarity import check_comparable, signal_to_noise, structural_similarity
+from ..runs.inputs import open_content
+from ..runs.result import Result, load_record
+from ..runs.run import Run
+from ..runs.shared import Shared
+from ..studies.many import Job
+from ..studies.many.alone import alone_in
+from ..studies.many.painting import Files, begun, finished, look_over
+from ..studies.reconstruction import (
     DEFAULTS,
     SAMPLES,
     Crop,
@@ -29,11 +33,7 @@ from ..reconstruction import (
     most_detailed,
     style_alone,
 )
-from ..result import Result, load_record
-from ..run import Run
-from ..shared import Shared
-from ..similarity import check_comparable, signal_to_noise, structural_similarity
-from ..vgg import Weights
+from ..system.machine import format_duration
 from ..weights import default_weights
 from .interrupts import Interrupts
 from .options import add_options, add_report_options, chosen_report, given_settings

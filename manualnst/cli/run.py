@@ -7,19 +7,19 @@ from collections.abc import Callable
 from shutil import rmtree
 from typing import Any
 
-from ..animation import LONGEST, Animation, check_frames, usual_interval
 from ..api import check_same, prepare, restore, settings_from
-from ..declared import parse_path
 from ..errors import InputError
-from ..files import make_folder
-from ..images import save_picture
-from ..inputs import SAMPLE_PREFIX, is_picture
-from ..machine import format_bytes
-from ..presets import over
-from ..result import Result, load_record, masks_in, styles_in
-from ..run import Progress, Run
-from ..samples import CONTENT, STYLES
-from ..settings import Settings
+from ..pictures.animation import LONGEST, Animation, check_frames, usual_interval
+from ..pictures.images import save_picture
+from ..pictures.samples import CONTENT, STYLES
+from ..runs.declared import parse_path
+from ..runs.inputs import SAMPLE_PREFIX, is_picture
+from ..runs.presets import over
+from ..runs.result import Result, load_record, masks_in, styles_in
+from ..runs.run import Progress, Run
+from ..runs.settings import Settings
+from ..system.files import make_folder
+from ..system.machine import format_bytes
 from .interrupts import Interrupts
 from .options import (
     LAYERS_HELP,

@@ -13,10 +13,10 @@ from typing import TextIO
 import numpy as np
 
 from ..errors import InputError
-from ..files import check_writable_folder
-from ..images import Picture, fitted_size, resize
-from ..machine import format_bytes
-from ..vgg import Weights
+from ..network.vgg import Weights
+from ..pictures.images import Picture, fitted_size, resize
+from ..system.files import check_writable_folder
+from ..system.machine import format_bytes
 from .console import BAD_INPUT, complain, say, show
 
 _BAR = 30
@@ -169,8 +169,8 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _normalise(args: argparse.Namespace) -> int:
-    from ..inputs import load_source
-    from ..network import normalise_filters
+    from ..network.network import normalise_filters
+    from ..runs.inputs import load_source
     from ..weights import save_weights
 
     _check_output(args)
@@ -184,7 +184,7 @@ def _normalise(args: argparse.Namespace) -> int:
 
 def _find(name: str) -> Weights:
     """With what is recommended checked, too."""
-    from ..settings import recommended_settings
+    from ..runs.settings import recommended_settings
     from ..weights import find_weights
 
     weights = find_weights(name)
@@ -209,7 +209,7 @@ def _check_output(args: argparse.Namespace) -> None:
 
 def _describe(name: str, weights: Weights) -> None:
     """What weights are, and where they come from: free text out of a file."""
-    from ..settings import listed
+    from ..runs.settings import listed
 
     prepared = weights.preprocessing
     layers = list(weights.layers)

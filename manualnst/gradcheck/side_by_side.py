@@ -6,8 +6,8 @@ import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
-from .. import threads
 from ..backends import NAMES
+from ..system import threads
 from .proof import DTYPES, provable_by, prove
 from .report import Row
 from .subjects import FULL_VGG, SUBJECTS, Subject

@@ -6,8 +6,8 @@ import warnings
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import read_bytes
-from ..text import printable
+from ..system.files import read_bytes
+from ..system.text import printable
 
 MAX_SOURCE = 10**6  # bytes
 _MAX_NOTEBOOK = 64 << 20  # with the pictures that its cells have shown

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..backends import get_backend
-from ..plots import draw_errors
+from ..pictures.plots import draw_errors
 from .branches import Branches
 from .oracles import complex_step, five_point, two_point
 from .rounding import UNIT

@@ -48,7 +48,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
-from ..text import printable
+from ..system.text import printable
 from . import child
 from .child import ANSWER_FRAME, MAX_ARRAY, MAX_PROCESSES, NUMBERS, REQUEST_FRAME, read_exactly
 from .sources import MAX_SOURCE, one_line, read_source

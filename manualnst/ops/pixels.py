@@ -11,11 +11,38 @@ It is differentiated like any other operation, so the optimiser works on plain p
 box bounds are simply 0 and 1.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..errors import InputError
-from ..vgg import Preprocessing
 from . import check
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How pixels x in [0, 1], RGB, become the network's input: z = (range · x − mean) / std.
+
+    `mean` and `std` are in the order of `channels`, the order in which the network wants them.
+    """
+
+    channels: str  # "RGB" or "BGR"
+    range: float  # 1 or 255
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self):
+        numbers = (self.range, *self.mean, *self.std)
+        if self.channels not in ("RGB", "BGR"):
+            raise InputError(f"preprocessing: channels is {self.channels!r}; must be RGB or BGR")
+        if len(self.mean) != 3 or len(self.std) != 3:
+            raise InputError("preprocessing: mean and std need three numbers each")
+        if not np.all(np.isfinite(numbers)) or self.range <= 0 or min(self.std) <= 0:
+            raise InputError(f"preprocessing: range, mean and std are not usable: {numbers}")
+        # The fingerprint is taken of the repr, in which 255 and 255.0 would differ.
+        object.__setattr__(self, "range", float(self.range))
+        object.__setattr__(self, "mean", tuple(map(float, self.mean)))
+        object.__setattr__(self, "std", tuple(map(float, self.std)))
 
 
 def pixels_forward(x, preprocessing: Preprocessing, *, backend):

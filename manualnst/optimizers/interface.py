@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ..objective import Evaluation
+from ..objective.objective import Evaluation
 
 Evaluate = Callable[[np.ndarray], Evaluation]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import InputError
-from ..machine import format_bytes
-from ..vgg import Weights
+from ..network.vgg import Weights
+from ..system.machine import format_bytes
 from .catalogue import CATALOGUE, cached_path, is_cached
 from .convert import convert
 from .store import load_recommended, load_weights, save_weights

@@ -5,8 +5,8 @@ import hashlib
 from pathlib import Path
 
 from ..errors import InputError
+from ..network.vgg import Preprocessing, Weights, convolution_names
 from ..version import __version__
-from ..vgg import Preprocessing, Weights, convolution_names
 from .catalogue import CATALOGUE
 from .formats import KERAS, MATCONVNET, OWN, PYTORCH_RUN, PYTORCH_ZIP, SAFETENSORS, recognise
 from .keras import read_keras

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from ..errors import InputError
-from ..text import printable
+from ..system.text import printable
 from ..version import __version__
 
 Progress = Callable[[int, int | None], None]  # (bytes done, bytes in all if known)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..errors import InputError
-from ..files import check_file, unreadable
+from ..system.files import check_file, unreadable
 from .hdf5 import SIGNATURE, has, open_hdf5, read_text
 from .safetensors import has_its_beginning
 

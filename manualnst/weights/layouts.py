@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..errors import InputError
-from ..vgg import BLOCKS, IMAGENET_MEAN_RGB_255, Preprocessing, convolution_names
+from ..network.vgg import BLOCKS, IMAGENET_MEAN_RGB_255, Preprocessing, convolution_names
 from .reading import Layers
 
 # The three ways in which the public files want their pixels.

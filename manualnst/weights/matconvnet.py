@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..vgg import convolution_names
+from ..network.vgg import convolution_names
 from .layouts import Found, require_architecture
 from .matlab import Elements, find_variable
 from .reading import Layers, quote, refusing

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..errors import InputError
-from ..vgg import Preprocessing, convolution_names, layer_names
+from ..network.vgg import Preprocessing, convolution_names, layer_names
 from .layouts import Found, find_architecture
 from .pickles import Machine, Storage, Tensor
 from .reading import Layers, as_float32, check_shape, quote, refusing

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..text import printable
+from ..system.text import printable
 
 # Twice the public networks' widest layer each way; a file that declares more is no VGG, and is
 # refused before anything of that size is allocated.

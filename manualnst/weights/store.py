@@ -20,8 +20,8 @@ import h5py
 import numpy as np
 
 from ..errors import InputError
-from ..files import write_atomically
-from ..vgg import Preprocessing, Weights, convolution_names
+from ..network.vgg import Preprocessing, Weights, convolution_names
+from ..system.files import write_atomically
 from .formats import OWN, OWN_FORMAT, recognise
 from .hdf5 import open_hdf5, read_array, read_numbers, read_text, subgroup
 from .reading import Layers, as_float32, quote

@@ -16,10 +16,10 @@ from proofs import small_weights
 import manualnst
 from manualnst import InputError
 from manualnst.api import prepare
-from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.cli import main
-from manualnst.images import load_picture, save_picture
-from manualnst.settings import Settings
+from manualnst.pictures.images import load_picture, save_picture
+from manualnst.runs.checkpoint import load_checkpoint, save_checkpoint
+from manualnst.runs.settings import Settings
 from manualnst.weights import save_weights
 
 SMALL = ["--size", "32", "--style-layers", "relu1_1", "--content-layers", "relu1_1"]

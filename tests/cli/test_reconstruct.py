@@ -14,9 +14,9 @@ from proofs import RECOMMENDED, small_weights
 
 from manualnst import InputError, reconstruct
 from manualnst.cli import main
-from manualnst.images import load_picture, save_picture
-from manualnst.many.alone import alone_in
-from manualnst.reconstruction import draw_reconstructions, most_detailed
+from manualnst.pictures.images import load_picture, save_picture
+from manualnst.studies.many.alone import alone_in
+from manualnst.studies.reconstruction import draw_reconstructions, most_detailed
 from manualnst.weights import save_weights
 
 TINY = ["--size", "40", "--steps", "3", "--layers", "relu1_1,relu2_1", "--quiet"]

@@ -19,13 +19,13 @@ from proofs import RECOMMENDED, small_weights
 
 from manualnst.__main__ import main as start_of_all
 from manualnst.api import prepare, settings_from
-from manualnst.checkpoint import load_checkpoint
 from manualnst.cli import main
-from manualnst.colours import COLOURS
 from manualnst.errors import InputError
-from manualnst.files import write_atomically
-from manualnst.images import load_picture, save_picture
-from manualnst.settings import Settings
+from manualnst.pictures.colours import COLOURS
+from manualnst.pictures.images import load_picture, save_picture
+from manualnst.runs.checkpoint import load_checkpoint
+from manualnst.runs.settings import Settings
+from manualnst.system.files import write_atomically
 from manualnst.weights import save_weights
 
 TINY = ["--size", "40", "--steps", "3", "--quiet"]
@@ -648,7 +648,8 @@ def test_a_checkpoint_that_cannot_be_written_does_not_cost_the_run(folder):
 # What a process that is killed at its end, or in the middle of a write, leaves behind.
 KILLED = """
 import os, sys
-from manualnst import files, result
+from manualnst.runs import result
+from manualnst.system import files
 from manualnst.cli import main
 
 def dies(function, at):
@@ -748,7 +749,7 @@ def test_a_result_that_cannot_be_written_there_is_written_elsewhere(folder, caps
             raise InputError(f"cannot write {path}: No space left on device")
         return write_atomically(path, write)
 
-    monkeypatch.setattr("manualnst.images.write_atomically", full)
+    monkeypatch.setattr("manualnst.pictures.images.write_atomically", full)
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     assert run("photo.png", "-o", "out.png", *TINY) == 2
     told = capsys.readouterr().err
@@ -761,7 +762,7 @@ def test_an_interrupt_while_all_is_loaded_is_one_line(capsys, monkeypatch):
     def interrupted():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("manualnst.blas.choose_kernels", interrupted)
+    monkeypatch.setattr("manualnst.system.blas.choose_kernels", interrupted)
     assert start_of_all() == 130
     assert capsys.readouterr().err == "manualnst: interrupted\n"
 

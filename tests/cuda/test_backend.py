@@ -24,10 +24,10 @@ from manualnst.backends import (
 from manualnst.backends.cuda.card import Card, open_card
 from manualnst.backends.cuda_backend import Backend
 from manualnst.errors import InputError
-from manualnst.network import Network
-from manualnst.objective import Evaluation, LossSettings, Objective
+from manualnst.network.network import Network
+from manualnst.objective.objective import Evaluation, LossSettings, Objective
 from manualnst.optimizers import LBFGS, State
-from manualnst.settings import Settings
+from manualnst.runs.settings import Settings
 
 NUMPY = get_backend("numpy")
 STYLE_LAYERS = ("pixels", "relu1_1", "relu2_1", "relu3_1")

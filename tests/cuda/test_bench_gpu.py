@@ -12,7 +12,7 @@ from proofs import small_weights
 
 from manualnst.backends.cuda.card import Card
 from manualnst.backends.cuda_backend import Backend
-from manualnst.objective import LossSettings
+from manualnst.objective.objective import LossSettings
 from manualnst_bench.sides import Problem
 
 PATH = Path(__file__).parents[2] / "bench/gpu/measure.py"

@@ -10,14 +10,14 @@ from proofs import small_weights
 from weightless import Weightless
 
 import manualnst
-from manualnst import preflight
 from manualnst.backends.cuda.card import Card
 from manualnst.backends.cuda_backend import Backend
 from manualnst.errors import InputError
-from manualnst.network import Network
-from manualnst.objective import Objective
-from manualnst.settings import Settings
-from manualnst.vgg import WIDTHS
+from manualnst.network.network import Network
+from manualnst.network.vgg import WIDTHS
+from manualnst.objective.objective import Objective
+from manualnst.runs import preflight
+from manualnst.runs.settings import Settings
 
 
 @pytest.mark.parametrize("pool", ["average", "max"])

@@ -10,7 +10,7 @@ from manualnst.backends import NAMES, get_backend, numpy_backend
 from manualnst.gradcheck import proof
 from manualnst.gradcheck.proof import DTYPES, provable_by, prove
 from manualnst.gradcheck.subjects import EXERCISES, SUBJECTS
-from manualnst.network import Network
+from manualnst.network.network import Network
 
 ROWS = [
     (subject, backend, dtype)

@@ -8,7 +8,7 @@ from proofs import assert_close, check_gradient, check_pair, random_array, small
 
 from manualnst.backends import get_backend, naive_backend
 from manualnst.backends import winograd as package_winograd
-from manualnst.network import Network
+from manualnst.network.network import Network
 from manualnst.ops import pixels_forward
 from weights.narrow import layers, network, winograd
 

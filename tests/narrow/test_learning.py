@@ -7,11 +7,11 @@ import pytest
 from proofs import assert_close, small_weights
 
 from manualnst.backends import get_backend
-from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.errors import InputError
-from manualnst.images import save_picture
-from manualnst.network import Network
-from manualnst.vgg import Weights
+from manualnst.network.network import Network
+from manualnst.network.vgg import Weights
+from manualnst.pictures.images import save_picture
+from manualnst.runs.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.weights import load_weights, save_weights
 from weights.narrow import __main__ as command
 from weights.narrow import adam, network, train
@@ -91,7 +91,7 @@ def test_the_first_convolution_stays_the_teachers():
 def test_same_seed_same_network_whatever_the_threads(monkeypatch):
     first, again = learned(3), learned(3)
     monkeypatch.setattr(
-        "manualnst.threads.for_each",
+        "manualnst.system.threads.for_each",
         lambda function, items: [function(item) for item in reversed(list(items))],
     )
     assert_same(first, again)
@@ -407,6 +407,6 @@ def test_places_that_cannot_be_written_to_are_refused(given, tmp_path, capsys):
 
 def test_threads_are_limited_where_asked_for(given, monkeypatch):
     limits = []
-    monkeypatch.setattr("manualnst.threads.limit", limits.append)
+    monkeypatch.setattr("manualnst.system.threads.limit", limits.append)
     assert command.main(given("a", "--batches", "0", "--threads", "1")) == 0
     assert limits == [1]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from manualnst.images import load_picture
+from manualnst.pictures.images import load_picture
 from weights.narrow import __main__ as command
 from weights.narrow import canvas, pictures, sheet
 from weights.narrow.canvas import SIDE, Random

@@ -9,7 +9,7 @@ from proofs import assert_close, check_adjoint, check_pair, random_array
 from manualnst import ops
 from manualnst.backends import NAMES, get_backend
 from manualnst.errors import InputError
-from manualnst.vgg import Preprocessing
+from manualnst.network.vgg import Preprocessing
 
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14, "complex128": 1e-14}
 SHAPES = {

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from proofs import small_weights
 
-from manualnst.settings import recommended_settings
-from manualnst.vgg import convolution_names
+from manualnst.network.vgg import convolution_names
+from manualnst.runs.settings import recommended_settings
 from manualnst.weights import BUILTIN, load_weights, save_weights
 
 sys.path.append(str(Path(__file__).parents[2]))  # the root, in which `weights` lies

@@ -8,7 +8,7 @@ import pytest
 from weights_files import random_weights
 
 from manualnst.errors import InputError
-from manualnst.vgg import BLOCKS
+from manualnst.network.vgg import BLOCKS
 from manualnst.weights import BUILTIN, default_weights, find_weights, load_weights, save_weights
 from manualnst.weights.catalogue import CATALOGUE, cache_folder, cached_path
 from manualnst.weights.layouts import PREPROCESSINGS

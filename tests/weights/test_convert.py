@@ -20,7 +20,7 @@ from weights_files import (
 )
 
 from manualnst.errors import InputError
-from manualnst.vgg import convolution_names
+from manualnst.network.vgg import convolution_names
 from manualnst.weights import convert, load_weights, save_weights
 from manualnst.weights.catalogue import CATALOGUE, PublicFile
 from manualnst.weights.layouts import PREPROCESSINGS

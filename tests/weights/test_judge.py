@@ -10,10 +10,10 @@ import pytest
 from proofs import small_weights
 
 from manualnst.errors import InputError
-from manualnst.images import load_picture, save_picture
-from manualnst.inputs import load_source
-from manualnst.judge import VARIABLE, Judge, Verdict
-from manualnst.many import painting
+from manualnst.pictures.images import load_picture, save_picture
+from manualnst.runs.inputs import load_source
+from manualnst.studies.judge import VARIABLE, Judge, Verdict
+from manualnst.studies.many import painting
 from manualnst.weights import find_weights, save_weights
 
 sys.path.append(str(Path(__file__).parents[2]))  # the root, in which `weights` lies

@@ -12,9 +12,9 @@ from proofs import small_weights
 
 from manualnst.backends import get_backend
 from manualnst.errors import InputError
-from manualnst.images import load_picture, save_picture
-from manualnst.network import Network
-from manualnst.settings import Settings
+from manualnst.network.network import Network
+from manualnst.pictures.images import load_picture, save_picture
+from manualnst.runs.settings import Settings
 from manualnst.weights import load_weights, save_weights
 
 sys.path.append(str(Path(__file__).parents[2]))  # the root, in which `weights` lies

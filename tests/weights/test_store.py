@@ -8,7 +8,7 @@ import pytest
 from weights_files import assert_same_layers, random_weights, write_keras, write_pytorch
 
 from manualnst.errors import InputError
-from manualnst.vgg import Preprocessing, Weights
+from manualnst.network.vgg import Preprocessing, Weights
 from manualnst.weights import load_weights, save_weights, store
 from manualnst.weights.store import load_recommended
 

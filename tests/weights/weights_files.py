@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import scipy.io
 
-from manualnst.vgg import Preprocessing, Weights, convolution_names, layer_names
+from manualnst.network.vgg import Preprocessing, Weights, convolution_names, layer_names
 
 WIDTHS = (2, 3, 4, 3, 2)
 Layers = dict[str, tuple[np.ndarray, np.ndarray]]

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from manualnst import threads
 from manualnst.errors import InputError
-from manualnst.files import check_writable_folder, make_folder
-from manualnst.images import save_picture
-from manualnst.machine import format_duration
+from manualnst.pictures.images import save_picture
+from manualnst.system import threads
+from manualnst.system.files import check_writable_folder, make_folder
+from manualnst.system.machine import format_duration
 from manualnst.weights import find_weights, save_weights
 
 from . import crops, sheet, train

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from manualnst.errors import InputError
-from manualnst.images import READABLE_SUFFIXES, fitted_size, load_picture, resize
+from manualnst.pictures.images import READABLE_SUFFIXES, fitted_size, load_picture, resize
 
 from . import pictures
 from .canvas import Random

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from manualnst.vgg import Weights
+from manualnst.network.vgg import Weights
 
 from . import layers, winograd
 

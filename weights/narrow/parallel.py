@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from manualnst import threads
+from manualnst.system import threads
 
 
 def mapped(function: Callable, items: Iterable) -> list:

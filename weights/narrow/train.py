@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from manualnst import threads
 from manualnst.backends import get_backend
-from manualnst.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.errors import InputError
-from manualnst.machine import format_duration
+from manualnst.network.vgg import Preprocessing, Weights, convolution_names
 from manualnst.ops import pixels_forward
-from manualnst.vgg import Preprocessing, Weights, convolution_names
+from manualnst.runs.checkpoint import load_checkpoint, save_checkpoint
+from manualnst.system import threads
+from manualnst.system.machine import format_duration
 
 from . import adam, crops, network, squares
 from .network import Maps, Parameters

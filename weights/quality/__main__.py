@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from manualnst import machine
 from manualnst.errors import InputError
-from manualnst.files import make_folder, read_bytes
-from manualnst.images import fitted_size, load_picture, resize, save_picture
-from manualnst.sheets import Cell, draw_sheet
-from manualnst.similarity import structural_similarity
-from manualnst.vgg import Weights
+from manualnst.network.vgg import Weights
+from manualnst.pictures.images import fitted_size, load_picture, resize, save_picture
+from manualnst.pictures.sheets import Cell, draw_sheet
+from manualnst.pictures.similarity import structural_similarity
+from manualnst.system import machine
+from manualnst.system.files import make_folder, read_bytes
 from manualnst.weights import load_weights, save_weights
 
 from . import __doc__ as summary

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from manualnst import __version__
-from manualnst.files import check_writable_folder
-from manualnst.images import load_picture, save_picture
+from manualnst.pictures.images import load_picture, save_picture
+from manualnst.system.files import check_writable_folder
 
 from .networks import Named
 from .synthesis import asked, synthesise

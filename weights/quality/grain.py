@@ -7,8 +7,8 @@ be some in the place of its edges.
 
 import numpy as np
 
-from manualnst.colours import luminance
-from manualnst.judge import with_long_side
+from manualnst.pictures.colours import luminance
+from manualnst.studies.judge import with_long_side
 
 from .distances import laplacian_pyramid
 

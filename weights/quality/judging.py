@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from manualnst import machine
 from manualnst.errors import InputError
-from manualnst.files import make_folder
-from manualnst.images import fitted_size, load_picture, resize, save_picture
-from manualnst.inputs import load_source
-from manualnst.judge import VARIABLE, Judge, chosen_judge
-from manualnst.many import Listener, Outcome
-from manualnst.sheets import Cell, draw_sheet
+from manualnst.pictures.images import fitted_size, load_picture, resize, save_picture
+from manualnst.pictures.sheets import Cell, draw_sheet
+from manualnst.runs.inputs import load_source
+from manualnst.studies.judge import VARIABLE, Judge, chosen_judge
+from manualnst.studies.many import Listener, Outcome
+from manualnst.system import machine
+from manualnst.system.files import make_folder
 from manualnst.weights import find_weights
 
 from .grain import relative_grain

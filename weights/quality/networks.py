@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from manualnst.errors import InputError
-from manualnst.vgg import WIDTHS, Weights, convolution_names
+from manualnst.network.vgg import WIDTHS, Weights, convolution_names
 from manualnst.weights import BUILTIN_NAME, find_weights
 
 from ..calibrated import ARCHITECTURE, LAST, calibrated_network, sample_pictures

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from manualnst.cli.options import parse_setting
 from manualnst.errors import InputError
-from manualnst.files import make_folder
-from manualnst.inputs import Source
-from manualnst.many import Job, Listener, Series, batch_jobs, carry_out, check_apart
+from manualnst.runs.inputs import Source
+from manualnst.studies.many import Job, Listener, Series, batch_jobs, carry_out, check_apart
+from manualnst.system.files import make_folder
 from manualnst.weights import save_weights
 
 from .cells import plain_name

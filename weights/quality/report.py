@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from manualnst.errors import InputError
-from manualnst.files import write_atomically
+from manualnst.system.files import write_atomically
 
 from .distances import STATISTICS
 from .synthesis import DEPTHS

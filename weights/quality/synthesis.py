@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from manualnst.api import prepare
-from manualnst.reconstruction import content_alone, style_alone
-from manualnst.settings import Settings, recommended_settings
-from manualnst.vgg import Weights
+from manualnst.network.vgg import Weights
+from manualnst.runs.settings import Settings, recommended_settings
+from manualnst.studies.reconstruction import content_alone, style_alone
 
 TEXTURE = "texture"
 DEPTHS = tuple(f"relu{block}_1" for block in range(1, 6))

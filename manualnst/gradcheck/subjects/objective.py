@@ -6,10 +6,10 @@ from functools import partial
 import numpy as np
 
 from ...backends import get_backend
-from ...network import Network
-from ...objective import LossSettings, Objective
-from ...vgg import PIXELS as PIXELS_TAP
-from ...vgg import WIDTHS, Weights, convolution_names, layer_names
+from ...network.network import Network
+from ...network.vgg import PIXELS as PIXELS_TAP
+from ...network.vgg import WIDTHS, Weights, convolution_names, layer_names
+from ...objective.objective import LossSettings, Objective
 from .content import CONTENT
 from .conv3x3 import INPUT
 from .conv3x3 import correlate as convolve

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ... import ops
-from ...vgg import Preprocessing
+from ...network.vgg import Preprocessing
 from .subject import Mistake, Problem, Subject, numbers
 
 _PERMUTATIONS = ((1, 2, 0), (2, 1, 0), (2, 0, 1))

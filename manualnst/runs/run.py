@@ -1,0 +1,591 @@
+"""A run: prepared pictures, network and settings, carried to a result.
+
+Nothing here prints or knows of a terminal: what there is to tell is in `Run.notices` and in
+what the callback gets.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from ..backends import CUDA, from_host, memory_of_card, to_host
+from ..errors import InputError
+from ..network.network import Network
+from ..network.vgg import Weights, halvings
+from ..objective.objective import Evaluation, Objective, for_each_style, style_names, unit_scale
+from ..objective.terms import LossSettings, style_terms
+from ..optimizers import (
+    ALL_STEPS_DONE,
+    DIVERGED,
+    State,
+    Step,
+    enlarged_averages,
+    in_units,
+)
+from ..pictures.colours import mean_of_channels, with_chrominance_of
+from ..pictures.images import fitted_size, resize, resize_linearly
+from ..pictures.masks import mask_names, mixed, union
+from ..system import blas, machine, threads
+from . import costs, preflight
+from .checkpoint import save_checkpoint
+from .history import History
+from .inputs import Input, scaled
+from .pace import Pace
+from .result import RECORD_FORMAT, Result
+from .scales import Scale, plan, shrunk, work, work_left
+from .settings import Settings
+from .shared import Shared
+from .standing import Standing
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback learns after each step."""
+
+    step: int
+    evaluations: int
+    loss: float  # of this step's picture
+    terms: dict[str, float]  # weighted; they add up to `loss`
+    seconds: float  # since the run was started or resumed
+    seconds_left: float  # of all scales
+    share: float  # of the whole work that is done, from 0 to 1
+    size: tuple[int, int]  # (width, height) of this scale
+    painted: Callable[[int, int], np.ndarray]  # at any size
+    last_size: tuple[int, int]  # (width, height) of the last scale
+
+    @cached_property
+    def picture(self) -> np.ndarray:
+        """(H, W, 3), this step's, of that size; not to be changed. It may have to be fetched."""
+        return self.painted(*self.size)
+
+    @cached_property
+    def enlarged(self) -> np.ndarray:
+        """The same as the result would be, if the run ended here."""
+        return self.painted(*self.last_size)
+
+
+STOPPED = "stopped by the callback"
+_MEASURED = 2  # evaluations to time, of which the shorter counts
+
+
+class Stop(Enum):
+    """What a callback returns to end the run with the best picture so far. Nothing else does:
+    many functions return something."""
+
+    STOP = "stop"
+
+
+STOP = Stop.STOP
+Callback = Callable[[Progress], Any]  # called after each step
+
+
+def losses_of(settings: Settings, masks: Sequence[Input]) -> LossSettings:
+    """With masks or without."""
+    losses = settings.losses
+    return replace(losses, mask_form=settings.mask_form) if masks else losses
+
+
+def plan_scales(
+    settings: Settings,
+    weights: Weights,
+    content: Input,
+    styles: list[Input],
+    masks: Sequence[Input] = (),
+) -> list[Scale]:
+    """Those at which all pictures are large enough for the network and the losses."""
+
+    losses = losses_of(settings, masks)
+
+    def check(factor: float) -> None:
+        for picture in (content, *styles):
+            size = shrunk(*picture.pixels.shape[:2], factor)
+            preflight.check_size(weights, losses, size)
+        for role, mask in zip(mask_names(len(masks)), masks, strict=True):
+            size = shrunk(*mask.pixels.shape, factor)
+            _check_mask(role, resize_linearly(mask.pixels, *size), losses)
+
+    def works(factor: float) -> bool:
+        with suppress(InputError):
+            check(factor)
+            return True
+        return False
+
+    def cost(*size: int) -> float:
+        return costs.of_step(
+            weights, losses, size, margin=settings.margin, optimizer=settings.optimizer
+        )
+
+    try:
+        check(1)
+    except InputError as error:
+        does = _size_that_does(settings, weights, losses, content, styles)
+        raise InputError(f"{error}{does}") from error
+    height, width = content.pixels.shape[:2]
+    return plan(
+        height,
+        width,
+        steps=settings.steps,
+        first_steps=settings.first_steps,
+        count=settings.scales,
+        min_size=settings.min_size,
+        works=works,
+        cost=cost,
+    )
+
+
+def _size_that_does(
+    settings: Settings,
+    weights: Weights,
+    losses: LossSettings,
+    content: Input,
+    styles: list[Input],
+) -> str:
+    """The least at which pictures that were made smaller are large enough; or nothing."""
+    style_scales = for_each_style("style_scale", settings.style_scale, len(styles))
+    originals = [each.facts["original_size"][::-1] for each in (content, *styles)]
+
+    def is_too_small(long_side: int) -> bool:
+        try:
+            for size, scale in zip(originals, [1, *style_scales], strict=True):
+                preflight.check_size(weights, losses, fitted_size(*size, scaled(long_side, scale)))
+        except InputError:
+            return True
+        return False
+
+    most = max(map(max, originals))
+    if most <= settings.size or is_too_small(most):
+        return ""
+    least = 1 + (preflight.largest(is_too_small, most) or 0)
+    return f"; with --size {least} these pictures are large enough"
+
+
+def _check_mask(role: str, mask: np.ndarray, losses: LossSettings) -> None:
+    """Refuse one of which a layer sees nothing: poolings leave out an odd last row or column."""
+    for _, _, [layer], _ in style_terms(losses):
+        cut = [side >> halvings(layer) << halvings(layer) for side in mask.shape]
+        if not mask[: cut[0], : cut[1]].any():
+            raise InputError(
+                f"{role}: nothing of its white reaches {layer}; make it larger, or take shallower "
+                "layers"
+            )
+
+
+class Run:
+    """One run. `notices` are the lines that a person should see before its first step."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        weights: Weights,
+        content: Input,
+        styles: list[Input],
+        scales: list[Scale],
+        standing: Standing,
+        facts: dict[str, Any],
+        notices: list[str],
+        shared: Shared,
+        masks: Sequence[Input] = (),
+    ):
+        self.settings = settings
+        self.standing = standing
+        self.notices = notices
+        self.warnings: list[str] = []  # what went wrong on the way and did not end the run
+        self.scales = scales
+        self._unsaved = False  # has that been told?
+        self._last_loss: float | None = None  # of a step, at the scale at hand
+        self._weights, self._content, self._styles = weights, content, styles
+        self._masks = list(masks)
+        self._losses = losses_of(settings, masks)
+        self._shared = shared
+        self.facts = facts | {"weights": shared.facts_of(weights)}  # for record and checkpoint
+        self._network: Network | None = None
+        self._objective: Objective | None = None  # of the scale at hand
+        self._first: Evaluation | None = None  # of the picture with which a scale begins
+        self._seconds_before = standing.seconds
+        self._pace = Pace(self._work_left)
+        self.memory = self._check_memory()
+        if len(scales) > 1:
+            sizes = (f"{scale.width} × {scale.height} ({scale.steps} steps)" for scale in scales)
+            self.notices.append(f"coarse to fine: {', '.join(sizes)}")
+
+    @property
+    def done(self) -> int:
+        """Steps that are done: more than zero in a run that was resumed."""
+        return self.standing.steps
+
+    @property
+    def share(self) -> float:
+        """Of the work that is done, from 0 to 1."""
+        whole = work(self.scales)
+        return (whole - self._work_left) / whole
+
+    @property
+    def _scale(self) -> Scale:
+        return self.scales[self.standing.number]
+
+    @property
+    def _work_left(self) -> float:
+        return work_left(self.scales, self.standing.number, self.standing.state.iterations)
+
+    def start(self, foretell: bool = True) -> None:
+        """Measure the targets; for a notice of the time to expect, some evaluations too."""
+        settings = self.settings
+        self._network = self._shared.network(
+            self._weights,
+            settings.backend,
+            settings.precision,
+            pool=settings.pool,
+            margin=settings.margin,
+        )
+        if hasattr(self._network.backend, "words"):
+            self.notices.append(f"backend: {self._network.backend.words}")
+        self._measure()
+        if foretell and self._work_left:
+            self._foretell_time()
+
+    def _foretell_time(self) -> None:
+        scale, x = self._scale, from_host(self._network.backend, self.standing.state.x)
+        evaluation = costs.of_evaluation(
+            self._weights,
+            self._losses,
+            (scale.height, scale.width),
+            margin=self.settings.margin,
+        )
+        with _for_numbers():
+            # The first was another one: for it memory was got, and filters transformed.
+            seconds = min(_seconds_of(self._objective, x) for _ in range(_MEASURED))
+        self._pace = Pace(self._work_left, seconds / evaluation)
+        total = self._pace.left(0, self._work_left, 0)
+        self.notices.append(
+            f"time: about {machine.format_roughly(total)} for "
+            f"{self.settings.steps - self.done} steps ({seconds:.2g} s an evaluation at "
+            f"{scale.width} × {scale.height})"
+        )
+
+    def _measure(self) -> None:
+        """The objective of the scale at hand, and its unit."""
+        with _for_numbers():
+            content, *styles = (
+                resize(picture.pixels, *self._scale.of(*picture.pixels.shape[:2]))
+                for picture in (self._content, *self._styles)
+            )
+            masks = [
+                resize_linearly(mask.pixels, self._scale.height, self._scale.width)
+                for mask in self._masks
+            ]
+            objective = Objective(
+                self._network, content, styles, self._losses, masks, self._shared.targets
+            )
+            x = from_host(self._network.backend, self.standing.state.x)
+            evaluation = objective(x)
+        if self.standing.unit is None:
+            self.standing = replace(self.standing, unit=unit_scale(evaluation))
+            self._first = evaluation.times(self.standing.unit)
+        objective.scale = self.standing.unit
+        self._objective = objective
+
+    def finish(
+        self,
+        callback: Callback | None = None,
+        checkpoint: str | os.PathLike | None = None,
+        checkpoint_every: int = 20,
+    ) -> Result:
+        """Optimise until all steps are done, or the callback or an interrupt ends it."""
+        if self._objective is None:
+            self.start(foretell=False)
+        began = time.perf_counter()
+
+        def on_step(step: Step) -> str | None:
+            self._take(step, time.perf_counter() - began)
+            if checkpoint is not None and self.done % checkpoint_every == 0:
+                with self.warned():
+                    self.save(checkpoint)
+            if callback is not None and callback(self._progress(step)) is STOP:
+                return STOPPED
+            return None
+
+        interrupted = False
+        try:
+            stop_reason = self._optimise(on_step)
+        except KeyboardInterrupt:
+            interrupted = True
+            stop_reason = f"interrupted after {self.done} of {self.settings.steps} steps"
+        if stop_reason == DIVERGED and self.done == 0:
+            raise InputError(stop_reason)
+        self._tell_if_it_rose()
+        if self.standing.number + 1 < len(self.scales):
+            here, last = self._scale, self.scales[-1]
+            stop_reason += (
+                f", at {here.width} × {here.height}; enlarged to {last.width} × {last.height}"
+            )
+        best = self._painted(self.standing.best, *self._last_size)
+        return Result(best, self.alpha, self._record(stop_reason), interrupted)
+
+    @property
+    def alpha(self) -> np.ndarray | None:
+        """(H, W), the result's."""
+        return self._content.alpha
+
+    @property
+    def _last_size(self) -> tuple[int, int]:
+        return self.scales[-1].width, self.scales[-1].height
+
+    def _optimise(self, on_step: Callable[[Step], str | None]) -> str:
+        """Scale after scale; returns why the last one reached has stopped."""
+        optimizer = self.settings.make_optimizer()
+        while True:
+            if self._objective is None:
+                self._measure()
+            standing, steps = self.standing, self._scale.steps
+            evaluate = standing.history.recording(self._evaluate)
+            state = self._in_new_units(standing.state)
+            put = partial(from_host, self._network.backend)
+            with _for_numbers():
+                stop_reason = optimizer.minimise(evaluate, state.where(put), steps, on_step)
+            if stop_reason in (STOPPED, DIVERGED):
+                return stop_reason
+            if self._scale is self.scales[-1]:
+                whole = stop_reason == ALL_STEPS_DONE.format(steps)
+                return ALL_STEPS_DONE.format(self.done) if whole else stop_reason
+            self._enlarge()
+
+    def _enlarge(self) -> None:
+        """To the next scale, from the best picture of this one.
+
+        The optimiser begins anew: what it has learned of curvature is another objective's, and
+        Adam gets 7 % lower without its old averages. They are kept if asked for.
+        """
+        standing, scale = self.standing, self.scales[self.standing.number + 1]
+        x = resize(to_host(standing.best), scale.height, scale.width)
+        self._objective = None
+        state = State(x)
+        if self.settings.averages == "kept":
+            averages = enlarged_averages(
+                self.settings.make_optimizer(),
+                standing.state.where(to_host),
+                lambda values: resize_linearly(values, scale.height, scale.width),
+            )
+            earlier = standing.state.earlier + standing.state.iterations if averages else 0
+            state = State(x, arrays=averages, earlier=earlier)
+        self._last_loss = None
+        # In one assignment: an interrupt finds the one scale or the other.
+        self.standing = Standing(
+            state,
+            best=x,
+            history=History(standing.losses()),
+            seconds=standing.seconds,
+            passed=(*standing.passed, standing.so_far()),
+        )
+        self._pace.begin(standing.seconds - self._seconds_before, self._work_left)
+
+    def _in_new_units(self, state: State) -> State:
+        """Averages from the size before, in the units of this one, until the first step is done.
+
+        A pixel there is f² pixels here, and moving all of them is moving it: so the gradient in
+        each is 1/f² of that in it. And each size has its own unit of loss.
+        """
+        if state.iterations or not state.earlier:
+            return state
+        width, height = self.standing.passed[-1].size
+        units = self.standing.unit / self.standing.passed[-1].unit
+        factor = units * (width * height) / self._scale.pixels
+        return in_units(self.settings.make_optimizer(), state, factor)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write all that is needed to go on from the last whole step, pictures included."""
+        facts, arrays = self.standing.stored()
+        facts |= {
+            "settings": self.settings.to_json(),
+            "facts": self.facts,
+            "steps": [scale.steps for scale in self.scales],
+        }
+        arrays["content"] = self._content.pixels
+        for name, style in zip(style_names(len(self._styles)), self._styles, strict=True):
+            arrays[name] = style.pixels
+        for name, mask in zip(mask_names(len(self._masks)), self._masks, strict=True):
+            arrays[name] = mask.pixels
+        for name in ("alpha", "colours"):
+            if (array := getattr(self._content, name)) is not None:
+                arrays[name] = array
+        save_checkpoint(path, facts, arrays)
+
+    def _painted(self, x: np.ndarray, width: int, height: int) -> np.ndarray:
+        """What a person is shown of x, at any size: greys get the content's colours, and the
+        content stays where it is masked."""
+        size = height, width
+        x = resize(to_host(x), *size)
+        if self._masks:
+            u = union([resize_linearly(mask.pixels, *size) for mask in self._masks])
+            x = np.clip(mixed(x, resize(self._content.pixels, *size), u), 0, 1)
+        if self._content.colours is None:
+            return x
+        colours = resize(self._content.colours, *size)
+        painted = with_chrominance_of(colours, mean_of_channels(x))
+        return np.where(u > 0, painted, colours) if self._masks else painted
+
+    def _evaluate(self, x: np.ndarray) -> Evaluation:
+        first, self._first = self._first, None
+        x = from_host(self._network.backend, x)  # scipy's is not there
+        return self._objective(x) if first is None else first
+
+    @contextmanager
+    def warned(self) -> Iterator[None]:
+        """What cannot be saved on the way is told, once, but does not cost the run."""
+        try:
+            yield
+        except InputError as error:
+            if not self._unsaved:
+                self.warnings.append(f"{error}; the run goes on, and will try again")
+            self._unsaved = True
+
+    def _check_memory(self) -> int:
+        """The bytes that are needed above what the process holds."""
+        sizes = [each.pixels.shape[:2] for each in (self._content, *self._styles)]
+        style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
+        on_card = self.settings.backend == CUDA
+
+        def need(*sizes: tuple[int, int]) -> int:
+            return preflight.peak_bytes(
+                self._weights,
+                self._losses,
+                sizes,
+                self.settings.optimizer,
+                self.settings.pool,
+                margin=self.settings.margin,
+                on_card=on_card,
+            )
+
+        def need_at(long_side: int) -> int | None:
+            # Fitted anew from the original pictures, these may come out one row larger.
+            fitted = [
+                fitted_size(*size, scaled(long_side, scale))
+                for size, scale in zip(sizes, [1, *style_scales], strict=True)
+            ]
+            with suppress(InputError):  # too small to be pooled
+                return need(*((height + 1, width + 1) for height, width in fitted))
+            return None
+
+        needed = need(*sizes)
+        available = memory_of_card() if on_card else machine.available_memory()
+        if available is not None and needed > available:
+            height, width = sizes[0]
+            largest = preflight.largest(
+                lambda long_side: (need_at(long_side) or 0) <= available, max(height, width)
+            )
+            if largest and need_at(largest) is None:
+                largest = None
+            raise InputError(
+                f"not enough memory{' on the card' if on_card else ''}: {width} × {height} needs "
+                f"about {machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
+                f"available; " + (f"--size {largest} fits" if largest else "no size fits")
+            )
+        if on_card:
+            self.notices.append(f"memory: about {machine.format_bytes(needed)} of the card")
+            return needed
+        total = needed + (machine.peak_memory() or 0)  # what is held already, and what is to come
+        if (advice := blas.advice()) is not None:
+            self.notices.append(advice)
+        self.notices.append(f"memory: about {machine.format_bytes(total)} at the peak")
+        return needed
+
+    def _take(self, step: Step, seconds: float) -> None:
+        loss, standing = step.evaluation.unscaled_loss, self.standing
+        if step.state.iterations == 1:  # the picture it began with may be the best to come
+            standing = replace(standing, best_loss=self._losses_here()[0])
+        self._last_loss = loss
+        better = {"best": step.state.x, "best_loss": loss} if loss < standing.best_loss else {}
+        if step.average is not None:
+            better["best"] = step.average
+        seconds += self._seconds_before
+        self.standing = replace(standing, state=step.state, seconds=seconds, **better)
+
+    def _losses_here(self) -> list[float]:
+        """Of the evaluations of the scale at hand."""
+        passed = sum(scale.evaluations for scale in self.standing.passed)
+        return self.standing.history.columns["total"][passed:]
+
+    def _tell_if_it_rose(self) -> None:
+        """What an optimiser with a fixed rate may do."""
+        if self._last_loss is None:
+            return
+        first, last = self._losses_here()[0], self._last_loss
+        if last > first:
+            here = self._scale
+            self.warnings.append(
+                f"the loss rose from {first:.4g} to {last:.4g} at {here.width} × {here.height}: "
+                "the steps are too long, a smaller --rate may help; the picture is the best one "
+                "on the way, the first included"
+            )
+
+    def _progress(self, step: Step) -> Progress:
+        seconds, left = self.standing.seconds - self._seconds_before, self._work_left
+        return Progress(
+            step=self.done,
+            evaluations=self.standing.evaluations,
+            loss=step.evaluation.unscaled_loss,
+            terms={name: term.weighted for name, term in step.evaluation.terms.items()},
+            seconds=seconds,
+            seconds_left=self._pace.left(seconds, left, self.standing.state.iterations),
+            share=self.share,
+            size=(self._scale.width, self._scale.height),
+            painted=partial(self._painted, step.state.x if step.average is None else step.average),
+            last_size=self._last_size,
+        )
+
+    def _with_average_evaluated(self) -> Standing:
+        """Where the result is an average its own loss is not known yet: one more evaluation."""
+        standing = self.standing
+        if not self.settings.average or not standing.state.iterations:
+            return standing
+        with _for_numbers():
+            evaluation = self._objective(from_host(self._network.backend, standing.best))
+        if not np.isfinite(evaluation.loss):
+            return standing
+        history = History(standing.losses())
+        history.append(evaluation)
+        return replace(
+            standing,
+            state=replace(standing.state, evaluations=standing.state.evaluations + 1),
+            best_loss=evaluation.unscaled_loss,
+            history=history,
+        )
+
+    def _record(self, stop_reason: str) -> dict[str, Any]:
+        standing = self._with_average_evaluated()
+        scales = [*standing.passed, standing.so_far()]
+        return {
+            "format": RECORD_FORMAT,
+            "versions": machine.versions(),
+            "settings": self.settings.to_json(),
+            **self.facts,
+            "scales": [{**scale._asdict(), "size": list(scale.size)} for scale in scales],
+            "stop_reason": stop_reason,
+            "steps": standing.steps,
+            "evaluations": standing.evaluations,
+            "best_loss": standing.so_far().best_loss,
+            "seconds": round(standing.seconds, 3),
+            "peak_memory_bytes": machine.peak_memory(),
+            "history": standing.losses(),
+            "notices": self.notices + self.warnings,
+        }
+
+
+def _seconds_of(function: Callable, *arguments: Any) -> float:
+    began = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - began
+
+
+@contextmanager
+def _for_numbers() -> Iterator[None]:
+    """For all that computes. BLAS: scipy's own calls are many and small, and the threads of a
+    resumed run must be those of a whole one. Overflows: divergence is told in words."""
+    with threads.single_threaded_blas(), np.errstate(all="ignore"):
+        yield

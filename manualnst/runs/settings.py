@@ -1,0 +1,449 @@
+"""Every setting that decides what a run's picture looks like: declared, checked, in JSON."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ..backends import CHOICES as BACKENDS
+from ..backends import NAMES, PRECISIONS
+from ..errors import InputError
+from ..losses import NORMALISATIONS, RELATIVE
+from ..network.network import MARGIN_UNIT, POOLINGS
+from ..network.vgg import PIXELS
+from ..objective.terms import (
+    MASK_FORMS,
+    STYLE_LOSSES,
+    TOTAL_VARIATIONS,
+    LossSettings,
+    are_chained,
+    chain,
+    losses_with,
+    words_of_style_losses,
+)
+from ..optimizers import OPTIMIZERS, Optimizer, make_optimizer
+from ..pictures.colours import COLOURS, KEEP_CONTENT
+from .declared import (
+    check_choice,
+    choice,
+    declared_of,
+    default_of,
+    described,
+    in_words,
+    integer,
+    number,
+    numbers,
+    parse_layers,
+    parse_numbers,
+    parse_path,
+    setting,
+    shares,
+    text,
+)
+
+# Starts that are not a file's name.
+INITS = ("content", "style", "noise")
+
+# Names in style_layers that stand for every layer of the network after its ReLU.
+ALL, GEOMETRIC = "all", "geometric"
+
+AVERAGES = ("anew", "kept")
+
+_EACH_BLOCK = {f"relu{block}_1": 1.0 for block in range(1, 6)}
+_LAYERS = shares("relu1_1:2,relu2_1")
+_RATES = ", ".join(
+    f"{kind.rate:g} for {name}" for name, kind in OPTIMIZERS.items() if hasattr(kind, "rate")
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The defaults are for a VGG that recommends nothing; a network's file may recommend others."""
+
+    size: int = setting(
+        512,
+        "long side of the result; a smaller content keeps its size",
+        "size",
+        integer(1),
+        int,
+        is_basic=True,
+    )
+    steps: int = setting(
+        150,
+        "steps of the optimiser, at all sizes together",
+        "size",
+        integer(1),
+        int,
+        is_basic=True,
+        recommendable=True,
+        also=("iterations",),
+    )
+    first_steps: int | None = setting(
+        None,
+        "of these at the first size",
+        "size",
+        integer(1),
+        int,
+        default_in_words="as many as at the others",
+        recommendable=True,
+    )
+    scales: int | None = setting(
+        None,
+        "sizes to go through, from coarse to fine; 1: only the last",
+        "size",
+        integer(1),
+        int,
+        default_in_words="as many as make each about 1.4 times the one before",
+    )
+    min_size: int = setting(
+        128, "long side of the coarsest", "size", integer(1), int, recommendable=True
+    )
+    style_strength: float = setting(
+        0.5,
+        "from 0 (the content alone) to 1 (the style alone): what becomes of the weights of content "
+        "and style, which stay as they are at 0.5; means the same with every network",
+        "look",
+        number(),
+        float,
+        is_basic=True,
+    )
+    content_weight: float = setting(
+        0.03, "higher: more of the content", "look", number(), float, recommendable=True
+    )
+    style_weight: float = setting(
+        1.0, "higher: more of the style", "look", number(), float, recommendable=True
+    )
+    tv_weight: float = setting(0.1, "higher: smoother", "look", number(), float, recommendable=True)
+    content_layers: dict[str, float] = setting(
+        {"relu4_2": 1.0},
+        "deeper: freer",
+        "look",
+        _LAYERS,
+        parse_layers,
+        metavar="LAYERS",
+        recommendable=True,
+    )
+    style_layers: dict[str, float] = setting(
+        _EACH_BLOCK | {PIXELS: 1.0},
+        "pixels: the colours; deeper: larger features; all: every layer of the network, and "
+        "geometric: each with half the weight of the one before",
+        "look",
+        _LAYERS,
+        parse_layers,
+        metavar="LAYERS",
+        recommendable=True,
+    )
+    style_losses: dict[str, float] = setting(
+        {"gram": 1.0},
+        f"what of the style is compared, at every style layer: {', '.join(STYLE_LOSSES)}. "
+        + words_of_style_losses(),
+        "look",
+        shares("gram:1,histogram:0.2"),
+        parse_layers,
+        metavar="LOSSES",
+        recommendable=True,
+    )
+    shift: float = setting(
+        -1.0,
+        f"what {' and '.join(losses_with('shift'))} add to the activations",
+        "look",
+        number(negative=True),
+        float,
+    )
+    style_weights: float | list[float] = setting(
+        1.0,
+        "shares of several styles, as in 0.7,0.3",
+        "look",
+        numbers(any),
+        parse_numbers,
+        metavar="NUMBERS",
+        default_in_words="all alike",
+    )
+    style_scale: float | list[float] = setting(
+        1.0,
+        "long side of the style as a multiple of the size, never enlarged; below 1: its forms come "
+        "out smaller. One for all styles, or one for each",
+        "look",
+        numbers(all),
+        parse_numbers,
+        metavar="NUMBERS",
+        is_basic=True,
+    )
+    mask_form: str = choice(
+        "guided",
+        "guided: the masked part is compared with the whole style picture; product: both maps are "
+        "multiplied by the mask, and compared as wholes",
+        "look",
+        MASK_FORMS,
+    )
+    tv: str = choice(
+        "squared",
+        "what is smooth: by squared differences; the slope to a power (below 2: edges stay "
+        "sharper); smoothed absolute differences (sharpest); nine-point: squared, diagonals too, "
+        "of mean size under every normalisation",
+        "look",
+        TOTAL_VARIATIONS,
+        recommendable=True,
+    )
+    tv_power: float = setting(1.5, "of tv power; 1 or more", "look", number(), float)
+    tv_smoothing: float = setting(
+        1 / 255,
+        "of tv smoothed: differences below this count little",
+        "look",
+        number(),
+        float,
+        default_in_words="1/255",
+    )
+    colours: str = choice(
+        "style",
+        "whose colours: the style's; the content's, by painting luminance only; or match-…: the "
+        "style's, brought to the content's beforehand, by mean and covariance (three ways; "
+        "match-symmetric changes least) or by the histogram of each channel",
+        "look",
+        COLOURS,
+        is_basic=True,
+        also=("colors",),
+    )
+    normalisation: str = choice(
+        RELATIVE,
+        "constants of the losses; relative: shares, independent of size and network",
+        "look",
+        NORMALISATIONS,
+    )
+    pool: str = choice("average", "kind of pooling", "network", POOLINGS)
+    margin: int = setting(
+        MARGIN_UNIT,
+        "pixels by which the network sees every picture go on beyond its borders, mirrored: a "
+        f"multiple of {MARGIN_UNIT}, less where a picture is smaller; the losses do not see them; "
+        "0: one colour from the border on, which leaves a frame in the painting",
+        "network",
+        integer(0),
+        int,
+    )
+    init: str = setting(
+        "content",
+        f"start from {', '.join(INITS)} or a picture FILE",
+        "look",
+        text,
+        parse_path,
+        metavar="START",
+    )
+    seed: int = setting(0, "seed of the noise start", "look", integer(0), int)
+    optimizer: str = choice("lbfgs", "how to get from step to step", "optimiser", OPTIMIZERS)
+    rate: float | None = setting(
+        None,
+        "step length of adam and momentum",
+        "optimiser",
+        number(),
+        float,
+        default_in_words=_RATES,
+    )
+    beta1: float = setting(
+        0.9, "of adam: how slowly it forgets gradients", "optimiser", number(below=1), float
+    )
+    beta2: float = setting(
+        0.999, "of adam: how slowly it forgets their squares", "optimiser", number(below=1), float
+    )
+    average: float = setting(
+        0.0,
+        "of adam and momentum: the result is an average of the pictures, which forgets this "
+        "slowly, as 0.99; 0: the best of them",
+        "optimiser",
+        number(below=1),
+        float,
+    )
+    averages: str = choice(
+        "anew",
+        "of adam's and momentum's gradients: begun anew at each size, or kept and enlarged",
+        "optimiser",
+        AVERAGES,
+    )
+    weights: str | None = setting(
+        None,
+        "builtin, a name of `manualnst weights list`, or a FILE",
+        "network",
+        text,
+        parse_path,
+        metavar="NAME",
+        default_in_words="vgg19 if it has been fetched, else builtin",
+        is_basic=True,
+    )
+    backend: str = choice(
+        "numpy",
+        "who computes: numpy; cuda, an NVIDIA card; auto, the card if there is one; naive, for "
+        "tiny pictures",
+        "network",
+        BACKENDS,
+        is_basic=True,
+    )
+    precision: str | None = choice(
+        None,
+        "of the card's matrix products",
+        "network",
+        PRECISIONS,
+        default_in_words="tf32; float32 on cards before Ampere",
+    )
+
+    def __post_init__(self):
+        for each in fields(self):
+            declared_of(each).check(each.name, getattr(self, each.name))
+        self._check_steps_and_margin()
+        self._check_strength()
+        self._check_losses()
+        self._check_optimizer()
+        self._check_precision()
+        self._check_that_all_count()
+
+    def _check_steps_and_margin(self):
+        if self.first_steps is not None and self.first_steps >= self.steps:
+            raise InputError(
+                f"first_steps is {self.first_steps}, of {self.steps} steps at all sizes; give less"
+            )
+        if self.margin % MARGIN_UNIT:
+            raise InputError(
+                f"margin is {self.margin}; poolings halve it, so give 0 or a multiple of "
+                f"{MARGIN_UNIT}"
+            )
+
+    def _check_strength(self):
+        if self.style_strength > 1:
+            raise InputError(f"style_strength is {self.style_strength:g}; it must be from 0 to 1")
+        for strength, alone in ((0, "content_weight"), (1, "style_weight")):
+            if self.style_strength == strength and not getattr(self, alone):
+                raise InputError(
+                    f"style_strength {strength} leaves {alone} alone, which is 0; change one of "
+                    "them"
+                )
+
+    def _check_losses(self):
+        for name in self.style_losses:
+            check_choice("style loss", name, STYLE_LOSSES)
+        for name, weight in self.style_losses.items():
+            if weight and are_chained(name) and not {ALL, GEOMETRIC} & set(self.style_layers):
+                chain(name, self.style_layers)  # refuses what makes none
+        if {ALL, GEOMETRIC} <= set(self.style_layers):
+            raise InputError(
+                f"style_layers: {ALL} and {GEOMETRIC} both stand for all layers; give one of them"
+            )
+        if not 1 <= self.tv_power <= 8:
+            raise InputError(f"tv_power is {self.tv_power:g}; give a number from 1 to 8")
+        if self.tv_smoothing == 0:
+            raise InputError("tv_smoothing is 0, which leaves a kink; give a small number")
+
+    def _check_optimizer(self):
+        if self.rate is not None and self.optimizer.startswith("lbfgs"):
+            raise InputError("rate is for adam and momentum; lbfgs finds its own step length")
+        if self.rate == 0:
+            raise InputError("rate is 0: nothing would move; give a positive number")
+        if self.average and self.optimizer.startswith("lbfgs"):
+            raise InputError("average is for adam and momentum; lbfgs has no need of it")
+
+    def _check_precision(self):
+        if self.backend in NAMES and self.precision not in (None, "float32"):
+            raise InputError(
+                f"precision {self.precision} is for the cuda backend; {self.backend} computes in "
+                "float32"
+            )
+
+    def _check_that_all_count(self):
+        """Refuse what would have no effect: who gives it expects one."""
+        losses = {name for name, weight in self.style_losses.items() if weight} | {self.tv}
+        for name in ("shift", "tv_power", "tv_smoothing"):
+            kind = "style losses" if name == "shift" else "tv"
+            what_for = f"{kind} {' and '.join(losses_with(name))}"
+            self._check_that_it_counts(name, bool(losses & set(losses_with(name))), what_for)
+        for name, optimizers in _OF_OPTIMIZERS.items():
+            what_for = f"optimizer {' and '.join(optimizers)}"
+            self._check_that_it_counts(name, self.optimizer in optimizers, what_for)
+
+    def _check_that_it_counts(self, name: str, counts: bool, what_for: str):
+        if not counts and getattr(self, name) != getattr(Settings, name):
+            raise InputError(f"{name} is for {what_for}, and has no effect here; leave it out")
+
+    def make_optimizer(self) -> Optimizer:
+        more = {"adam": ("beta1", "beta2", "average"), "momentum": ("average",)}
+        given = {name: getattr(self, name) for name in more.get(self.optimizer, ())}
+        return make_optimizer(self.optimizer, self.rate, **given)
+
+    @property
+    def in_greys(self) -> bool:
+        """Whether only luminance is painted."""
+        return self.colours == KEEP_CONTENT
+
+    @property
+    def losses(self) -> LossSettings:
+        """Those of a run without masks."""
+        names = (f.name for f in fields(LossSettings) if f.name != "mask_form")
+        chosen = {name: getattr(self, name) for name in names}
+        return LossSettings(**chosen | self._weights())
+
+    def _weights(self) -> dict[str, float]:
+        """Content to style as c (1 − s)² to w s², in all c + w: at s = ½ just c and w, to the bit.
+
+        Squares, as what is seen are amplitudes, of which the losses are the squares.
+        """
+        content = self.content_weight * (1 - self.style_strength) ** 2
+        style = self.style_weight * self.style_strength**2
+        whole = self.content_weight + self.style_weight
+        unit = whole / (content + style) if whole else 1.0
+        return {"content_weight": content * unit, "style_weight": style * unit}
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Any) -> "Settings":
+        """Settings from a record or checkpoint: a stranger's file, so nothing is taken on trust."""
+        known = dict.fromkeys(f.name for f in fields(cls))
+        if not isinstance(data, dict):
+            raise InputError(f"settings: expected an object, not {data!r:.40}")
+        if unknown := sorted(set(map(str, data)) - set(known)):
+            raise InputError(f"unknown setting {unknown[0]!r:.40}; choose among {', '.join(known)}")
+        if data.get("style_strength", 0) is None:  # as records had it once: the weights as they are
+            data = {name: value for name, value in data.items() if name != "style_strength"}
+        return cls(**data)
+
+
+_OF_OPTIMIZERS = {"beta1": ("adam",), "beta2": ("adam",), "averages": ("adam", "momentum")}
+# What a network's file may recommend.
+RECOMMENDABLE = tuple(f.name for f in fields(Settings) if declared_of(f).recommendable)
+Settings.__doc__ += f"\n\n{described(fields(Settings))}"
+
+
+def default_in_words(name: str) -> str:
+    """As tables and the help tell it."""
+    [own] = (f for f in fields(Settings) if f.name == name)
+    told = declared_of(own).default_in_words or in_words(default_of(own))
+    return f"the network's own; {told} for a VGG" if name in RECOMMENDABLE else told
+
+
+def recommended_settings(recommended: dict[str, Any], network: str) -> Settings:
+    """Those that a network recommends, and the defaults: what a stranger's file says is checked."""
+    where = f"{network}: recommended settings"
+    for name in recommended:
+        if name not in RECOMMENDABLE:
+            allowed = ", ".join(RECOMMENDABLE)
+            raise InputError(f"{where}: {name!r:.40} is not one of {allowed}")
+    try:
+        return Settings(**recommended)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def listed(settings: dict[str, Any]) -> str:
+    """{"content_weight": 0.2, "steps": 250} → 'content weight 0.2; steps 250'."""
+    return "; ".join(
+        f"{name.replace('_', ' ')} {in_words(each)}" for name, each in settings.items()
+    )
+
+
+def named_layers(layers: dict[str, float], network: list[str]) -> dict[str, float]:
+    """`all` and `geometric` spelt out in layers of this network; those named beside them stay.
+
+    `all:W` gives every layer after its ReLU the weight W; `geometric:W` gives W to the first of
+    them, and each other has half of the one before, as Novak and Nikulin (2016) have it.
+    """
+    relus = [name for name in network if name.startswith("relu")]
+    spelt = {}
+    for name, ratio in ((ALL, 1.0), (GEOMETRIC, 0.5)):
+        if name in layers:
+            spelt |= {relu: layers[name] * ratio**n for n, relu in enumerate(relus)}
+    return spelt | {name: w for name, w in layers.items() if name not in (ALL, GEOMETRIC)}
