@@ -70,6 +70,8 @@ def _command(parser: Parser, arguments: Sequence[str]) -> Parser:
 
 
 class _HelpAll(argparse.Action):
+    """Shows the help of all options, which the short one hides."""
+
     def __call__(self, parser, namespace, values, option_string=None) -> NoReturn:
         for action in parser._actions:
             action.help = action.whole_help

@@ -84,10 +84,11 @@ def report_as_html(report: "Report") -> str:
         "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
         for cells in _table(report)
     )
+    picture = _picture(report) if report.verdict == "WRONG" else ""
     return (
         f'<p style="color: {colour}"><b>{html.escape(heading)}</b></p>'
         f"<p>{html.escape(lines[0])}</p>"
-        f"<table>{head.replace('td>', 'th>')}{''.join(body)}</table>{_picture(report)}"
+        f"<table>{head.replace('td>', 'th>')}{''.join(body)}</table>{picture}"
     )
 
 

@@ -98,6 +98,16 @@ _MISTAKES = (
         lambda F, P: np.broadcast_to(np.mean(F - P, axis=2, keepdims=True), F.shape).copy(),
     ),
     Mistake(
+        "whole numbers",
+        "the gradient is cut down to whole numbers (an array of integers?)",
+        lambda F, P: np.trunc(F - P),
+    ),
+    Mistake(
+        "mean of the target",
+        "every position is compared with the target's mean, not with its own",
+        lambda F, P: F - P.mean(axis=(0, 1)),
+    ),
+    Mistake(
         "positions reversed",
         "the picture is upside down or mirrored in one of F and P",
         lambda F, P: F - P[::-1, ::-1],

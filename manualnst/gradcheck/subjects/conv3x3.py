@@ -78,6 +78,12 @@ def _inside_only(array: np.ndarray) -> np.ndarray:
     return kept
 
 
+def _without_the_last(array: np.ndarray) -> np.ndarray:
+    kept = array.copy()
+    kept[-1] = kept[:, -1] = 0
+    return kept
+
+
 def _misread_channels(w):
     """The filters (3, 3, C, K) read as (3, 3, K, C) without moving a number."""
     return w.reshape(3, 3, w.shape[3], w.shape[2]).swapaxes(2, 3)
@@ -194,6 +200,11 @@ _INPUT_MISTAKES = (
         "all channels reversed",
         "the channels of the filters are reversed as well: turn rows and columns only",
         lambda dL_dy, w: backward(dL_dy, w[:, :, ::-1, ::-1]),
+    ),
+    Mistake(
+        "last row and column of dL_dy left out",
+        "the last row and column of dL_dy are left out (a range that ends one too early?)",
+        lambda dL_dy, w: backward(_without_the_last(dL_dy), w),
     ),
     Mistake(
         "windows assigned instead of added",

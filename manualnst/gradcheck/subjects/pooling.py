@@ -84,7 +84,38 @@ def _three_by_three(dL_dy, x_shape):
     return dL_dx[: x_shape[0], : x_shape[1]]
 
 
+def _reshaped(dL_dy, x_shape):
+    """Each number four times in a row of numbers, which is then taken for the picture."""
+    dL_dx = np.zeros(x_shape)
+    h, w, C = dL_dy.shape
+    dL_dx[: 2 * h, : 2 * w] = np.repeat(dL_dy.ravel(), 4).reshape(2 * h, 2 * w, C) / 4
+    return dL_dx
+
+
+def _without_the_last(dL_dy, x_shape):
+    """Loops to h − 1 and w − 1."""
+    kept = dL_dy.copy()
+    kept[-1] = kept[:, -1] = 0
+    return spread(kept, x_shape) / 4
+
+
 _AVERAGE_MISTAKES = (
+    Mistake(
+        "reshaped instead of repeated along the axes",
+        "each number is repeated, but in the order of memory (np.repeat without axis, then "
+        "reshape): repeat along rows, then along columns",
+        _reshaped,
+    ),
+    Mistake(
+        "last windows left out",
+        "the last row and column of windows are left out (a range that ends one too early?)",
+        _without_the_last,
+    ),
+    Mistake(
+        "whole numbers",
+        "the gradient is cut down to whole numbers (//, or an array of integers?)",
+        lambda dL_dy, x_shape: spread(dL_dy // 4, x_shape),
+    ),
     Mistake(
         "all of it to the first corner",
         "all of dL_dy goes to the first entry of each window: each of the four gets ¼",

@@ -63,6 +63,12 @@ _STATEMENTS = {
 }
 
 
+def _central_twice(x):
+    """np.gradient of np.gradient, which looks two pixels away."""
+    axes = [axis for axis in (0, 1) if x.shape[axis] > 1]
+    return -2 * np.sum([np.gradient(np.gradient(x, axis=a), axis=a) for a in axes], axis=0)
+
+
 def _assigning(names):
     def wrong(x):
         gradient = np.zeros_like(x)
@@ -129,6 +135,12 @@ _MISTAKES = (
         "all differences are assigned (=) where they are to be added (+=): the later overwrite the "
         "earlier",
         _assigning(_STATEMENTS),
+    ),
+    Mistake(
+        "central differences",
+        "differences are taken over two pixels (np.gradient twice?): the loss has those of "
+        "neighbours",
+        _central_twice,
     ),
     Mistake(
         "border wraps around",
