@@ -19,9 +19,10 @@ from .runs.bar import finish
 from .runs.checkpoint import load_checkpoint
 from .runs.given import Given
 from .runs.inputs import Input, open_content, open_masks, open_start, open_styles
+from .runs.planning import plan_scales
 from .runs.presets import over, with_preset
 from .runs.result import Result, masks_in, styles_in
-from .runs.run import Callback, Run, plan_scales
+from .runs.run import Callback, Run
 from .runs.scales import Scale
 from .runs.settings import Settings, listed, named_layers, recommended_settings
 from .runs.shared import Shared

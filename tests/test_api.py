@@ -188,6 +188,12 @@ def test_pictures_may_be_whatever_people_have_them_as(pictures, tmp_path):
         assert result.record["content"]["original_size"] == [same.shape[1], same.shape[0]]
 
 
+def test_an_open_file_may_be_both_pictures(pictures, tmp_path):
+    save_picture(tmp_path / "a.png", pictures[0])
+    with open(tmp_path / "a.png", "rb") as file:
+        assert manualnst.stylize(file, file, **SMALL).record["steps"] >= 1
+
+
 def test_an_open_file_that_is_none_of_a_picture_is_refused(pictures):
     for source in (io.StringIO("text"), io.BytesIO(b"no picture"), io.BytesIO(), b""):
         with pytest.raises(InputError, match="cannot read"):

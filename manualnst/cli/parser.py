@@ -9,8 +9,8 @@ from .console import BAD_INPUT, complain
 
 # What people type who know other programs, and what to say to them.
 _ELSEWHERE = {
-    "--content": "pictures have no option: manualnst run CONTENT STYLE",
-    "--style": "pictures have no option: manualnst run CONTENT STYLE",
+    "--content": "pictures have no option: they follow the command, as in `run CONTENT STYLE`",
+    "--style": "pictures have no option: they follow the command, as in `run CONTENT STYLE`",
     "--out": "the result is given by -o FILE",
     "--gpu": "a card is asked for by --backend cuda",
     "--device": "a card is asked for by --backend cuda",
@@ -39,6 +39,14 @@ class Parser(argparse.ArgumentParser):
         complain(f"{self.prog}: {message}; see {self.prog} --help")
         self.exit(BAD_INPUT)
 
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            likely = get_close_matches(str(value), action.choices, n=1, cutoff=0.6)
+            meant = f"did you mean {likely[0]}" if likely else "there are"
+            known = "" if likely else f" {', '.join(action.choices)}"
+            self.error(f"there is no command {value}; {meant}{known}")
+        super()._check_value(action, value)
+
     def read(self, arguments: Sequence[str]) -> argparse.Namespace:
         """What `parse_args` does; of what is unknown the command's own parser tells."""
         args, unknown = self.parse_known_args(arguments)
@@ -50,12 +58,13 @@ class Parser(argparse.ArgumentParser):
         option = next((each for each in unknown if each.startswith("-")), unknown[0])
         name = option.split("=")[0]
         known = [each for action in self._actions for each in action.option_strings]
+        elsewhere = get_close_matches(name, _ELSEWHERE, n=1, cutoff=0.85)
+        if elsewhere:
+            self.error(f"there is no option {name}; {_ELSEWHERE[elsewhere[0]]}")
         likely = [each for each in known if each.startswith(name)]
         likely += get_close_matches(name, known, n=1, cutoff=0.6)
-        if name in _ELSEWHERE:
-            self.error(f"there is no option {name}; {_ELSEWHERE[name]}")
         if likely and name.startswith("-"):
-            self.error(f"there is no option {name}; did you mean {likely[0]}?")
+            self.error(f"there is no option {name}; did you mean {likely[0]}")
         self.error(f"unrecognized arguments: {' '.join(unknown)}")
 
 

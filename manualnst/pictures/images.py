@@ -110,6 +110,8 @@ def load_picture(source: Source) -> Picture:
 def _from_open_file(file: BinaryIO) -> Picture:
     name = printable(getattr(file, "name", "the open file"))
     try:
+        if file.seekable():
+            file.seek(0)  # it may have been read before, as another picture of the run
         data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: it is closed
         raise unreadable(name, error) from error

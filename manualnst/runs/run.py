@@ -7,7 +7,7 @@ what the callback gets.
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property, partial
@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import CUDA, from_host, memory_of_card, to_host
+from ..backends import from_host, to_host
 from ..errors import InputError
 from ..network.network import Network
-from ..network.vgg import Weights, halvings
-from ..objective.objective import Evaluation, Objective, for_each_style, style_names, unit_scale
-from ..objective.terms import LossSettings, style_terms
+from ..network.vgg import Weights
+from ..objective.objective import Evaluation, Objective, style_names, unit_scale
 from ..optimizers import (
     ALL_STEPS_DONE,
     DIVERGED,
@@ -30,16 +29,17 @@ from ..optimizers import (
     in_units,
 )
 from ..pictures.colours import mean_of_channels, with_chrominance_of
-from ..pictures.images import fitted_size, resize, resize_linearly
+from ..pictures.images import resize, resize_linearly
 from ..pictures.masks import mask_names, mixed, union
-from ..system import blas, machine, threads
-from . import costs, preflight
+from ..system import machine, threads
+from . import costs
 from .checkpoint import save_checkpoint
 from .history import History
-from .inputs import Input, scaled
+from .inputs import Input
 from .pace import Pace
+from .planning import check_memory, losses_of
 from .result import RECORD_FORMAT, Result
-from .scales import Scale, plan, shrunk, work, work_left
+from .scales import Scale, work, work_left
 from .settings import Settings
 from .shared import Shared
 from .standing import Standing
@@ -86,97 +86,6 @@ STOP = Stop.STOP
 Callback = Callable[[Progress], Any]  # called after each step
 
 
-def losses_of(settings: Settings, masks: Sequence[Input]) -> LossSettings:
-    """With masks or without."""
-    losses = settings.losses
-    return replace(losses, mask_form=settings.mask_form) if masks else losses
-
-
-def plan_scales(
-    settings: Settings,
-    weights: Weights,
-    content: Input,
-    styles: list[Input],
-    masks: Sequence[Input] = (),
-) -> list[Scale]:
-    """Those at which all pictures are large enough for the network and the losses."""
-
-    losses = losses_of(settings, masks)
-
-    def check(factor: float) -> None:
-        for picture in (content, *styles):
-            size = shrunk(*picture.pixels.shape[:2], factor)
-            preflight.check_size(weights, losses, size)
-        for role, mask in zip(mask_names(len(masks)), masks, strict=True):
-            size = shrunk(*mask.pixels.shape, factor)
-            _check_mask(role, resize_linearly(mask.pixels, *size), losses)
-
-    def works(factor: float) -> bool:
-        with suppress(InputError):
-            check(factor)
-            return True
-        return False
-
-    def cost(*size: int) -> float:
-        return costs.of_step(
-            weights, losses, size, margin=settings.margin, optimizer=settings.optimizer
-        )
-
-    try:
-        check(1)
-    except InputError as error:
-        does = _size_that_does(settings, weights, losses, content, styles)
-        raise InputError(f"{error}{does}") from error
-    height, width = content.pixels.shape[:2]
-    return plan(
-        height,
-        width,
-        steps=settings.steps,
-        first_steps=settings.first_steps,
-        count=settings.scales,
-        min_size=settings.min_size,
-        works=works,
-        cost=cost,
-    )
-
-
-def _size_that_does(
-    settings: Settings,
-    weights: Weights,
-    losses: LossSettings,
-    content: Input,
-    styles: list[Input],
-) -> str:
-    """The least at which pictures that were made smaller are large enough; or nothing."""
-    style_scales = for_each_style("style_scale", settings.style_scale, len(styles))
-    originals = [each.facts["original_size"][::-1] for each in (content, *styles)]
-
-    def is_too_small(long_side: int) -> bool:
-        try:
-            for size, scale in zip(originals, [1, *style_scales], strict=True):
-                preflight.check_size(weights, losses, fitted_size(*size, scaled(long_side, scale)))
-        except InputError:
-            return True
-        return False
-
-    most = max(map(max, originals))
-    if most <= settings.size or is_too_small(most):
-        return ""
-    least = 1 + (preflight.largest(is_too_small, most) or 0)
-    return f"; with --size {least} these pictures are large enough"
-
-
-def _check_mask(role: str, mask: np.ndarray, losses: LossSettings) -> None:
-    """Refuse one of which a layer sees nothing: poolings leave out an odd last row or column."""
-    for _, _, [layer], _ in style_terms(losses):
-        cut = [side >> halvings(layer) << halvings(layer) for side in mask.shape]
-        if not mask[: cut[0], : cut[1]].any():
-            raise InputError(
-                f"{role}: nothing of its white reaches {layer}; make it larger, or take shallower "
-                "layers"
-            )
-
-
 class Run:
     """One run. `notices` are the lines that a person should see before its first step."""
 
@@ -210,7 +119,8 @@ class Run:
         self._first: Evaluation | None = None  # of the picture with which a scale begins
         self._seconds_before = standing.seconds
         self._pace = Pace(self._work_left)
-        self.memory = self._check_memory()
+        self.memory, told = check_memory(settings, weights, self._losses, content, styles)
+        self.notices += told
         if len(scales) > 1:
             sizes = (f"{scale.width} × {scale.height} ({scale.steps} steps)" for scale in scales)
             self.notices.append(f"coarse to fine: {', '.join(sizes)}")
@@ -444,56 +354,6 @@ class Run:
             if not self._unsaved:
                 self.warnings.append(f"{error}; the run goes on, and will try again")
             self._unsaved = True
-
-    def _check_memory(self) -> int:
-        """The bytes that are needed above what the process holds."""
-        sizes = [each.pixels.shape[:2] for each in (self._content, *self._styles)]
-        style_scales = for_each_style("style_scale", self.settings.style_scale, len(self._styles))
-        on_card = self.settings.backend == CUDA
-
-        def need(*sizes: tuple[int, int]) -> int:
-            return preflight.peak_bytes(
-                self._weights,
-                self._losses,
-                sizes,
-                self.settings.optimizer,
-                self.settings.pool,
-                margin=self.settings.margin,
-                on_card=on_card,
-            )
-
-        def need_at(long_side: int) -> int | None:
-            # Fitted anew from the original pictures, these may come out one row larger.
-            fitted = [
-                fitted_size(*size, scaled(long_side, scale))
-                for size, scale in zip(sizes, [1, *style_scales], strict=True)
-            ]
-            with suppress(InputError):  # too small to be pooled
-                return need(*((height + 1, width + 1) for height, width in fitted))
-            return None
-
-        needed = need(*sizes)
-        available = memory_of_card() if on_card else machine.available_memory()
-        if available is not None and needed > available:
-            height, width = sizes[0]
-            largest = preflight.largest(
-                lambda long_side: (need_at(long_side) or 0) <= available, max(height, width)
-            )
-            if largest and need_at(largest) is None:
-                largest = None
-            raise InputError(
-                f"not enough memory{' on the card' if on_card else ''}: {width} × {height} needs "
-                f"about {machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
-                f"available; " + (f"--size {largest} fits" if largest else "no size fits")
-            )
-        if on_card:
-            self.notices.append(f"memory: about {machine.format_bytes(needed)} of the card")
-            return needed
-        total = needed + (machine.peak_memory() or 0)  # what is held already, and what is to come
-        if (advice := blas.advice()) is not None:
-            self.notices.append(advice)
-        self.notices.append(f"memory: about {machine.format_bytes(total)} at the peak")
-        return needed
 
     def _take(self, step: Step, seconds: float) -> None:
         loss, standing = step.evaluation.unscaled_loss, self.standing

@@ -41,6 +41,24 @@ def test_what_nobody_else_catches_becomes_one_line(monkeypatch, capsys, trouble,
     assert capsys.readouterr() == ("", f"manualnst: {message}\n")
 
 
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (
+            "runn photo",
+            "manualnst: there is no command runn; did you mean run; see manualnst --help",
+        ),
+        ("weights lst", "manualnst weights: there is no command lst; did you mean list; see"),
+        ("paint", "there is no command paint; there are run, sweep, "),
+    ],
+)
+def test_a_command_that_is_not_there(capsys, typed, told):
+    with pytest.raises(SystemExit) as ended:
+        main(typed.split())
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
+
+
 def test_ctrl_c_is_told(monkeypatch, capsys):
     def interrupt(args):
         raise KeyboardInterrupt

@@ -819,10 +819,11 @@ def test_pictures_alone_are_painted(folder):
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        ("--content photo.png --style painting.jpg", "manualnst run CONTENT STYLE"),
-        ("photo.png --stepz 3", "did you mean --steps?; see manualnst run --help"),
-        ("photo.png --style-str 3", "did you mean --style-strength?"),
+        ("--content photo.png --style painting.jpg", "as in `run CONTENT STYLE`"),
+        ("photo.png --stepz 3", "did you mean --steps; see manualnst run --help"),
+        ("photo.png --style-str 3", "did you mean --style-strength;"),
         ("photo.png --gpu", "--backend cuda"),
+        ("--conten photo.png", "pictures have no option"),
         ("photo.png painting.jpg out.png", "give it as -o out.png"),
         ("https://example.org/a.jpg", "https://example.org/a.jpg is an address"),
         ("--resume photo.png", "photo.png: it is not a checkpoint"),

@@ -4,10 +4,11 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 from ...errors import InputError
 from ...pictures.images import Source
+from ...runs.given import Given
 from ...runs.result import load_record
 from ...runs.run import STOP
 from ...runs.settings import Settings
@@ -68,7 +69,7 @@ def sweep(
     jobs: int = 1,
     overwrite: bool = False,
     callback: Callable[[Moment], Any] | None = None,
-    **settings: Any,
+    **settings: Unpack[Given],
 ) -> Series:
     """Paint `content` in the style of `style` with every combination of the varied settings.
 
@@ -76,8 +77,8 @@ def sweep(
     settings are for all. Pictures, records, a sheet and tables go into `folder`; what is finished
     there is not painted again. With `jobs`, so many processes paint at a time, as far as memory
     suffices (a script that asks for this needs its `if __name__ == "__main__":`). The callback gets
-    a `Moment` after each step; if it returns True, or at Ctrl-C, what is finished stays, and the
-    same call goes on.
+    a `Moment` after each step; if it returns `manualnst.STOP`, or at Ctrl-C, what is finished
+    stays, and the same call goes on.
     """
     listed = sweep_jobs(content, _listed(style), vary, settings, _listed(masks))
     return carry_out(listed, folder, jobs, overwrite, _Calling(callback), all_or_none=True)
@@ -92,7 +93,7 @@ def batch(
     jobs: int = 1,
     overwrite: bool = False,
     callback: Callable[[Moment], Any] | None = None,
-    **settings: Any,
+    **settings: Unpack[Given],
 ) -> Series:
     """Paint every content in every style; a folder stands for the pictures in it.
 

@@ -1,0 +1,171 @@
+"""What a run is to do, found before it begins: its sizes, and whether memory suffices."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+import numpy as np
+
+from ..backends import CUDA, memory_of_card
+from ..errors import InputError
+from ..network.vgg import Weights, halvings
+from ..objective.objective import for_each_style
+from ..objective.terms import LossSettings, style_terms
+from ..pictures.images import fitted_size, resize_linearly
+from ..pictures.masks import mask_names
+from ..system import blas, machine
+from . import costs, preflight
+from .inputs import Input, scaled
+from .scales import Scale, plan, shrunk
+from .settings import Settings
+
+
+def losses_of(settings: Settings, masks: Sequence[Input]) -> LossSettings:
+    """With masks or without."""
+    losses = settings.losses
+    return replace(losses, mask_form=settings.mask_form) if masks else losses
+
+
+def plan_scales(
+    settings: Settings,
+    weights: Weights,
+    content: Input,
+    styles: list[Input],
+    masks: Sequence[Input] = (),
+) -> list[Scale]:
+    """Those at which all pictures are large enough for the network and the losses."""
+
+    losses = losses_of(settings, masks)
+
+    def check(factor: float) -> None:
+        for picture in (content, *styles):
+            size = shrunk(*picture.pixels.shape[:2], factor)
+            preflight.check_size(weights, losses, size)
+        for role, mask in zip(mask_names(len(masks)), masks, strict=True):
+            size = shrunk(*mask.pixels.shape, factor)
+            _check_mask(role, resize_linearly(mask.pixels, *size), losses)
+
+    def works(factor: float) -> bool:
+        with suppress(InputError):
+            check(factor)
+            return True
+        return False
+
+    def cost(*size: int) -> float:
+        return costs.of_step(
+            weights, losses, size, margin=settings.margin, optimizer=settings.optimizer
+        )
+
+    try:
+        check(1)
+    except InputError as error:
+        does = _size_that_does(settings, weights, losses, content, styles)
+        raise InputError(f"{error}{does}") from error
+    height, width = content.pixels.shape[:2]
+    return plan(
+        height,
+        width,
+        steps=settings.steps,
+        first_steps=settings.first_steps,
+        count=settings.scales,
+        min_size=settings.min_size,
+        works=works,
+        cost=cost,
+    )
+
+
+def _size_that_does(
+    settings: Settings,
+    weights: Weights,
+    losses: LossSettings,
+    content: Input,
+    styles: list[Input],
+) -> str:
+    """The least at which pictures that were made smaller are large enough; or nothing."""
+    style_scales = for_each_style("style_scale", settings.style_scale, len(styles))
+    originals = [each.facts["original_size"][::-1] for each in (content, *styles)]
+
+    def is_too_small(long_side: int) -> bool:
+        try:
+            for size, scale in zip(originals, [1, *style_scales], strict=True):
+                preflight.check_size(weights, losses, fitted_size(*size, scaled(long_side, scale)))
+        except InputError:
+            return True
+        return False
+
+    most = max(map(max, originals))
+    if most <= settings.size or is_too_small(most):
+        return ""
+    least = 1 + (preflight.largest(is_too_small, most) or 0)
+    return f"; with --size {least} these pictures are large enough"
+
+
+def _check_mask(role: str, mask: np.ndarray, losses: LossSettings) -> None:
+    """Refuse one of which a layer sees nothing: poolings leave out an odd last row or column."""
+    for _, _, [layer], _ in style_terms(losses):
+        cut = [side >> halvings(layer) << halvings(layer) for side in mask.shape]
+        if not mask[: cut[0], : cut[1]].any():
+            raise InputError(
+                f"{role}: nothing of its white reaches {layer}; make it larger, or take shallower "
+                "layers"
+            )
+
+
+def check_memory(
+    settings: Settings,
+    weights: Weights,
+    losses: LossSettings,
+    content: Input,
+    styles: list[Input],
+) -> tuple[int, list[str]]:
+    """The bytes that a run needs above what the process holds, and what to say of them."""
+    sizes = [each.pixels.shape[:2] for each in (content, *styles)]
+    on_card = settings.backend == CUDA
+
+    def need(*sizes: tuple[int, int]) -> int:
+        return preflight.peak_bytes(
+            weights,
+            losses,
+            sizes,
+            settings.optimizer,
+            settings.pool,
+            margin=settings.margin,
+            on_card=on_card,
+        )
+
+    needed = need(*sizes)
+    available = memory_of_card() if on_card else machine.available_memory()
+    if available is not None and needed > available:
+        largest = _largest_that_fits(settings, sizes, need, available)
+        height, width = sizes[0]
+        raise InputError(
+            f"not enough memory{' on the card' if on_card else ''}: {width} × {height} needs "
+            f"about {machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
+            f"available; " + (f"--size {largest} fits" if largest else "no size fits")
+        )
+    if on_card:
+        return needed, [f"memory: about {machine.format_bytes(needed)} of the card"]
+    total = needed + (machine.peak_memory() or 0)  # what is held already, and what is to come
+    told = [blas.advice(), f"memory: about {machine.format_bytes(total)} at the peak"]
+    return needed, [notice for notice in told if notice is not None]
+
+
+def _largest_that_fits(
+    settings: Settings, sizes: list[tuple[int, int]], need: Callable[..., int], available: int
+) -> int | None:
+    style_scales = for_each_style("style_scale", settings.style_scale, len(sizes) - 1)
+
+    def need_at(long_side: int) -> int | None:
+        # Fitted anew from the original pictures, these may come out one row larger.
+        fitted = [
+            fitted_size(*size, scaled(long_side, scale))
+            for size, scale in zip(sizes, [1, *style_scales], strict=True)
+        ]
+        with suppress(InputError):  # too small to be pooled
+            return need(*((height + 1, width + 1) for height, width in fitted))
+        return None
+
+    largest = preflight.largest(
+        lambda long_side: (need_at(long_side) or 0) <= available, max(sizes[0])
+    )
+    return largest if largest and need_at(largest) is not None else None
