@@ -106,7 +106,8 @@ def _work(connection: Connection, folder: Path, threads_each: int) -> None:
     """What a process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
     signal.signal(signal.SIGTERM, _interrupt_once)
-    Thread(target=_end_with_parent, daemon=True).start()
+    if (parent := parent_process()) is not None:
+        Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     threads.limit(threads_each)
     shared = Shared()
 
@@ -122,9 +123,9 @@ def _work(connection: Connection, folder: Path, threads_each: int) -> None:
             connection.send(painted(connection.recv()))
 
 
-def _end_with_parent() -> None:
+def _end_with(parent: int) -> None:
     """Of one that was killed nobody is left to want the picture; its checkpoint is there."""
-    wait([parent_process().sentinel])
+    wait([parent])
     os._exit(1)
 
 
