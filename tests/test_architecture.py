@@ -1,4 +1,4 @@
-"""The structure that the README draws, held against the imports."""
+"""The structure that docs/architecture.md draws, held against the imports."""
 
 import ast
 import re
@@ -12,7 +12,7 @@ PACKAGE = Path(manualnst.__file__).parent
 ROOT = PACKAGE.parent
 
 # From what asks to what is asked; a part may import only from parts below its own line. The
-# README's figure shows the same names.
+# figure there shows the same names.
 LAYERS = [
     ["__main__"],
     ["cli"],
@@ -93,8 +93,7 @@ def test_only_the_command_lines_print(path):
 
 
 def test_the_figure_names_every_part():
-    figure = (ROOT / "README.md").read_text(encoding="utf-8").split("## What calls what")[1]
-    figure = figure.split("```")[1]
+    figure = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("```")[1]
     names = set(re.findall(r"[a-z_]+", figure))
     assert set(RANK) - {"__init__", "__main__", "errors", "version"} <= names
     rooms = {path.parent for path in modules()} - {PACKAGE}

@@ -30,9 +30,10 @@ HERE = Path(__file__).resolve()
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "bench"), str(ROOT / "tests"), str(ROOT / "tests/cuda")]
 
-from manualnst.backends import PRECISIONS, from_host, get_backend, to_host  # noqa: E402
+from manualnst.backends import PRECISIONS, get_backend, to_host  # noqa: E402
+from manualnst.backends.cuda.backend import CudaBackend  # noqa: E402
 from manualnst.backends.cuda.card import open_card  # noqa: E402
-from manualnst.backends.cuda_backend import RUNGS, Backend  # noqa: E402
+from manualnst.backends.cuda.launches import RUNGS  # noqa: E402
 from manualnst.network.network import Network  # noqa: E402
 from manualnst.objective.objective import Objective  # noqa: E402
 from manualnst_bench import flops  # noqa: E402
@@ -88,7 +89,7 @@ def kernels_are_right(card) -> dict[str, Any]:
     largest: dict[str, float] = {}
     wrong: list[str] = []
 
-    def try_case(case: str, name: str, backend: Backend, dtype: str, limit: float, *numbers):
+    def try_case(case: str, name: str, backend: CudaBackend, dtype: str, limit: float, *numbers):
         try:
             error = max(errors(case, backend, np.dtype(dtype), *numbers).values())
         except Exception as failure:  # the others still count
@@ -100,11 +101,11 @@ def kernels_are_right(card) -> dict[str, Any]:
 
     for rung in RUNGS:
         for dtype in ("float32", "float64"):
-            backend = Backend(card, "float32", rung)
+            backend = CudaBackend(card, "float32", rung)
             for case in CASES:
                 try_case(case, f"{rung} {dtype}", backend, dtype, TOLERANCES[dtype])
     for precision in PRECISIONS[1:]:
-        backend = Backend(card, precision)
+        backend = CudaBackend(card, precision)
         for case in PRODUCTS:
             exactly = f"{precision} in whole numbers"
             try_case(case, exactly, backend, "float32", 1e-6, whole_numbers)
@@ -143,7 +144,7 @@ def losses_are_right(card, problem) -> Iterator[tuple[str, Callable]]:
 def loss_is_right(card, problem, masks) -> dict[str, Any]:
     expected, x = on(get_backend("numpy"), problem, masks)
     expected = expected(x)
-    evaluate, x = on(Backend(card), problem, masks)
+    evaluate, x = on(CudaBackend(card), problem, masks)
     for _ in range(3):  # plain, recorded, played
         evaluation = evaluate(x)
     away = np.linalg.norm(to_host(evaluation.dL_dx) - expected.dL_dx)
@@ -168,11 +169,11 @@ def on(backend, problem, masks=None):
     """An objective, and where it is to be evaluated."""
     network = Network(problem.weights, backend=backend, dtype=problem.x.dtype)
     objective = Objective(network, problem.content, problem.style, problem.losses, masks)
-    return objective, from_host(backend, problem.x)
+    return objective, backend.from_host(problem.x)
 
 
 def ours(card, problem, precision: str):
-    return on(Backend(card, precision), problem)
+    return on(CudaBackend(card, precision), problem)
 
 
 # How long it takes
@@ -350,7 +351,7 @@ def further_losses(card, cupy) -> Iterator[tuple[str, Callable]]:
     problem = make_problem(512, "vgg19")
 
     def seconds_with(name: str) -> dict:
-        evaluate, x = on(Backend(card), *with_loss(name, problem))
+        evaluate, x = on(CudaBackend(card), *with_loss(name, problem))
         return in_turns(cupy, {name: lambda _: evaluate(x)}, 2)[name]
 
     for name in LOSSES:
@@ -360,8 +361,8 @@ def further_losses(card, cupy) -> Iterator[tuple[str, Callable]]:
 def convolutions(card, cupy) -> list[dict]:
     """Each rung's and precision's convolution with its ReLU, alone: operations per second."""
     found = []
-    backends = {precision: Backend(card, precision) for precision in PRECISIONS}
-    backends["tiled"] = Backend(card, "float32", "tiled")
+    backends = {precision: CudaBackend(card, precision) for precision in PRECISIONS}
+    backends["tiled"] = CudaBackend(card, "float32", "tiled")
     for side, C, K in CONVOLUTIONS:
         rng = np.random.default_rng(0)
         shapes = [(side, side, C), (3, 3, C, K), (K,)]
@@ -370,7 +371,7 @@ def convolutions(card, cupy) -> list[dict]:
             array.flags.writeable = False  # filters are laid out once
         calls = {}
         for name, backend in backends.items():
-            given = [*(from_host(backend, array) for array in arrays), False]
+            given = [*(backend.from_host(array) for array in arrays), False]
             arrived = backend.fused_forward(*given)
             calls[f"{name} forward"] = lambda _, a=given, f=backend.fused_forward: f(*a)
             calls[f"{name} backward"] = lambda _, a=arrived, f=backend.fused_backward: f(*a)

@@ -1,24 +1,23 @@
-"""Who computes: each backend has the same functions, the same names and signatures.
+"""Who computes: each backend has the same functions, under the same names and signatures.
 
     naive   the equations as loops: the oracle that the others are measured against
     numpy   the same by array operations and BLAS
     cuda    the same by kernels of our own on an NVIDIA card, by way of CuPy
 
-The first two are modules and compute with NumPy's arrays, anywhere. A backend computes and nothing
-else: shapes are checked, and the mathematics is derived, in `manualnst.ops` and
-`manualnst.losses`, which call it.
+A folder each, with ops and losses; `backend.py` says what they have in common. The first two
+compute with NumPy's arrays, anywhere. A backend computes and nothing else: shapes are checked, and
+the mathematics is derived, in `manualnst.ops` and `manualnst.losses`, which call it.
 """
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
+from .backend import Backend
 
-_MODULES = {"numpy": "numpy_backend", "naive": "naive_backend"}
-NAMES = tuple(_MODULES)  # those that need no device
+NAMES = ("numpy", "naive")  # those that need no device
 CUDA = "cuda"
 AUTO = "auto"  # cuda if it can be used, else numpy
 CHOICES = (*NAMES, CUDA, AUTO)
@@ -32,16 +31,16 @@ PRECISIONS = (
 )  # of the matrix products on a card
 
 
-def get_backend(name: str, precision: str | None = None):
+def get_backend(name: str, precision: str | None = None) -> Backend:
     """`precision` is cuda's; None: its own choice."""
     if name == CUDA:
+        from .cuda.backend import CudaBackend
         from .cuda.card import open_card
-        from .cuda_backend import Backend
 
-        return Backend(open_card(), precision)
-    if name not in _MODULES:
+        return CudaBackend(open_card(), precision)
+    if name not in NAMES:
         raise InputError(f"unknown backend {name!r}; choose one of {', '.join((*NAMES, CUDA))}")
-    return import_module(f".{_MODULES[name]}", __package__)
+    return import_module(f".{name}", __package__).BACKEND
 
 
 def memory_of_card() -> int:
@@ -49,11 +48,6 @@ def memory_of_card() -> int:
     from .cuda.card import open_card
 
     return open_card().free_bytes()
-
-
-def from_host(backend, array: np.ndarray) -> Any:
-    """A NumPy array where this backend computes."""
-    return backend.from_host(array) if hasattr(backend, "from_host") else array
 
 
 def to_host(array: Any) -> np.ndarray:
@@ -75,19 +69,6 @@ def together(numbers: list) -> Any:
 def fetched(numbers: Any) -> list[float]:
     """What `together` gave, as plain numbers. This waits for the card."""
     return numbers.get().tolist() if hasattr(numbers, "get") else numbers
-
-
-def replayer(backend) -> Callable:
-    """(function, x, *numbers) → `function(x, *numbers)`, which are numbers and an array.
-
-    The function is the same every time; if the backend can, it is recorded and then only played
-    again. It is not kept, as whoever has it usually holds the replayer: memory of the card would
-    wait for a garbage collection."""
-    return backend.replayer() if hasattr(backend, "replayer") else _call
-
-
-def _call(function: Callable, *arguments):
-    return function(*arguments)
 
 
 def chosen(name: str) -> tuple[str, list[str]]:

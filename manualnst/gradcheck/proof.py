@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from functools import cached_property
-from types import ModuleType
 
 import numpy as np
 
-from ..backends import get_backend
+from ..backends import Backend, get_backend
 from . import oracles
 from .branches import Branches, crossed
 from .judge import case_at_kinks, worst_entry, worst_in
@@ -59,7 +58,7 @@ def prove_once(
     return _Proof(subject, problem, get_backend(backend_name), dtype).comparisons()
 
 
-def _at_kinks(subject: Subject, rng, backend: ModuleType, dtype: str) -> Comparison:
+def _at_kinks(subject: Subject, rng, backend: Backend, dtype: str) -> Comparison:
     case = case_at_kinks(subject, rng, UNIT[dtype])
     own = subject.own(case.problem.astype(dtype), backend).astype("float64")
     return _compared(
@@ -87,7 +86,7 @@ def _rank(comparison: Comparison) -> tuple:
 class _Proof:
     """A gradient that the package computed in `dtype`, judged in double precision."""
 
-    def __init__(self, subject: Subject, problem: Problem, backend: ModuleType, dtype: str):
+    def __init__(self, subject: Subject, problem: Problem, backend: Backend, dtype: str):
         self._subject, self._backend, self._dtype = subject, backend, dtype
         self._problem = problem.astype(dtype).astype("float64")  # exactly what `dtype` holds
         self._x = subject.variable(self._problem)
@@ -117,7 +116,7 @@ class _Proof:
 
     # What is judged, and what it is judged by.
 
-    def _gradient(self, problem: Problem, backend: ModuleType) -> np.ndarray:
+    def _gradient(self, problem: Problem, backend: Backend) -> np.ndarray:
         return self._subject.own(problem, Branches(backend, self._held))
 
     def _loss(self, x, problem: Problem | None = None):

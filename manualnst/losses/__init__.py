@@ -3,13 +3,27 @@
     loss, cache = …_forward(…)                 loss is a Python number, in double precision
     dL_dF       = …_backward(dL_dloss, cache)  dL_dloss: its weight in the whole objective L
 
-Style losses are made with a target of their own; each has a record, see record.py.
-At a tap where a gradient has arrived already, `onto` takes it, to be added to in place.
+Style losses are made with a target of their own; each has a record, see record.py. Below is what
+can be chosen by name, in the order in which it is offered. At a tap where a gradient has arrived
+already, `onto` takes it, to be added to in place.
 
 In the paper F is N × M; here a map is (H, W, N), its transpose as a matrix (M, N).
 """
 
-from .by_name import STYLE_LOSSES, TOTAL_VARIATIONS
+from . import (
+    chained_style,
+    guided_style,
+    histogram,
+    moments,
+    nine_point_variation,
+    patches,
+    power_variation,
+    shifted_style,
+    smoothed_variation,
+    style,
+    total_variation,
+    wasserstein,
+)
 from .chained_style import (
     ChainedGram,
     chained_style_backward,
@@ -53,58 +67,20 @@ from .wasserstein import (
     wasserstein_target,
 )
 
-__all__ = [
-    "NOISE_SHARE",
-    "NORMALISATIONS",
-    "RELATIVE",
-    "SMOOTHING",
-    "STYLE_LOSSES",
-    "TOTAL_VARIATIONS",
-    "ChainedGram",
-    "Gaussian",
-    "Gram",
-    "Guided",
-    "Histogram",
-    "Moments",
-    "Need",
-    "Patches",
-    "ShiftedGram",
-    "StyleLoss",
-    "Variation",
-    "chained_style_backward",
-    "chained_style_forward",
-    "chained_style_target",
-    "content_backward",
-    "content_forward",
-    "gram_target",
-    "guided_style_backward",
-    "guided_style_forward",
-    "guided_style_target",
-    "histogram_backward",
-    "histogram_forward",
-    "histogram_target",
-    "masked_style_target",
-    "moments_backward",
-    "moments_forward",
-    "moments_target",
-    "nine_point_variation_backward",
-    "nine_point_variation_forward",
-    "patches_backward",
-    "patches_forward",
-    "patches_target",
-    "pooled_mask",
-    "power_variation_backward",
-    "power_variation_forward",
-    "shifted_style_backward",
-    "shifted_style_forward",
-    "shifted_style_target",
-    "smoothed_variation_backward",
-    "smoothed_variation_forward",
-    "style_backward",
-    "style_forward",
-    "total_variation_backward",
-    "total_variation_forward",
-    "wasserstein_backward",
-    "wasserstein_forward",
-    "wasserstein_target",
-]
+STYLE_LOSSES = {
+    "gram": style.LOSS,
+    "shifted": shifted_style.LOSS,
+    "chained": chained_style.LOSS,
+    "moments": moments.LOSS,
+    "wasserstein": wasserstein.LOSS,
+    "histogram": histogram.LOSS,
+    "patches": patches.LOSS,
+    "guided": guided_style.LOSS,
+    "masked": guided_style.MASKED_LOSS,
+}
+TOTAL_VARIATIONS = {
+    "squared": total_variation.VARIATION,
+    "power": power_variation.VARIATION,
+    "smoothed": smoothed_variation.VARIATION,
+    "nine-point": nine_point_variation.VARIATION,
+}

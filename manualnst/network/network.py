@@ -6,13 +6,12 @@ and what a loss adds at a tap.
 
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import ops
-from ..backends import from_host, get_backend
+from ..backends import Backend, get_backend
 from ..errors import InputError
 from .vgg import PIXELS, Weights, check_tap, halvings, layer_names
 
@@ -45,7 +44,7 @@ class Network:
         self,
         weights: Weights,
         *,
-        backend: ModuleType,
+        backend: Backend,
         pool: str = "average",
         margin: int = 0,
         dtype=np.float32,
@@ -56,13 +55,12 @@ class Network:
         self.dtype = np.dtype(dtype)
         self._preprocessing = weights.preprocessing
         self._filters = {
-            name: (from_host(backend, _constant(w, dtype)), from_host(backend, _constant(b, dtype)))
+            name: (backend.from_host(_constant(w, dtype)), backend.from_host(_constant(b, dtype)))
             for name, (w, b) in weights.layers.items()
         }
         self._pool = pool
         self._margin = margin
-        self._fuses = hasattr(backend, "fused_forward") and self.dtype.kind == "f"
-        self._adds_in_place = hasattr(backend, "crop_backward_in_place")
+        self._fuses = backend.fused_forward is not None and self.dtype.kind == "f"
         self._order = available_layers(weights)
 
     def forward(self, x, taps: Iterable[str], *, as_arrays: bool = True):
@@ -125,8 +123,9 @@ class Network:
                 return at_tap(gradient)
             return at_tap if gradient is None else gradient + at_tap
         if callable(at_tap):
-            if gradient is not None and self._adds_in_place:
-                return self.backend.crop_backward_in_place(at_tap, crop, gradient)
+            add_in_place = self.backend.crop_backward_in_place
+            if gradient is not None and add_in_place is not None:
+                return add_in_place(at_tap, crop, gradient)
             at_tap = at_tap(None)
         return ops.crop_backward(at_tap, crop, gradient, backend=self.backend)
 

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import losses
-from ..backends import fetched, from_host, replayer, together
+from ..backends import fetched, together
 from ..errors import InputError
 from ..losses.adding import added
 from ..network.network import Network
@@ -110,7 +110,7 @@ def _pooled_masks(mask, picture, layer: str, mask_form: str, network: Network):
     n, backend = halvings(layer), network.backend
     return tuple(
         losses.pooled_mask(
-            from_host(backend, each), tuple(side >> n for side in each.shape), backend=backend
+            backend.from_host(each), tuple(side >> n for side in each.shape), backend=backend
         )
         for each in (mask, own)
     )
@@ -153,8 +153,8 @@ class Objective:
         own_masks = one_for_each_style(masks or [None], len(styles))
         self._content = self._union = None
         if masks:
-            self._content = from_host(network.backend, content)
-            self._union = from_host(network.backend, union(masks))
+            self._content = network.backend.from_host(content)
+            self._union = network.backend.from_host(union(masks))
         for title, picture, weight, mask in zip(
             style_names(len(styles)), styles, weights, own_masks, strict=True
         ):
@@ -163,7 +163,7 @@ class Objective:
                 self._parts += _style_parts(title, network, picture, share, settings, mask, memo)
         self._taps = {layer for part in self._parts for layer in part.layers}
         self._weights: dict[str, float] = {}  # of the terms, as the last evaluation met them
-        self._computed = replayer(network.backend)
+        self._computed = network.backend.replayer()
 
     def __call__(self, x) -> Evaluation:
         """x (H, W, 3) of the network's dtype, where its backend computes → Evaluation."""

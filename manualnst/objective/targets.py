@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backends import from_host
 from ..network.network import Network
 from ..system.memo import Memo
 
@@ -27,7 +26,7 @@ def measured(
 
     def measure() -> list[Any]:
         taps = {layer for each in asked for layer in each.layers}
-        there = from_host(network.backend, picture)
+        there = network.backend.from_host(picture)
         maps, _ = network.forward(there, taps, as_arrays=False)
         return [
             target_of(*(maps[layer] for layer in layers), *more, backend=network.backend)

@@ -8,7 +8,7 @@ to 640 pixels, times follow these counts within 8 %.
 
 from collections.abc import Iterator
 
-from ..backends import winograd
+from ..backends.numpy import winograd
 from ..network.network import map_shapes, with_margin
 from ..network.vgg import Weights
 from ..objective.terms import LossSettings

@@ -10,7 +10,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from ..backends import convolution, cuda_losses, fused, numpy_losses, winograd
+from ..backends.cuda import losses as losses_on_card
+from ..backends.numpy import convolution, fused, winograd
+from ..backends.numpy import losses as losses_on_host
 from ..errors import InputError
 from ..losses import STYLE_LOSSES, Need, StyleLoss
 from ..network.network import map_shapes, steps, with_margin
@@ -133,7 +135,7 @@ def _of_style_loss(loss: StyleLoss, shape, style_shape, on_card: bool) -> Need:
     need = loss.need_where(on_card).times(_bytes(shape)).more(*matrices[:3])
     if loss.search is None:
         return need
-    search_bytes = getattr(cuda_losses if on_card else numpy_losses, loss.search)
+    search_bytes = getattr(losses_on_card if on_card else losses_on_host, loss.search)
     return need._replace(forward=max(need.forward, search_bytes(shape, style_shape)))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends import from_host, to_host
+from ..backends import to_host
 from ..errors import InputError
 from ..network.network import Network
 from ..network.vgg import Weights
@@ -154,14 +154,14 @@ class Run:
             pool=settings.pool,
             margin=settings.margin,
         )
-        if hasattr(self._network.backend, "words"):
-            self.notices.append(f"backend: {self._network.backend.words}")
+        if words := self._network.backend.words:
+            self.notices.append(f"backend: {words}")
         self._measure()
         if foretell and self._work_left:
             self._foretell_time()
 
     def _foretell_time(self) -> None:
-        scale, x = self._scale, from_host(self._network.backend, self.standing.state.x)
+        scale, x = self._scale, self._network.backend.from_host(self.standing.state.x)
         evaluation = costs.of_evaluation(
             self._weights,
             self._losses,
@@ -193,7 +193,7 @@ class Run:
             objective = Objective(
                 self._network, content, styles, self._losses, masks, self._shared.targets
             )
-            x = from_host(self._network.backend, self.standing.state.x)
+            x = self._network.backend.from_host(self.standing.state.x)
             evaluation = objective(x)
         if self.standing.unit is None:
             self.standing = replace(self.standing, unit=unit_scale(evaluation))
@@ -256,7 +256,7 @@ class Run:
             standing, steps = self.standing, self._scale.steps
             evaluate = standing.history.recording(self._evaluate)
             state = self._in_new_units(standing.state)
-            put = partial(from_host, self._network.backend)
+            put = self._network.backend.from_host
             with _for_numbers():
                 stop_reason = optimizer.minimise(evaluate, state.where(put), steps, on_step)
             if stop_reason in (STOPPED, DIVERGED):
@@ -342,7 +342,7 @@ class Run:
 
     def _evaluate(self, x: np.ndarray) -> Evaluation:
         first, self._first = self._first, None
-        x = from_host(self._network.backend, x)  # scipy's is not there
+        x = self._network.backend.from_host(x)  # scipy's is not there
         return self._objective(x) if first is None else first
 
     @contextmanager
@@ -405,7 +405,7 @@ class Run:
         if not self.settings.average or not standing.state.iterations:
             return standing
         with _for_numbers():
-            evaluation = self._objective(from_host(self._network.backend, standing.best))
+            evaluation = self._objective(self._network.backend.from_host(standing.best))
         if not np.isfinite(evaluation.loss):
             return standing
         history = History(standing.losses())

@@ -5,7 +5,8 @@ import pytest
 from proofs import assert_close, random_array, small_weights
 
 from manualnst import ops
-from manualnst.backends import fused, get_backend, patches, winograd
+from manualnst.backends import get_backend
+from manualnst.backends.numpy import fused, patches, winograd
 from manualnst.errors import InputError
 from manualnst.gradcheck.branches import Branches
 from manualnst.network.network import Network, available_layers, steps

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from proofs import random_array
 
-from manualnst.backends import from_host, get_backend, to_host
+from manualnst.backends import get_backend, to_host
 from manualnst.backends.bands import Bands
 from manualnst.backends.cuda.lbfgs import Memory
 from manualnst.ops import fused_backward, fused_forward
@@ -143,7 +143,7 @@ def gaussian(N, backend, draw):
     root = backend.matrix_root(one, 10.0)
     distance, cache = backend.bures_forward(other, root, 10.0)
     gradient = backend.bures_backward(0.7, cache)
-    return {"root": root, "distance": from_host(backend, np.array(distance)), "gradient": gradient}
+    return {"root": root, "distance": backend.from_host(np.array(distance)), "gradient": gradient}
 
 
 def patches(shape, style_shape, backend, draw):
@@ -189,7 +189,7 @@ def lbfgs(shape, backend, draw):
         memory.learn(memory.way(0 * s, s, 0 * y, y))
     assert not memory.way(x, g, x, g / 0).is_finite
     way = memory.way(x, g, x, g)
-    found = {"s": way.s.copy(), "y": way.y.copy(), "slope": from_host(backend, np.array(way.slope))}
+    found = {"s": way.s.copy(), "y": way.y.copy(), "slope": backend.from_host(np.array(way.slope))}
     return found | {"d": memory.direction(x, g)[0], "x": memory.moved(x, 0.5, g)}
 
 
@@ -274,7 +274,7 @@ TOLERANCES["float64"] = 1e-13
 def errors(case: str, backend, dtype, numbers=random_array) -> dict[str, float]:
     """How far each result is from the numpy backend's in float64, relative to its largest entry."""
     expected = CASES[case](NUMPY, lambda *drawn: numbers(*drawn, np.float64))
-    found = CASES[case](backend, lambda *drawn: from_host(backend, numbers(*drawn, dtype)))
+    found = CASES[case](backend, lambda *drawn: backend.from_host(numbers(*drawn, dtype)))
     return {name: _error(to_host(found[name]), np.asarray(expected[name])) for name in expected}
 
 

@@ -14,8 +14,9 @@ from host_card import SANITISERS, HostCupy, Kernels, build
 from pairs import CASES, PRODUCTS, TOLERANCES, errors, whole_numbers
 
 from manualnst.backends import PRECISIONS
+from manualnst.backends.cuda.backend import CudaBackend
 from manualnst.backends.cuda.card import Card
-from manualnst.backends.cuda_backend import RUNGS, Backend
+from manualnst.backends.cuda.launches import RUNGS
 
 # Of the products those with odd edges and several blocks; the others would be more of the same.
 SHAPES = (
@@ -38,12 +39,12 @@ def main(folder: str) -> None:
         for case in SMALL:
             if rung == "tiled" and not case.startswith(WITH_TILES):
                 continue  # the same kernels as on another rung
-            check(case, Backend(card, "float32", rung), TOLERANCES["float32"])
+            check(case, CudaBackend(card, "float32", rung), TOLERANCES["float32"])
     for precision in PRECISIONS[1:]:
         for case in filter(PRODUCTS.__contains__, SMALL):
             # The others' kernels are those that pool, too.
             if not case.startswith(("fused (", "convolution")) or case.endswith(SMALLEST):
-                check(case, Backend(card, precision), 1e-6, whole_numbers)
+                check(case, CudaBackend(card, precision), 1e-6, whole_numbers)
     print("left out:", sorted(library.names - library.launched))
 
 

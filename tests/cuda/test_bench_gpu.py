@@ -10,8 +10,8 @@ import pairs
 import pytest
 from proofs import small_weights
 
+from manualnst.backends.cuda.backend import CudaBackend
 from manualnst.backends.cuda.card import Card
-from manualnst.backends.cuda_backend import Backend
 from manualnst.objective.objective import LossSettings
 from manualnst_bench.sides import Problem
 
@@ -38,11 +38,11 @@ def test_kernels_that_are_right_are_found_so(measure, cupy):
 
 
 def test_a_kernel_that_is_wrong_or_fails_is_told(measure, cupy, monkeypatch):
-    right = Backend.gram_backward
-    monkeypatch.setattr(Backend, "gram_backward", lambda self, *a: 1.001 * right(self, *a))
+    right = CudaBackend.gram_backward
+    monkeypatch.setattr(CudaBackend, "gram_backward", lambda self, *a: 1.001 * right(self, *a))
     wrong = measure.kernels_are_right(Card(cupy))["wrong"]
     assert len(wrong) == 10  # three rungs in two precisions, and four of the matrix units
-    monkeypatch.setattr(Backend, "gram_backward", lambda self, *a: 1 / 0)
+    monkeypatch.setattr(CudaBackend, "gram_backward", lambda self, *a: 1 / 0)
     wrong = measure.kernels_are_right(Card(cupy))["wrong"]
     assert "ZeroDivisionError" in wrong[0]
 
@@ -59,9 +59,9 @@ def test_losses_that_are_wrong_or_fail_are_told(measure, cupy, monkeypatch):
     found = looked_at(measure, Card(cupy), problem)
     assert found.keys() == few.keys()
     assert all(each["right"] for each in found.values()), found
-    right = Backend.weighted_gram_backward
-    monkeypatch.setattr(Backend, "weighted_gram_backward", lambda self, *a: 2 * right(self, *a))
-    monkeypatch.setattr(Backend, "channel_order", lambda self, F: 1 / 0)
+    right = CudaBackend.weighted_gram_backward
+    monkeypatch.setattr(CudaBackend, "weighted_gram_backward", lambda self, *a: 2 * right(self, *a))
+    monkeypatch.setattr(CudaBackend, "channel_order", lambda self, F: 1 / 0)
     found = looked_at(measure, Card(cupy), problem)
     assert "ZeroDivisionError" in found["histogram"]["failed"]
     assert not found["product"]["right"] and found["chained"]["right"]

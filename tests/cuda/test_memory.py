@@ -10,8 +10,8 @@ from proofs import small_weights
 from weightless import Weightless
 
 import manualnst
+from manualnst.backends.cuda.backend import CudaBackend
 from manualnst.backends.cuda.card import Card
-from manualnst.backends.cuda_backend import Backend
 from manualnst.errors import InputError
 from manualnst.network.network import Network
 from manualnst.network.vgg import WIDTHS
@@ -30,7 +30,7 @@ def compared(settings, size, masks=None):
     cupy, options = Weightless(), {"pool": settings.pool, "margin": settings.margin}
     losses = replace(settings.losses, mask_form=settings.mask_form if masks else None)
     weights = small_weights(widths=WIDTHS)
-    network = Network(weights, backend=Backend(Card(cupy)), **options)
+    network = Network(weights, backend=CudaBackend(Card(cupy)), **options)
     x = np.zeros((*size, 3), np.float32)
     objective = Objective(network, x, x, losses, masks)
     x = cupy.asarray(x)

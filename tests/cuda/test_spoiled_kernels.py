@@ -8,8 +8,8 @@ from host_card import COMPILER, HostCupy, Kernels, build
 from pairs import TOLERANCES, errors
 
 from manualnst.backends.cuda import sources
+from manualnst.backends.cuda.backend import CudaBackend
 from manualnst.backends.cuda.card import Card
-from manualnst.backends.cuda_backend import Backend
 
 # Where it is, what stands there and what is planted; and what should notice, in which order of
 # threads, on which rung and in which precision.
@@ -100,5 +100,5 @@ def test_is_caught(mistake, kernels):
     case, descending, rung, precision = MISTAKES[mistake][1]
     cupy = HostCupy(kernels)
     cupy.descending = descending
-    found = errors(case, Backend(Card(cupy), precision, rung), np.dtype(np.float32))
+    found = errors(case, CudaBackend(Card(cupy), precision, rung), np.dtype(np.float32))
     assert max(found.values()) > 3 * TOLERANCES[precision]

@@ -5,7 +5,8 @@ import pytest
 from proofs import assert_close, check_gradient, random_array
 
 from manualnst import losses
-from manualnst.backends import NAMES, get_backend, numpy_losses
+from manualnst.backends import NAMES, get_backend
+from manualnst.backends.numpy import losses as numpy_losses
 from manualnst.errors import InputError
 
 numpy_backend = get_backend("numpy")

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from proofs import assert_close, check_gradient, check_pair, random_array, small_weights
 
-from manualnst.backends import get_backend, naive_backend
-from manualnst.backends import winograd as package_winograd
+from manualnst.backends import get_backend
+from manualnst.backends.numpy import winograd as package_winograd
 from manualnst.network.network import Network
 from manualnst.ops import pixels_forward
 from weights.narrow import layers, network, winograd
 
+naive_backend = get_backend("naive")
 SMALL = [(2, 1, 1, 3, 4), (1, 5, 3, 2, 5), (3, 4, 6, 5, 1), (2, 2, 7, 1, 3)]  # n, H, W, C, K
 TILED = [(1, 4, 8, 16, 17), (2, 4, 4, 17, 16)]  # for Winograd's way
 

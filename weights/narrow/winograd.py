@@ -1,6 +1,6 @@
 """The same convolutions with a quarter of the multiplications, for a whole batch.
 
-As manualnst/backends/winograd.py derives it, for each tile of 4 × 4 outputs
+As manualnst/backends/numpy/winograd.py derives it, for each tile of 4 × 4 outputs
 
     Y = Aᵀ [ (G g Gᵀ) ⊙ (Bᵀ D B) ] A
 
@@ -19,7 +19,7 @@ from functools import cache
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from manualnst.backends import winograd
+from manualnst.backends.numpy import winograd
 
 BLOCK_BYTES = 1 << 22  # of the transformed tiles of a block of crops; fewer re-read the filters
 TILE, SPAN = 4, 6

@@ -11,6 +11,6 @@ Every file with a kernel tells what it does differently from the one before, as 
     pixels, mirror, crop, filters, weighted, shifted, histogram, sums, lbfgs
                   one rung
 
-`cuda_backend.py`, with `cuda_losses.py`, chooses among them. The tests compile all of them for
-several generations of cards, and run them on a processor.
+`ops.py` and `losses.py` choose among them, and `launches.py` starts them. The tests compile all of
+them for several generations of cards, and run them on a processor.
 """

@@ -1,104 +1,60 @@
-"""What is checked: one file for each derivative, with the ways in which it is got wrong."""
+"""What is checked: a file for each function, with the ways in which its derivative is got wrong.
 
-from .chained_style import (
-    CHAINED_STYLE,
-    CHAINED_STYLE_BELOW,
-    CROSS_GRAM,
-    CROSS_GRAM_BELOW,
-    NORMALISED_CHAINED_STYLE,
-)
-from .content import CONTENT, NORMALISED_CONTENT
-from .conv3x3 import BIAS, FILTERS, INPUT, WINOGRAD
-from .crop import CROP
-from .gram import GRAM, NORMALISED_STYLE, STYLE
-from .guided_style import (
-    GUIDED_STYLE,
-    MASKED_STYLE,
-    NORMALISED_GUIDED_STYLE,
-    WEIGHTED_GRAM,
-)
-from .histogram import HISTOGRAM, NORMALISED_HISTOGRAM
-from .mirror import MIRROR
-from .moments import MEAN_AND_COVARIANCE, MOMENTS, NORMALISED_MOMENTS
-from .objective import COLOUR_OBJECTIVE, FULL_VGG, MAXIMUM_OBJECTIVE, NARROW_VGG, OBJECTIVE
-from .patches import NORMALISED_PATCHES, PATCHES
+A file that is put here is found. Its subjects are exercises, too, if they have mistakes to know.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pkgutil import iter_modules
+
+from .content import CONTENT
+from .conv3x3 import BIAS, FILTERS, INPUT
+from .gram import GRAM, STYLE
+from .moments import MEAN_AND_COVARIANCE, MOMENTS
+from .objective import FULL_VGG, OBJECTIVE
 from .pixels import PIXELS
 from .pooling import AVERAGE_POOLING, MAXIMUM_POOLING
 from .relu import RELU
-from .shifted_style import NORMALISED_SHIFTED_STYLE, SHIFTED_STYLE
 from .subject import Kinks, Mistake, Problem, Subject
-from .total_variation import NORMALISED_TOTAL_VARIATION, TOTAL_VARIATION
-from .variations import (
-    NINE_POINT_VARIATION,
-    NORMALISED_POWER_VARIATION,
-    NORMALISED_SMOOTHED_VARIATION,
-    POWER_VARIATION,
-    SMOOTHED_VARIATION,
-)
-from .wasserstein import BURES, NORMALISED_WASSERSTEIN, WASSERSTEIN
+from .total_variation import TOTAL_VARIATION
 
 __all__ = ["COURSE", "EXERCISES", "SUBJECTS", "FULL_VGG", "Kinks", "Mistake", "Problem", "Subject"]
 
-# The sheet that a student fills in, in the order of the course.
-COURSE = {
-    subject.name: subject
-    for subject in (
-        CONTENT,
-        GRAM,
-        STYLE,
-        MEAN_AND_COVARIANCE,
-        MOMENTS,
-        TOTAL_VARIATION,
-        RELU,
-        AVERAGE_POOLING,
-        MAXIMUM_POOLING,
-        INPUT,
-        FILTERS,
-        BIAS,
-        PIXELS,
-        OBJECTIVE,
-    )
-}
-# What a student's file may have: the sheet, and whoever wants more finds more.
-EXERCISES = COURSE | {
-    subject.name: subject
-    for subject in (
-        POWER_VARIATION,
-        SMOOTHED_VARIATION,
-        NINE_POINT_VARIATION,
-        SHIFTED_STYLE,
-        BURES,
-        WASSERSTEIN,
-        WEIGHTED_GRAM,
-        GUIDED_STYLE,
-        MASKED_STYLE,
-        CROSS_GRAM,
-        CROSS_GRAM_BELOW,
-        CHAINED_STYLE,
-        CHAINED_STYLE_BELOW,
-        HISTOGRAM,
-        PATCHES,
-        MIRROR,
-        CROP,
-    )
-}
-# What the package proves of itself.
-SUBJECTS = (
-    *EXERCISES.values(),
-    WINOGRAD,
-    *NORMALISED_CONTENT,
-    *NORMALISED_STYLE,
-    *NORMALISED_MOMENTS,
-    *NORMALISED_TOTAL_VARIATION,
-    NORMALISED_POWER_VARIATION,
-    NORMALISED_SMOOTHED_VARIATION,
-    *NORMALISED_SHIFTED_STYLE,
-    *NORMALISED_WASSERSTEIN,
-    *NORMALISED_GUIDED_STYLE,
-    *NORMALISED_CHAINED_STYLE,
-    *NORMALISED_HISTOGRAM,
-    *NORMALISED_PATCHES,
-    COLOUR_OBJECTIVE,
-    MAXIMUM_OBJECTIVE,
-    NARROW_VGG,
+_COURSE = (
+    CONTENT,
+    GRAM,
+    STYLE,
+    MEAN_AND_COVARIANCE,
+    MOMENTS,
+    TOTAL_VARIATION,
+    RELU,
+    AVERAGE_POOLING,
+    MAXIMUM_POOLING,
+    INPUT,
+    FILTERS,
+    BIAS,
+    PIXELS,
+    OBJECTIVE,
 )
+
+
+def _found() -> Iterator[Subject]:
+    """The subjects of every file, alone or in tuples."""
+    for each in iter_modules(__path__):
+        for value in vars(import_module(f".{each.name}", __package__)).values():
+            for subject in value if isinstance(value, tuple) else (value,):
+                if isinstance(subject, Subject):
+                    yield subject
+
+
+def _by_name(subjects: tuple[Subject, ...]) -> dict[str, Subject]:
+    return {subject.name: subject for subject in subjects}
+
+
+# What the package proves of itself: what is taught first, then the rest, each once.
+_ALL = {id(subject): subject for subject in (*_COURSE, *_found())}
+SUBJECTS = tuple(subject for subject in _ALL.values() if subject not in FULL_VGG)
+# The sheet that a student fills in, in the order of the course.
+COURSE = _by_name(_COURSE)
+# What a student's file may have: whoever wants more finds more.
+EXERCISES = _by_name(tuple(subject for subject in SUBJECTS if subject.mistakes))

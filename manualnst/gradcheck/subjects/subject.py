@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from ...backends import Backend
 
 # (H, W, C, K): odd, even, wide, high, square, and with logarithms so independent that a factor
 # like N² M can be told from its values at these shapes.
@@ -78,8 +79,8 @@ class Subject:
     describe: str  # to the student who is to write it
     draw: Callable[[np.random.Generator, tuple[int, int, int, int]], Problem]
     variable: Callable[[Problem], np.ndarray]
-    loss: Callable[[Problem, np.ndarray, ModuleType], complex]  # (problem, variable, backend)
-    own: Callable[[Problem, ModuleType], np.ndarray]  # the package's gradient, by a backend
+    loss: Callable[[Problem, np.ndarray, Backend], complex]  # (problem, variable, backend)
+    own: Callable[[Problem, Backend], np.ndarray]  # the package's gradient, by a backend
     right: Callable[..., np.ndarray]  # as the student might write it: called with the arguments
     summands: Callable[[Problem], int]  # of the longest sum in it, for its rounding
     parts: Callable[..., Mapping[str, np.ndarray]] | None = None  # which add up to the truth

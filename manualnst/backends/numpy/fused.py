@@ -8,7 +8,7 @@ positive, one bit a number.
 import numpy as np
 
 from . import convolution, patches
-from .numpy_pooling import avgpool_backward, avgpool_forward
+from .pooling import avgpool_backward, avgpool_forward
 
 
 def fused_forward(x, w, b, pooled: bool):

@@ -6,17 +6,8 @@ real part, and nothing is conjugated.
 
 import numpy as np
 
-from ..system import threads
 from . import convolution, patches
-from .fused import Remade, fused_backward, fused_forward  # noqa: F401, of this backend
-from .numpy_losses import *  # noqa: F403, of this backend
-from .numpy_pooling import (  # noqa: F401, of this backend
-    avgpool_backward,
-    avgpool_forward,
-    maxpool_backward,
-    maxpool_forward,
-)
-from .strips import strips_of, sum_over_strips
+from .fused import Remade
 
 
 def conv3x3_forward(x, w, b):
@@ -110,72 +101,3 @@ def crop_backward_in_place(add, cache, onto):
 
 def _inside(y, margin):
     return y[margin : len(y) - margin, margin : y.shape[1] - margin]
-
-
-def squared_error_forward(F, P):
-    D = np.subtract(F, P)
-    return 0.5 * _sum_of_squares(D), D
-
-
-def squared_error_backward(dL_dloss, cache):
-    return dL_dloss * cache
-
-
-def gram_forward(F):
-    """G as the sum of the Gram matrices of strips."""
-
-    def product(rows: slice):
-        strip = F[rows].reshape(-1, F.shape[2])  # (rows · W, N), a view
-        return strip.T @ strip
-
-    return sum_over_strips(F, product), F
-
-
-def gram_backward(dL_dG, cache, onto=None):
-    F = cache
-    symmetric = dL_dG + dL_dG.T
-    dL_dF = np.zeros(F.shape, F.dtype) if onto is None else onto
-
-    def multiply(rows: slice) -> None:
-        dL_dF[rows] += F[rows] @ symmetric
-
-    threads.for_each(multiply, strips_of(F))
-    return dL_dF
-
-
-def mean_and_covariance_forward(F):
-    positions = F.shape[0] * F.shape[1]
-    mean = np.mean(F, axis=(0, 1), dtype=np.result_type(F.dtype, np.float64)).astype(F.dtype)
-    centred = F - mean
-    covariance, _ = gram_forward(centred)
-    return mean, covariance / positions, centred
-
-
-def mean_and_covariance_backward(dL_dmean, dL_dcovariance, cache):
-    centred = cache
-    positions = centred.shape[0] * centred.shape[1]
-    dL_dF = gram_backward(dL_dcovariance, centred)
-    dL_dF += dL_dmean  # what the mean passes on through the covariance adds up to zero
-    dL_dF /= positions
-    return dL_dF
-
-
-def total_variation_forward(x):
-    return _sum_of_squares(np.diff(x, axis=0)) + _sum_of_squares(np.diff(x, axis=1)), x
-
-
-def total_variation_backward(dL_dloss, cache):
-    x = cache
-    dL_dx = np.zeros_like(x)
-    down = np.diff(x, axis=0)
-    dL_dx[1:] += down
-    dL_dx[:-1] -= down
-    right = np.diff(x, axis=1)
-    dL_dx[:, 1:] += right
-    dL_dx[:, :-1] -= right
-    return dL_dx * (2 * dL_dloss)
-
-
-def _sum_of_squares(x):
-    """Σ x², accumulated in double precision: a line search compares nearly equal losses."""
-    return np.sum(np.square(x), dtype=np.result_type(x.dtype, np.float64)).item()

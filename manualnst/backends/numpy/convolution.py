@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 
-from ..system import threads
+from ...system import threads
 from . import patches, winograd
 
 

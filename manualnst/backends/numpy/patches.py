@@ -12,7 +12,7 @@ from threading import Lock
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..system import threads
+from ...system import threads
 from .strips import add_rows, split
 
 # A strip's patches of about this many bytes are still in a cache when they are used.

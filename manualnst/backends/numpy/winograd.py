@@ -43,7 +43,7 @@ from threading import Lock
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ..system import threads
+from ...system import threads
 from .strips import add_rows, split
 
 TILE = 4  # outputs of a tile, each way; it reads TILE + 2 inputs

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from ..system import threads
+from ...system import threads
 
 _STRIP_BYTES = 1 << 20
 _AT_LEAST = 4  # not the number of threads: sums of strips then have the same bits on any machine

@@ -1,8 +1,9 @@
-"""The README's commands run, and its table of equations points at what is there."""
+"""The pages: their commands run, their links and the table of equations point at what is there."""
 
 import hashlib
 import inspect
 import re
+import runpy
 import shlex
 import threading
 from dataclasses import replace
@@ -22,28 +23,34 @@ from manualnst.pictures.images import save_picture
 from manualnst.weights import catalogue
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+}
+README = PAGES["README.md"]
+CONTRIBUTING = PAGES["docs/CONTRIBUTING.md"]
+TABLE = (ROOT / "manualnst" / "derivations" / "README.md").read_text(encoding="utf-8")
 
 # These need an environment to install into: .ci/run makes it.
 IN_A_FRESH_ENVIRONMENT = ("python -m pip",)
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(page, language):
+    return re.findall(rf"```{language}\n(.*?)```", PAGES[page], re.DOTALL)
 
 
-def commands():
-    lines = [line for block in blocks("sh") for line in block.splitlines()]
+def commands(page):
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     return [line for line in lines if not line.startswith(IN_A_FRESH_ENVIRONMENT)]
 
 
 @pytest.fixture
 def desk(tmp_path, monkeypatch):
-    """A folder with a photo, a painting and the package's own weights where the README has them."""
+    """A folder with a photo, a painting and the package's own weights where the pages have them."""
     rng = np.random.default_rng(0)
     for name, shape in (("photo.jpg", (33, 40, 3)), ("painting.jpg", (30, 36, 3))):
         save_picture(tmp_path / name, rng.random(shape).astype(np.float32))
-    for folder in ("manualnst", "gallery"):
+    for folder in ("manualnst", "docs"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -87,45 +94,98 @@ def write_keras_file(path):
             group[f"{name}_W_1:0"], group[f"{name}_b_1:0"] = w, b
 
 
-def test_every_command_runs(desk, mirror, capsys):
-    assert len(commands()) >= 8
-    for command in commands():
+@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
+def test_every_command_runs(page, desk, mirror, capsys):
+    for command in PAINTED_BEFORE.get(page, []) + commands(page):
         if command.endswith("manualnst check"):  # tests/gradcheck/test_derivations.py runs that
             continue
         python, _, module, *arguments = shlex.split(command)
         assert (python, module) == ("python", "manualnst"), command
-        if "sample:harbour" in arguments:  # minutes at the default size
-            arguments += ["--size", "40", "--steps", "2"]
-        elif arguments[0] == "run" and not {"--steps", "--repeat"} & {*arguments}:
-            arguments += ["--steps", "5"]
-        if "reconstruct" in arguments:
-            arguments += ["--size", "32", "--steps", "2"]
-        if "compare-optimizers" in arguments:
-            arguments += ["--size", "32", "--evaluations", "3"]
-        if "bench" in arguments:
-            arguments += ["--sizes", "16", "--network", "builtin", "--repeats", "1", "--sides"]
-        assert main(arguments) == 0, f"{command}: {capsys.readouterr().err}"
-    assert {"photo-painting.png", "larger.png", "loss.png", "again.png"} <= {
-        path.name for path in desk.iterdir()
-    }
+        assert main(arguments + shorter(arguments)) == 0, f"{command}: {capsys.readouterr().err}"
+    assert WRITTEN.get(page, set()) <= {path.name for path in desk.iterdir()}
 
 
-def test_the_python_examples_run(desk, capsys):
-    for example in blocks("python"):
+PAINTED_BEFORE = {"docs/many.md": ["python -m manualnst weights get vgg19"]}
+WRITTEN = {
+    "README.md": {"photo-painting.png", "larger.png", "way.webp", "harbour-waves.png"},
+    "docs/using.md": {"loss.png", "again.png"},
+}
+
+
+def shorter(arguments):
+    """The options that make of minutes seconds."""
+    command, *_ = arguments
+    if command == "bench":
+        return ["--sizes", "16", "--network", "builtin", "--repeats", "1", "--sides"]
+    if command == "compare-optimizers":
+        return ["--size", "32", "--evaluations", "3"]
+    if command == "reconstruct":
+        return ["--size", "32", "--steps", "2"]
+    if "sample:harbour" in arguments:
+        return ["--size", "40", "--steps", "2"]
+    if command == "run" and not {"--steps", "--repeat"} & {*arguments}:
+        return ["--steps", "5"]
+    return []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
+def test_the_python_examples_run(page, desk, capsys):
+    for example in blocks(page, "python"):
         exec(example, {})
-    assert (desk / "photo-384.png").exists()
     output = capsys.readouterr().out
-    assert "100 steps" in output and "PASS" in output
+    if page == "README.md":
+        assert (desk / "photo-384.png").exists() and "100 steps" in output
+    if page == "docs/checking.md":
+        assert "PASS" in output
 
 
 def test_the_first_commands_are_those_that_are_promised():
-    first, second = blocks("sh")[:2]
+    first, second = blocks("README.md", "sh")[:2]
     assert first.strip().endswith("python -m manualnst run")
     assert second.strip().endswith("python -m pytest")
 
 
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 150
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_and_files_that_are_named_exist(page):
+    folder = (ROOT / page).parent
+    links = re.findall(r"\]\(([^)#]+)\)", PAGES[page])
+    assert all((folder / link).exists() for link in links), links
+    files = re.findall(r"`((?:docs|manualnst|tests|bench|weights)/[\w/.-]*)", PAGES[page])
+    assert all((ROOT / file).exists() for file in files), files
+    assert page == "README.md" or Path(page).name in README, "the README leads to every page"
+
+
+def test_the_table_of_options_is_that_of_the_settings():
+    made = runpy.run_path(str(ROOT / "docs" / "options.py"))["page"]()
+    assert PAGES["docs/options.md"] == made, "run: python docs/options.py > docs/options.md"
+
+
+# How to add something: the example of each kind, and what of the package knows of it.
+EXAMPLES = {
+    "A loss": r"shifted_style|'shifted'|\"shifted\":",
+    "An option": r"tv_smoothing",
+    "A command": r"compare_optimizers|\bcompare\.add_parser|compare-optimizers|studies\.comparison",
+    "An operation": r"maxpool_(forward|backward)",
+}
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_the_lists_of_what_a_change_touches_are_whole(kind):
+    [section] = re.findall(rf"^## {kind}\n(.*?)(?=^## |\Z)", CONTRIBUTING, re.MULTILINE | re.DOTALL)
+    listed = {ROOT / path for path in re.findall(r"`((?:manualnst|tests|docs)/[\w/.-]+)`", section)}
+    folders = tuple(f"{path}/" for path in listed if path.is_dir())
+    sources = [path for path in (ROOT / "manualnst").rglob("*.*") if path.suffix in (".py", ".cu")]
+    knowing = {path for path in sources if re.search(EXAMPLES[kind], path.read_text("utf-8"))}
+    untold = {path for path in knowing - listed if not str(path).startswith(folders)}
+    assert knowing and not untold, [str(path.relative_to(ROOT)) for path in untold]
+
+
 def equations():
-    rows = re.findall(r"^\| ([A-Z]\d) \|(.*)\|$", README, re.MULTILINE)
+    rows = re.findall(r"^\| ([A-Z]\d) \|(.*)\|$", TABLE, re.MULTILINE)
     return {name: [cell.strip() for cell in rest.split("|")] for name, rest in rows}
 
 
@@ -133,7 +193,7 @@ def equations():
 def test_every_equation_is_derived_computed_and_tested(name):
     _, derivation, file, function, kernel, test = equations()[name]
     [chapter] = re.findall(r"\]\((.*)\)", derivation)
-    for path in (chapter, file):
+    for path in (f"manualnst/derivations/{chapter}", file):
         text = (ROOT / path).read_text(encoding="utf-8")
         assert f"[{name}]" in text, f"{path} does not derive [{name}]"
     defined = re.compile(rf"^(def|class) {function}\b|^{function} = ", re.MULTILINE)
@@ -145,7 +205,7 @@ def test_every_equation_is_derived_computed_and_tested(name):
 def test_every_operation_and_loss_and_kernel_has_a_row():
     rows = equations().values()
     functions, kernels = {row[3] for row in rows}, {row[4] for row in rows}
-    pairs = {name for name in losses.__all__ if name.endswith(("_forward", "_backward"))}
+    pairs = {name for name in vars(losses) if name.endswith(("_forward", "_backward"))}
     chained = {name for name in ops.__all__ if name.startswith("fused")}  # no equation of their own
     assert {*ops.__all__, *pairs} - chained <= functions
     oracle = get_backend("naive")
@@ -167,9 +227,3 @@ def test_every_equation_of_the_code_is_in_the_table():
 
 def test_the_changelog_knows_this_version():
     assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-
-
-def test_the_pictures_of_the_readme_exist():
-    pictures = re.findall(r"!\[[^]]*\]\(([^)]*)\)", README)
-    assert pictures
-    assert all((ROOT / picture).exists() for picture in pictures)

@@ -1,9 +1,96 @@
-"""The oracle of the further losses, part of the naive backend: loops, as the equations are written.
+"""The oracle of the losses: loops, as the equations are written.
 
-Backward functions follow the chain rule literally: see naive_backend.py, which has these names too.
+Backward functions follow the chain rule literally, as those of ops.py do.
 """
 
 import numpy as np
+
+
+def squared_error_forward(F, P):
+    loss = 0.0
+    for index in np.ndindex(F.shape):
+        loss += 0.5 * (F[index].item() - P[index].item()) ** 2
+    return loss, F - P
+
+
+def squared_error_backward(dL_dloss, cache):
+    D = cache
+    dL_dF = np.zeros_like(D)
+    for index in np.ndindex(D.shape):
+        dL_dF[index] = dL_dloss * D[index]
+    return dL_dF
+
+
+def gram_forward(F):
+    H, W, N = F.shape
+    G = np.zeros((N, N), F.dtype)
+    for p, q, i, j in np.ndindex(H, W, N, N):
+        G[i, j] += F[p, q, i] * F[p, q, j]
+    return G, F
+
+
+def gram_backward(dL_dG, cache, onto=None):
+    F = cache
+    H, W, N = F.shape
+    dL_dF = np.zeros_like(F) if onto is None else onto
+    for p, q, i, j in np.ndindex(H, W, N, N):
+        dL_dF[p, q, i] += dL_dG[i, j] * F[p, q, j]
+        dL_dF[p, q, j] += dL_dG[i, j] * F[p, q, i]
+    return dL_dF
+
+
+def mean_and_covariance_forward(F):
+    H, W, N = F.shape
+    mean = np.zeros(N, F.dtype)
+    for p, q, i in np.ndindex(H, W, N):
+        mean[i] += F[p, q, i] / (H * W)
+    covariance = np.zeros((N, N), F.dtype)
+    for p, q, i, j in np.ndindex(H, W, N, N):
+        covariance[i, j] += (F[p, q, i] - mean[i]) * (F[p, q, j] - mean[j]) / (H * W)
+    return mean, covariance, (F, mean)
+
+
+def mean_and_covariance_backward(dL_dmean, dL_dcovariance, cache):
+    F, mean = cache
+    H, W, N = F.shape
+    dL_dF = np.zeros_like(F)
+    dL_dmean = dL_dmean.copy()  # the mean acts through the covariance, too
+    for p, q, i, j in np.ndindex(H, W, N, N):
+        share_i = dL_dcovariance[i, j] * (F[p, q, j] - mean[j]) / (H * W)
+        share_j = dL_dcovariance[i, j] * (F[p, q, i] - mean[i]) / (H * W)
+        dL_dF[p, q, i] += share_i
+        dL_dmean[i] -= share_i
+        dL_dF[p, q, j] += share_j
+        dL_dmean[j] -= share_j
+    for p, q, i in np.ndindex(H, W, N):
+        dL_dF[p, q, i] += dL_dmean[i] / (H * W)
+    return dL_dF
+
+
+def total_variation_forward(x):
+    loss = 0.0
+    for near, far in _neighbour_pairs(x.shape):
+        loss += (x[far].item() - x[near].item()) ** 2
+    return loss, x
+
+
+def total_variation_backward(dL_dloss, cache):
+    x = cache
+    dL_dx = np.zeros_like(x)
+    for near, far in _neighbour_pairs(x.shape):
+        dL_dx[far] += dL_dloss * 2 * (x[far] - x[near])
+        dL_dx[near] -= dL_dloss * 2 * (x[far] - x[near])
+    return dL_dx
+
+
+def _neighbour_pairs(shape):
+    """Every pair of entries that lie below or beside each other, each pair once."""
+    H, W, C = shape
+    for i, j, c in np.ndindex(H, W, C):
+        if i + 1 < H:
+            yield (i, j, c), (i + 1, j, c)
+        if j + 1 < W:
+            yield (i, j, c), (i, j + 1, c)
 
 
 def power_variation_forward(x, beta):

@@ -1,21 +1,116 @@
-"""The further losses on a card, part of the cuda backend: see cuda_backend.py.
+"""The losses on a card.
 
 Bringing values in order, and the roots of small matrices, are left to CuPy's own libraries. They
-wait for the card, which no recording can hold; cuda/replay.py tells what becomes of that.
+wait for the card, which no recording can hold; replay.py tells what becomes of that.
 """
 
 import math
 
 import numpy as np
 
-from . import numpy_losses
+from ..numpy import losses as of_numpy
+from .launches import THREADS
+from .ops import FEW, PLAIN, SYMMETRIC, TURNED, Operations, padded
 
+_GRAM_SIDE = 64  # of a tile, see gram.cu
+_GRAM_POSITIONS = 256  # at least these are worth a block
 _PRODUCTS_BYTES = 64 << 20  # of all pairs of some rows of two maps, at a time
-_THREADS_OF_PATCHES = 256  # see cuda/patches.cu
+_THREADS_OF_PATCHES = 256  # see patches.cu
 
 
-class FurtherLosses:
-    """The part of cuda_backend.Backend that no default run needs."""
+class Losses(Operations):
+    def squared_error_forward(self, F, P):
+        D = self._empty(F.shape, F.dtype)
+        name = self._named("squared_error_forward", "naive", "tiled", "fast")
+        loss = self._summed(name, F.dtype, F.size, (F, P, D), (np.int64(F.size),))
+        return loss.reshape(()), D
+
+    def squared_error_backward(self, dL_dloss, cache):
+        D, factor = cache, self._number(dL_dloss)
+        dL_dF, count = self._empty(D.shape, D.dtype), np.int64(D.size)
+        self._for_each("squared_error_backward", D.dtype, D.size, D, factor, dL_dF, count)
+        return dL_dF
+
+    def total_variation_forward(self, x):
+        name = self._named("total_variation_forward", "naive", "fast")
+        return self._summed(name, x.dtype, x.size, (x,), x.shape).reshape(()), x
+
+    def total_variation_backward(self, dL_dloss, cache):
+        x, factor = cache, self._number(dL_dloss)
+        dL_dx = self._empty(x.shape, x.dtype)
+        self._for_each("total_variation_backward", x.dtype, x.size, x, factor, dL_dx, *x.shape)
+        return dL_dx
+
+    def gram_forward(self, F):
+        N = F.shape[-1]
+        M = F.size // N
+        if self._rung == "fast" and N <= FEW:
+            sums = self._summed("gram_few", F.dtype, M, (F,), (np.int64(M), N), columns=N * N)
+            return sums.reshape(N, N).astype(F.dtype), F
+        return self._products_over_positions(F, F), F
+
+    def _products_over_positions(self, F, R):
+        """Fᵀ R of maps (…, N) and (…, K) → (N, K); if R is F, only half of it is computed."""
+        N, K = F.shape[-1], R.shape[-1]
+        M, G = F.size // N, self._empty((N, K), F.dtype)
+        if self._rung == "naive":
+            self._one_each("gram_naive", F.dtype, N * K, F, R, G, np.int64(M), N, K)
+        elif self._rung == "tiled":
+            blocks = -(-N // 16) * -(-K // 16)
+            self.card.launch("gram_tiled", F.dtype, blocks, THREADS, F, R, G, np.int64(M), N, K)
+        else:
+            self._products_by_tiles(F, R, G, M, N, K)
+        return G
+
+    def _products_by_tiles(self, F, R, G, M: int, N: int, K: int) -> None:
+        down, across, symmetric = -(-N // _GRAM_SIDE), -(-K // _GRAM_SIDE), F is R
+        tiles = down * (down + 1) // 2 if symmetric else down * across
+        parts = min(-(-M // _GRAM_POSITIONS), -(-4 * self.card.multiprocessors // tiles))
+        positions = padded(-(-M // parts), 32)
+        parts = -(-M // positions)
+        partial = self._empty((parts, tiles, _GRAM_SIDE, _GRAM_SIDE), F.dtype)
+        kernel = "gram_registers" if self._gram_arithmetic(F) == "float32" else "gram_tf32"
+        self.card.launch(
+            kernel, F.dtype, parts * tiles, THREADS,
+            F, R, partial, np.int64(M), N, K, symmetric, tiles, np.int64(positions),
+        )  # fmt: skip
+        self.card.launch(
+            "gram_of_parts", F.dtype, tiles, THREADS, partial, G, N, K, symmetric, tiles, parts
+        )
+
+    def _gram_arithmetic(self, F) -> str:
+        exact = self.precision in ("float32", "tf32x3") or F.shape[-1] <= FEW  # the picture
+        return self._arithmetic(F.dtype, "float32" if exact else "tf32")
+
+    def gram_backward(self, dL_dG, cache, onto=None):
+        F = cache
+        return self._times_symmetric(F, dL_dG, 1.0, None, onto)
+
+    def _times_symmetric(self, F, S, factor: float, b, onto=None):
+        """b + factor · F (S + Sᵀ), for every position of F (H, W, N); added to `onto`."""
+        filters = self._filters(S, SYMMETRIC, self._gram_arithmetic(F), taps=1, factor=factor)
+        return self._convolve(F, (*F.shape, F.shape[2]), filters, b, onto=onto)[0]
+
+    def _times_matrix(self, F, S, turned: bool = False):
+        """F (H, W, C) times S (C, K), or times the transpose of S (K, C), for every position."""
+        layout = TURNED if turned else PLAIN
+        filters = self._filters(S, layout, self._gram_arithmetic(F), taps=1)
+        return self._convolve(F, (*F.shape, S.shape[0] if turned else S.shape[1]), filters, None)[0]
+
+    def mean_and_covariance_forward(self, F):
+        N = F.shape[2]
+        M = F.size // N
+        mean = self._sum_of_channels(F, 1 / M)
+        centred, count = self._empty(F.shape, F.dtype), np.int64(F.size)
+        self._for_each("centred", F.dtype, F.size, F, mean, centred, count, N)
+        covariance = self.gram_forward(centred)[0] / M
+        return mean.astype(F.dtype), covariance, centred
+
+    def mean_and_covariance_backward(self, dL_dmean, dL_dcovariance, cache):
+        centred = cache
+        M = math.prod(centred.shape[:2])
+        # What the mean passes on through the covariance adds up to zero.
+        return self._times_symmetric(centred, dL_dcovariance, 1 / M, dL_dmean / M)
 
     # Total variations
 
@@ -34,11 +129,11 @@ class FurtherLosses:
         return self._variation_back("smoothed", dL_dloss, x, float(epsilon))
 
     def nine_point_variation_forward(self, x):
-        return self._variation("nine_point", x, *numpy_losses.nine_point_factors(x.shape)), x
+        return self._variation("nine_point", x, *of_numpy.nine_point_factors(x.shape)), x
 
     def nine_point_variation_backward(self, dL_dloss, cache):
         x = cache
-        factors = numpy_losses.nine_point_factors(x.shape)
+        factors = of_numpy.nine_point_factors(x.shape)
         return self._variation_back("nine_point", dL_dloss, x, *factors)
 
     def _variation(self, kind: str, x, *parameters: float):
@@ -75,28 +170,19 @@ class FurtherLosses:
         F, R = cache
         return self._times_matrix(R, dL_dC, turned=True), self._times_matrix(F, dL_dC)
 
-    def conv3x3_backward_params(self, dL_dy, x):
-        """Tap by tap, as the products of what that tap sees with what arrives."""
-        (H, W, C), K = x.shape, dL_dy.shape[2]
-        dL_dw, seen = self._empty((3, 3, C, K), x.dtype), self._empty(x.shape, x.dtype)
-        for u, v in np.ndindex(3, 3):
-            self._for_each("shifted", x.dtype, x.size, x, seen, H, W, C, u - 1, v - 1)
-            dL_dw[u, v] = self._products_over_positions(seen, dL_dy)
-        return dL_dw, self._sum_of_channels(dL_dy).astype(x.dtype)
-
     # Gaussians: array operations on N × N matrices in double precision, as numpy's are
 
     def matrix_root(self, A, noise):
         with self.card.libraries():
-            return numpy_losses.matrix_root(A, noise)
+            return of_numpy.matrix_root(A, noise)
 
     def bures_forward(self, covariance, root, noise):
         with self.card.libraries():
-            return numpy_losses.bures_forward(covariance, root, noise)
+            return of_numpy.bures_forward(covariance, root, noise)
 
     def bures_backward(self, dL_ddistance, cache):
         with self.card.libraries():
-            return numpy_losses.bures_backward(dL_ddistance, cache)
+            return of_numpy.bures_backward(dL_ddistance, cache)
 
     # Histograms
 
