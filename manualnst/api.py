@@ -27,6 +27,7 @@ from .runs.scales import Scale
 from .runs.settings import Settings, listed, named_layers, recommended_settings
 from .runs.shared import Shared
 from .runs.standing import Standing, array, mask, picture, restored
+from .system.notice import Notice
 from .weights import default_weights, find_recommended
 
 
@@ -113,7 +114,7 @@ def prepare(
     `weights` are for who has them already; without, those of the settings are loaded.
     """
     shared = shared or Shared()
-    weights_notices = [] if weights else [f"weights: {settings.weights}"]
+    weights_notices = [] if weights else [Notice("weights", f"{settings.weights}")]
     if settings.weights is None and weights is None:
         name, notice = default_weights()
         settings, weights_notices = replace(settings, weights=name), [notice]
@@ -129,7 +130,7 @@ def prepare(
     named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
     named_masks = dict(zip(mask_names(len(mask_inputs)), mask_inputs, strict=True))
     inputs = {"content": content_input, **named_styles, **named_masks, "start": start}
-    notices = [line for each in inputs.values() for line in each.notices]
+    notices = [notice for each in inputs.values() for notice in each.notices]
     weights_notices.append(_notice_of_settings(settings, weights))
     return Run(
         settings,
@@ -150,21 +151,21 @@ def _with_layers_named(settings: Settings, weights: Weights) -> Settings:
     return replace(settings, style_layers=layers)
 
 
-def _notice_of_settings(settings: Settings, weights: Weights) -> str:
+def _notice_of_settings(settings: Settings, weights: Weights) -> Notice:
     """Whether they are those that the network recommends."""
     if not weights.recommended:
-        return "settings: the network recommends none; the defaults are for a VGG"
+        return Notice("settings", "the network recommends none; the defaults are for a VGG")
     own = _with_layers_named(
         recommended_settings(weights.recommended, settings.weights or "the network"), weights
     )
     names = list(weights.recommended)
     as_recommended = [n for n in names if getattr(settings, n) == getattr(own, n)]
     if not as_recommended:
-        return "settings: none is as recommended for the network"
+        return Notice("settings", "none is as recommended for the network")
     words = listed({name: getattr(own, name) for name in as_recommended})
     others = [name.replace("_", " ") for name in names if name not in as_recommended]
     but = f"; others for {', '.join(others)}" if others else ""
-    return f"settings: those recommended for the network ({words}){but}"
+    return Notice("settings", f"those recommended for the network ({words}){but}")
 
 
 # What tells that a picture, or a network, is the one of an earlier run.
@@ -225,12 +226,13 @@ def _restore(
     names = [facts["facts"][role]["name"] for role in ("content", *roles, "start")]
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"checkpoint: the names of its pictures are no texts: {names}")
-    notices = [f"resume: {standing.steps} steps are done"]
+    notices = [Notice("resume", f"{standing.steps} steps are done")]
     if not settings.make_optimizer().resumes_exactly:
-        notices.append(
-            "resume: scipy's L-BFGS-B starts with an empty memory, so its steps differ from those "
-            "of an uninterrupted run"
+        text = (
+            "scipy's L-BFGS-B starts with an empty memory, so its steps differ from those of an "
+            "uninterrupted run"
         )
+        notices.append(Notice("resume", text))
     run = Run(
         settings, weights, content, styles, scales, standing, facts["facts"], notices, shared, masks
     )

@@ -82,7 +82,7 @@ def test_shorthands_that_are_recommended_count_as_recommended(pictures, tmp_path
     run = prepare(*pictures, settings)
     again = prepare(*pictures, settings_from(run.settings.to_json()))
     for notices in (run.notices, again.notices):
-        [line] = [line for line in notices if line.startswith("settings: ")]
+        [line] = [str(each) for each in notices if each.topic == "settings"]
         assert line.startswith("settings: those recommended") and "others" not in line
 
 
@@ -309,7 +309,7 @@ def test_resuming_scipys_goes_on_and_says_that_its_memory_is_empty(pictures, tmp
     save_checkpoint(path, facts | {"seconds": 100}, arrays)
     run = restore(path, steps=6)
     assert run.done == 3
-    assert any("empty memory" in notice for notice in run.notices)
+    assert any("empty memory" in notice.text for notice in run.notices)
     result = run.finish()
     assert result.record["steps"] == 6
     assert 100 < result.record["seconds"] < 200  # those of both parts
@@ -425,9 +425,9 @@ def test_masks_may_be_truth_values_and_transparent(pictures, tmp_path):
 def test_a_mask_of_labels_is_told_of(pictures):
     labels = (half_masks()[1] > 0).astype(np.uint8)
     run = prepare(*pictures, settings_from(SMALL), [labels])
-    assert any("almost black, 1 of 255" in notice for notice in run.notices)
+    assert any("almost black, 1 of 255" in notice.text for notice in run.notices)
     run = prepare(*pictures, settings_from(SMALL), half_masks()[:1])
-    assert not any("almost black" in notice for notice in run.notices)
+    assert not any("almost black" in notice.text for notice in run.notices)
 
 
 def test_an_alpha_counts_in_the_matching_of_colours(pictures):
@@ -458,7 +458,7 @@ def test_a_mask_of_the_contents_shape_is_brought_to_its_size():
     [fitted] = run._masks
     assert fitted.pixels.shape == (40, 30)
     assert (fitted.pixels[:19] == 1).all() and (fitted.pixels[21:] == 0).all()
-    assert "mask: array (240, 180, 3), 180 × 240 → 30 × 40" in run.notices
+    assert ("mask", "array (240, 180, 3), 180 × 240 → 30 × 40") in run.notices
 
 
 @pytest.mark.parametrize(
@@ -531,13 +531,13 @@ def test_the_picture_painted_in_luminance_stays_grey(tmp_path):
     for name in ("x", "best", "content", "style"):
         assert np.array_equal(arrays[name], np.repeat(arrays[name][:, :, :1], 3, axis=2)), name
     assert np.ptp(arrays["colours"], axis=2).max() > 0.1
-    assert any("keeps its colours" in notice for notice in run.notices)
+    assert any("keeps its colours" in notice.text for notice in run.notices)
 
 
 def test_styles_are_told_each_and_matched_each():
     styles = ["sample:mosaic", "sample:waves"]
     run = prepare(None, styles, Settings(size=64, style_scale=[1.0, 0.5], colours="match-pca"))
-    told = "\n".join(run.notices)
+    told = "\n".join(map(str, run.notices))
     assert "style: sample:mosaic" in told and "→ 64 × " in told
     assert "style 2: sample:waves" in told and "→ 32 × " in told
     assert "style: mean and covariance of its colours have been matched" in told
@@ -607,13 +607,13 @@ def test_starts(pictures):
 
 def test_sizes_are_told(pictures):
     notices = prepare(None, pictures[1], settings_from(SMALL)).notices
-    assert "content: sample:harbour, 640 × 448 → 40 × 28" in notices
-    assert any(notice.startswith("style: ") and "36 × 28" in notice for notice in notices)
+    assert ("content", "sample:harbour, 640 × 448 → 40 × 28") in notices
+    assert any(each.topic == "style" and "36 × 28" in each.text for each in notices)
 
 
 def test_the_default_weights_are_told_with_how_to_get_the_others():
     notices = prepare(None, None, settings_from(SMALL)).notices
-    [line] = [notice for notice in notices if notice.startswith("weights: ")]
+    [line] = [str(notice) for notice in notices if notice.topic == "weights"]
     assert "built-in" in line
     assert "python -m manualnst weights get vgg19" in line
 
@@ -634,7 +634,7 @@ def test_a_panorama_and_odd_sizes_work(pool):
 
 def test_too_little_memory_is_told_with_the_size_that_fits(monkeypatch):
     run = prepare(None, None, Settings(size=512))
-    [line] = [notice for notice in run.notices if notice.startswith("memory: ")]
+    [line] = [str(notice) for notice in run.notices if notice.topic == "memory"]
     assert "MB" in line or "GB" in line
     monkeypatch.setattr(machine, "available_memory", lambda: 200_000_000)
     with pytest.raises(InputError, match=r"not enough memory.*--size (\d+) fits") as error:
@@ -650,7 +650,7 @@ def test_too_little_memory_is_told_with_the_size_that_fits(monkeypatch):
 def test_the_time_is_told_before_the_first_step():
     run = prepare(None, None, settings_from(SMALL))
     run.start()
-    assert any(notice.startswith("time: about") for notice in run.notices)
+    assert any(notice.topic == "time" and notice.text.startswith("about") for notice in run.notices)
 
 
 # Checkpoints of strangers

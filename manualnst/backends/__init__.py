@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..system.notice import Notice
 from .backend import Backend
 
 NAMES = ("numpy", "naive")  # those that need no device
@@ -71,7 +72,7 @@ def fetched(numbers: Any) -> list[float]:
     return numbers.get().tolist() if hasattr(numbers, "get") else numbers
 
 
-def chosen(name: str) -> tuple[str, list[str]]:
+def chosen(name: str) -> tuple[str, list[Notice]]:
     """The backend that `auto` stands for, and what is to be said of it."""
     if name != AUTO:
         return name, []
@@ -80,4 +81,4 @@ def chosen(name: str) -> tuple[str, list[str]]:
     reason = unusable()
     if reason is None:
         return CUDA, []  # which introduces itself
-    return "numpy", [f"backend: numpy, as there is no card to compute on ({reason})"]
+    return "numpy", [Notice("backend", f"numpy, as there is no card to compute on ({reason})")]

@@ -99,7 +99,7 @@ def _compare_all(args: argparse.Namespace, report: QuietProgress) -> None:
     plot, numbers = _outputs(args)
     runs = [_prepared(args, each, settings) for each in compared]
     for notice in runs[0].notices:
-        report.message(notice)
+        report.message(str(notice))
     courses = [_followed(each, args, settings, report) for each in compared]
     found = record(runs[0], courses, args.evaluations)
     text = json.dumps(found, indent=1, allow_nan=False) + "\n"

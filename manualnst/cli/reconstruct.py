@@ -144,7 +144,7 @@ def _reconstruct(args: argparse.Namespace) -> int:
 def _make_all(args: argparse.Namespace, report: QuietProgress) -> None:
     if "weights" not in args:
         args.weights, notice = default_weights()
-        report.message(notice)
+        report.message(str(notice))
     shared = Shared()
     folder = Path(args.output or f"{stem(args.picture)}-{args.kind}")
     jobs = _jobs(args, _layers(args, shared.weights(args.weights), report))
@@ -282,11 +282,10 @@ class _Maker:
     def _tell(self, run: Run) -> None:
         """Its notices, each once for all; the picture is content and style, the network chosen, and
         what it recommends of no matter."""
-        unused = ("style: " if self._args.kind == "content" else "content: ", "weights: ")
-        unused += ("settings: ",)
+        unused = {"style" if self._args.kind == "content" else "content", "weights", "settings"}
         for notice in run.notices:
-            if notice not in self._told and not notice.startswith(unused):
-                self._report.message(notice)
+            if notice not in self._told and notice.topic not in unused:
+                self._report.message(str(notice))
         self._told |= set(run.notices)
 
     def _save(self, job: Job, files: Files, result: Result) -> None:

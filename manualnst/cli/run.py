@@ -183,7 +183,7 @@ def _teller(run: Run, report: QuietProgress) -> Callable[[], None]:
     def tell() -> None:
         for n, (lines, show) in enumerate(faces):
             for line in lines[told[n] :]:
-                show(line)
+                show(str(line))
             told[n] = len(lines)
 
     return tell

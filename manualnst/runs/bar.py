@@ -23,7 +23,7 @@ def finish(run: Run, callback: Callback | None, progress: bool | None, **options
     run.start()
     bar = _bar(run.settings.steps, run.done)
     for notice in run.notices:
-        bar.write(notice)
+        bar.write(str(notice))
 
     def show(step: Progress) -> Any:
         bar.update(step)

@@ -23,6 +23,7 @@ from ..pictures.images import (
 )
 from ..pictures.masks import has_shape_of, mask_names, one_for_each_style
 from ..system.memo import NOTHING_KEPT, Memo
+from ..system.notice import Notice
 from .settings import Settings
 
 SAMPLE_PREFIX = "sample:"  # sample:harbour names a picture of the package's own
@@ -35,7 +36,7 @@ class Input:
     pixels: np.ndarray  # (H, W, 3) float32 at the size used; of a mask (H, W)
     alpha: np.ndarray | None  # (H, W)
     facts: dict[str, Any]  # name, hash and sizes, for record and checkpoint
-    notices: tuple[str, ...]  # lines that a person should see
+    notices: tuple[Notice, ...]
     colours: np.ndarray | None = None  # (H, W, 3), the result's, where `pixels` are its greys
 
 
@@ -61,7 +62,7 @@ def open_content(source: Source | None, settings: Settings, pictures: Memo = NOT
     content = _open("content", source, settings.size, pictures)
     if not settings.in_greys:
         return content
-    notice = "content: it keeps its colours; only its luminance is painted"
+    notice = Notice("content", "it keeps its colours; only its luminance is painted")
     return replace(
         content,
         pixels=luminance(content.pixels),
@@ -125,10 +126,9 @@ def _open_mask(role: str, source: Source, content: Input) -> Input:
     told = _used_at(role, replace(mask, alpha=None), height, width)
     notices = told.notices
     if values.max() < 0.5:
-        notices += (
-            f"{role}: it is almost black, {255 * values.max():.3g} of 255 where it is whitest; "
-            "white is where the style is painted",
-        )
+        whitest = f"{255 * values.max():.3g} of 255 where it is whitest"
+        text = f"it is almost black, {whitest}; white is where the style is painted"
+        notices += (Notice(role, text),)
     return replace(told, pixels=np.clip(values, 0, 1), notices=notices)
 
 
@@ -166,8 +166,8 @@ def _open(role: str, source: Source, size: int, pictures: Memo) -> Input:
 
 def _with_colours(role: str, style: Input, settings: Settings, content: Input) -> Input:
     """The style picture with the colours that the settings want it to have."""
-    pixels, notices = match_style(settings.colours, style.pixels, content.pixels, content.alpha)
-    notices = (*style.notices, *(f"{role}: {notice}" for notice in notices))
+    pixels, told = match_style(settings.colours, style.pixels, content.pixels, content.alpha)
+    notices = (*style.notices, *(Notice(role, text) for text in told))
     return replace(style, pixels=pixels, notices=notices)
 
 
@@ -180,7 +180,6 @@ def _used_at(role: str, picture: Picture, height: int, width: int) -> Input:
         "used_size": [width, height],
     }
     sizes = f"{original_width} × {original_height} → {width} × {height}"
-    notices = [f"{role}: {picture.name}, {sizes}"]
-    notices += [f"{role}: {note}" for note in picture.notes]
+    notices = [Notice(role, text) for text in (f"{picture.name}, {sizes}", *picture.notes)]
     alpha = None if picture.alpha is None else resize(picture.alpha, height, width)
     return Input(resize(picture.pixels, height, width), alpha, facts, tuple(notices))

@@ -14,6 +14,7 @@ from ..objective.terms import LossSettings, style_terms
 from ..pictures.images import fitted_size, resize_linearly
 from ..pictures.masks import mask_names
 from ..system import blas, machine
+from ..system.notice import Notice
 from . import costs, preflight
 from .inputs import Input, scaled
 from .scales import Scale, plan, shrunk
@@ -117,7 +118,7 @@ def check_memory(
     losses: LossSettings,
     content: Input,
     styles: list[Input],
-) -> tuple[int, list[str]]:
+) -> tuple[int, list[Notice]]:
     """The bytes that a run needs above what the process holds, and what to say of them."""
     sizes = [each.pixels.shape[:2] for each in (content, *styles)]
     on_card = settings.backend == CUDA
@@ -144,10 +145,10 @@ def check_memory(
             f"available; " + (f"--size {largest} fits" if largest else "no size fits")
         )
     if on_card:
-        return needed, [f"memory: about {machine.format_bytes(needed)} of the card"]
+        return needed, [Notice("memory", f"about {machine.format_bytes(needed)} of the card")]
     total = needed + (machine.peak_memory() or 0)  # what is held already, and what is to come
-    told = [blas.advice(), f"memory: about {machine.format_bytes(total)} at the peak"]
-    return needed, [notice for notice in told if notice is not None]
+    told = Notice("memory", f"about {machine.format_bytes(total)} at the peak")
+    return needed, [notice for notice in (blas.advice(), told) if notice is not None]
 
 
 def _largest_that_fits(

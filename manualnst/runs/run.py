@@ -32,6 +32,7 @@ from ..pictures.colours import mean_of_channels, with_chrominance_of
 from ..pictures.images import resize, resize_linearly
 from ..pictures.masks import mask_names, mixed, union
 from ..system import machine, threads
+from ..system.notice import Notice
 from . import costs
 from .checkpoint import save_checkpoint
 from .history import History
@@ -87,7 +88,7 @@ Callback = Callable[[Progress], Any]  # called after each step
 
 
 class Run:
-    """One run. `notices` are the lines that a person should see before its first step."""
+    """One run. `notices` are for a person, before its first step."""
 
     def __init__(
         self,
@@ -98,7 +99,7 @@ class Run:
         scales: list[Scale],
         standing: Standing,
         facts: dict[str, Any],
-        notices: list[str],
+        notices: list[Notice],
         shared: Shared,
         masks: Sequence[Input] = (),
     ):
@@ -123,7 +124,7 @@ class Run:
         self.notices += told
         if len(scales) > 1:
             sizes = (f"{scale.width} × {scale.height} ({scale.steps} steps)" for scale in scales)
-            self.notices.append(f"coarse to fine: {', '.join(sizes)}")
+            self.notices.append(Notice("coarse to fine", ", ".join(sizes)))
 
     @property
     def done(self) -> int:
@@ -155,7 +156,7 @@ class Run:
             margin=settings.margin,
         )
         if words := self._network.backend.words:
-            self.notices.append(f"backend: {words}")
+            self.notices.append(Notice("backend", words))
         self._measure()
         if foretell and self._work_left:
             self._foretell_time()
@@ -173,11 +174,11 @@ class Run:
             seconds = min(_seconds_of(self._objective, x) for _ in range(_MEASURED))
         self._pace = Pace(self._work_left, seconds / evaluation)
         total = self._pace.left(0, self._work_left, 0)
-        self.notices.append(
-            f"time: about {machine.format_roughly(total)} for "
-            f"{self.settings.steps - self.done} steps ({seconds:.2g} s an evaluation at "
-            f"{scale.width} × {scale.height})"
+        told = (
+            f"about {machine.format_roughly(total)} for {self.settings.steps - self.done} steps "
+            f"({seconds:.2g} s an evaluation at {scale.width} × {scale.height})"
         )
+        self.notices.append(Notice("time", told))
 
     def _measure(self) -> None:
         """The objective of the scale at hand, and its unit."""
@@ -433,7 +434,7 @@ class Run:
             "seconds": round(standing.seconds, 3),
             "peak_memory_bytes": machine.peak_memory(),
             "history": standing.losses(),
-            "notices": self.notices + self.warnings,
+            "notices": [*map(str, self.notices), *self.warnings],
         }
 
 

@@ -9,6 +9,8 @@ import os
 from functools import cache
 from pathlib import Path
 
+from .notice import Notice
+
 VARIABLE = "OPENBLAS_CORETYPE"
 PROCESSOR = Path("/proc/cpuinfo")
 _AVX512 = {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"}
@@ -30,15 +32,16 @@ def architecture() -> str | None:
     return next(found, None)
 
 
-def advice() -> str | None:
+def advice() -> Notice | None:
     """What to do if the loaded OpenBLAS could be faster on this processor."""
     better, chosen = _processor()[1], architecture()
     if not better or chosen is None or chosen.lower() in _AVX512_KERNELS:
         return None
-    return (
-        f"BLAS: OpenBLAS has chosen its {chosen} kernels, but the processor has AVX-512; with "
+    return Notice(
+        "BLAS",
+        f"OpenBLAS has chosen its {chosen} kernels, but the processor has AVX-512; with "
         f"{VARIABLE}={better} in the environment, set before Python starts, matrix products may "
-        "be twice as fast"
+        "be twice as fast",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from ..errors import InputError
 from ..network.vgg import Weights
 from ..system.machine import format_bytes
+from ..system.notice import Notice
 from .catalogue import CATALOGUE, cached_path, is_cached
 from .convert import convert
 from .store import load_recommended, load_weights, save_weights
@@ -30,17 +31,16 @@ BUILTIN_NAME = "builtin"
 DEFAULT = "vgg19"
 
 
-def default_weights() -> tuple[str, str]:
-    """The name of the weights to use where none is asked for, and a line that says so."""
+def default_weights() -> tuple[str, Notice]:
+    """The name of the weights to use where none is asked for, and a notice that says so."""
     if is_cached(DEFAULT):
-        return (
-            DEFAULT,
-            "weights: VGG-19 from the cache; --weights builtin takes the built-in network",
-        )
+        told = "VGG-19 from the cache; --weights builtin takes the built-in network"
+        return DEFAULT, Notice("weights", told)
     size = format_bytes(CATALOGUE[DEFAULT].size)
-    return BUILTIN_NAME, (
-        "weights: VGG-19 is not in the cache, so the built-in network is used; "
-        f"`python -m manualnst weights get {DEFAULT}` fetches it ({size})"
+    return BUILTIN_NAME, Notice(
+        "weights",
+        "VGG-19 is not in the cache, so the built-in network is used; "
+        f"`python -m manualnst weights get {DEFAULT}` fetches it ({size})",
     )
 
 

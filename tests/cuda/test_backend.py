@@ -198,7 +198,7 @@ def test_auto_takes_the_card_where_there_is_one_and_tells(card_is_there):
     run = prepare(None, None, Settings(**SMALL, scales=1, backend="auto", precision="float32"))
     run.start()
     assert run.settings.backend == "cuda"
-    assert "backend: cuda, a processor, matrix products in float32" in run.notices
+    assert ("backend", "cuda, a processor, matrix products in float32") in run.notices
 
 
 def without_cupy(monkeypatch):
@@ -209,7 +209,7 @@ def test_without_cupy_auto_tells_what_it_takes_and_why(monkeypatch):
     without_cupy(monkeypatch)
     run = prepare(None, None, Settings(**SMALL, backend="auto"))
     assert run.settings.backend == "numpy"
-    [line] = [line for line in run.notices if line.startswith("backend: numpy")]
+    [line] = [str(each) for each in run.notices if each.topic == "backend"]
     assert "CuPy is not installed" in line
 
 

@@ -66,7 +66,7 @@ def test_a_library_s_user_is_told(architecture, flags, told, processor, monkeypa
     monkeypatch.setattr(blas, "architecture", lambda: architecture)
     advice = blas.advice()
     assert (advice is not None) == told
-    assert not told or f"{blas.VARIABLE}=SkylakeX" in advice and "\n" not in advice
+    assert not told or f"{blas.VARIABLE}=SkylakeX" in advice.text and "\n" not in advice.text
 
 
 def test_without_a_list_of_flags_nothing_is_said(processor, monkeypatch, tmp_path):

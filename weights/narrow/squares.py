@@ -91,7 +91,8 @@ def narrowed(
             narrow = w[..., own], b[own]
         else:
             narrow = _fitted(below, theirs, b, own, np.random.RandomState([seed, 1, len(kept)]))
-        parameters[f"{name}.w"], parameters[f"{name}.b"] = narrow
+        # As a file gives them back: by how filters lie in memory products choose their way, and round.
+        parameters[f"{name}.w"], parameters[f"{name}.b"] = map(np.ascontiguousarray, narrow)
         theirs = mapped(partial(layers.bias_relu_forward, b=b), theirs)
         below = mapped(partial(_through, *narrow), below)
         tell(f"fitting: {name}")

@@ -14,6 +14,7 @@ from ...runs.run import Callback, Progress, Run
 from ...runs.scales import work
 from ...runs.settings import Settings
 from ...runs.shared import Shared
+from ...system.notice import Notice
 from .jobs import Job
 
 
@@ -59,7 +60,7 @@ class Plan(NamedTuple):
     begun: bool  # there is a checkpoint to go on from
     work: int  # in pixels × steps
     memory: int  # bytes above what a process holds before
-    notices: list[str]
+    notices: list[Notice]
 
 
 def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Plan:

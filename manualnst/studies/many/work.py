@@ -188,9 +188,9 @@ class _Work:
 
     def _tell_what_there_is(self, waiting: list[Job]) -> None:
         """Each notice once; those of memory are of one picture after the other, and not told."""
-        notices = (line for plan in self._plans.values() for line in plan.notices)
-        for line in dict.fromkeys(line for line in notices if not line.startswith("memory: ")):
-            self._listener.message(line)
+        notices = (each for plan in self._plans.values() for each in plan.notices)
+        for notice in dict.fromkeys(each for each in notices if each.topic != "memory"):
+            self._listener.message(str(notice))
         counts = {
             "pictures": len(self._series.outcomes),
             "finished already": len(self._plans) - len(waiting),
