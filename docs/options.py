@@ -6,7 +6,8 @@ python docs/options.py > docs/options.md
 from dataclasses import fields
 
 from manualnst.runs.declared import declared_of
-from manualnst.runs.settings import Settings, default_in_words
+from manualnst.runs.recommended import default_in_words
+from manualnst.runs.settings import Settings
 
 GROUPS = {
     "look": "The look",

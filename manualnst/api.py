@@ -11,22 +11,25 @@ from .backends import chosen
 from .errors import InputError
 from .network.network import available_layers
 from .network.vgg import Weights
-from .objective.objective import for_each_style, style_names
+from .objective.objective import style_names
+from .objective.terms import named_layers
 from .optimizers import State
 from .pictures.images import Source
-from .pictures.masks import mask_names, one_for_each_style
+from .pictures.masks import mask_names
 from .runs.bar import finish
-from .runs.checkpoint import load_checkpoint
 from .runs.given import Given
-from .runs.inputs import Input, open_content, open_masks, open_start, open_styles
+from .runs.inputs import open_content, open_masks, open_start, open_styles
+from .runs.kept import Kept, Pictures, load_run
 from .runs.planning import plan_scales
 from .runs.presets import over, with_preset
-from .runs.result import Result, masks_in, styles_in
-from .runs.run import Callback, Run
+from .runs.progress import Callback
+from .runs.recommended import listed, recommended_settings
+from .runs.result import Result
+from .runs.run import Run
 from .runs.scales import Scale
-from .runs.settings import Settings, listed, named_layers, recommended_settings
+from .runs.settings import Settings
 from .runs.shared import Shared
-from .runs.standing import Standing, array, mask, picture, restored
+from .runs.standing import Standing
 from .system.notice import Notice
 from .weights import default_weights, find_recommended
 
@@ -125,7 +128,8 @@ def prepare(
     mask_inputs = [] if masks is None else open_masks(masks, content_input, len(styles))
     weights = shared.weights(settings.weights) if weights is None else weights
     settings = _with_layers_named(settings, weights)
-    scales = plan_scales(settings, weights, content_input, styles, mask_inputs)
+    pictures = Pictures(content_input, styles, mask_inputs)
+    scales = plan_scales(settings, weights, pictures)
     start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
     named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
     named_masks = dict(zip(mask_names(len(mask_inputs)), mask_inputs, strict=True))
@@ -135,14 +139,12 @@ def prepare(
     return Run(
         settings,
         weights,
-        content_input,
-        styles,
+        pictures,
         scales,
         Standing(State(start.pixels), best=start.pixels),
         facts={role: each.facts for role, each in inputs.items()},
         notices=[*notices, *weights_notices, *backend_notices],
         shared=shared,
-        masks=mask_inputs,
     )
 
 
@@ -189,43 +191,22 @@ def restore(
     checkpoint: str | os.PathLike, *, steps: int | None = None, shared: Shared | None = None
 ) -> Run:
     """The run of a checkpoint, ready to go on."""
-    facts, arrays = load_checkpoint(checkpoint)
     try:
-        return _restore(facts, arrays, steps, shared or Shared())
+        return _restore(load_run(checkpoint), steps, shared or Shared())
     except InputError:
         raise
     except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(f"checkpoint {checkpoint} is inconsistent: {error!r}") from error
 
 
-def _restore(
-    facts: dict[str, Any], arrays: dict[str, np.ndarray], steps: int | None, shared: Shared
-) -> Run:
-    settings = Settings.from_json(facts["settings"])
-    weights = shared.weights(settings.weights)
-    height, width = arrays["content"].shape[:2]
-    alpha = array(arrays, "alpha", (height, width)) if "alpha" in arrays else None
-    shape = (height, width, 3)
-    colours = picture(arrays, "colours", shape) if settings.in_greys else None
-    content = Input(picture(arrays, "content", shape), alpha, {}, (), colours)
-    roles = styles_in(facts["facts"])
-    styles = [Input(picture(arrays, role, arrays[role].shape), None, {}, ()) for role in roles]
-    for name in ("style_weights", "style_scale"):
-        for_each_style(name, getattr(settings, name), len(styles))
-    masks = [
-        Input(mask(arrays, role, (height, width)), None, {}, ())
-        for role in masks_in(facts["facts"])
-    ]
-    if masks:
-        one_for_each_style(masks, len(styles))
-    planned = plan_scales(settings, weights, content, styles, masks)
-    scales = _with_steps_of(facts["steps"], planned)
+def _restore(kept: Kept, steps: int | None, shared: Shared) -> Run:
+    settings, weights = kept.settings, shared.weights(kept.settings.weights)
+    planned = plan_scales(settings, weights, kept.pictures)
+    # The checkpoint's own steps: an earlier resumption may have changed them.
+    scales = [scale._replace(steps=n) for scale, n in zip(planned, kept.steps, strict=True)]
+    standing = kept.standing(scales)
     if steps is not None:
         settings, scales = replace(settings, steps=steps), _prolonged(scales, steps)
-    standing = restored(settings, scales, facts, arrays)
-    names = [facts["facts"][role]["name"] for role in ("content", *roles, "start")]
-    if not all(isinstance(name, str) for name in names):
-        raise InputError(f"checkpoint: the names of its pictures are no texts: {names}")
     notices = [Notice("resume", f"{standing.steps} steps are done")]
     if not settings.make_optimizer().resumes_exactly:
         text = (
@@ -233,18 +214,9 @@ def _restore(
             "uninterrupted run"
         )
         notices.append(Notice("resume", text))
-    run = Run(
-        settings, weights, content, styles, scales, standing, facts["facts"], notices, shared, masks
-    )
-    check_same(run, facts["facts"], ["weights"])
+    run = Run(settings, weights, kept.pictures, scales, standing, kept.facts, notices, shared)
+    check_same(run, kept.facts, ["weights"])
     return run
-
-
-def _with_steps_of(steps: list[int], scales: list[Scale]) -> list[Scale]:
-    """The checkpoint's own: an earlier resumption may have changed them."""
-    if not all(isinstance(n, int) and n >= 1 for n in steps):
-        raise InputError(f"checkpoint: the steps of its sizes are {steps}")
-    return [scale._replace(steps=n) for scale, n in zip(scales, steps, strict=True)]
 
 
 def _prolonged(scales: list[Scale], steps: int) -> list[Scale]:

@@ -18,7 +18,9 @@ from manualnst.losses import NORMALISATIONS
 from manualnst.objective.terms import MASK_FORMS, STYLE_LOSSES
 from manualnst.pictures import samples
 from manualnst.pictures.colours import COLOURS
-from manualnst.pictures.images import load_picture, resize, save_picture
+from manualnst.pictures.images import load_picture
+from manualnst.pictures.resizing import resize
+from manualnst.pictures.saving import save_picture
 from manualnst.runs.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.runs.inputs import open_content, open_start, open_styles
 from manualnst.runs.run import Run
@@ -438,7 +440,7 @@ def test_an_alpha_counts_in_the_matching_of_colours(pictures):
     pixels = [
         prepare(
             picture, pictures[1], settings_from(SMALL | dict(colours="match-symmetric"))
-        )._styles[0]
+        )._pictures.styles[0]
         for picture in (content, content[:, :, :3])
     ]
     assert np.abs(pixels[0].pixels - pixels[1].pixels).max() > 0.1
@@ -455,7 +457,7 @@ def test_a_mask_of_the_contents_shape_is_brought_to_its_size():
     mask = np.zeros((240, 180, 3))
     mask[:120] = 1.0
     run = prepare(content, None, settings_from(SMALL), [mask])
-    [fitted] = run._masks
+    [fitted] = run._pictures.masks
     assert fitted.pixels.shape == (40, 30)
     assert (fitted.pixels[:19] == 1).all() and (fitted.pixels[21:] == 0).all()
     assert ("mask", "array (240, 180, 3), 180 × 240 → 30 × 40") in run.notices

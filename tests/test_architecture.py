@@ -132,3 +132,16 @@ def test_no_module_imports_itself_by_others():
 
     for name in graph:
         visit(name, ())
+
+
+LONGEST_FILE, LONGEST_FUNCTION = 400, 60
+IN_ONE_PIECE = {"child.py"}  # it runs alone, where no other file of the package is at hand
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_and_functions_are_short(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= LONGEST_FILE or path.name in IN_ONE_PIECE
+    functions = (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef))
+    too_long = {f.name for f in functions if f.end_lineno - f.lineno >= LONGEST_FUNCTION}
+    assert not too_long

@@ -19,7 +19,7 @@ from manualnst import __version__, losses, ops
 from manualnst.backends import NAMES, get_backend
 from manualnst.cli import main
 from manualnst.gradcheck.subjects import SUBJECTS
-from manualnst.pictures.images import save_picture
+from manualnst.pictures.saving import save_picture
 from manualnst.weights import catalogue
 
 ROOT = Path(__file__).parent.parent

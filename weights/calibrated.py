@@ -14,7 +14,8 @@ from manualnst.backends import get_backend
 from manualnst.network.network import normalise_filters
 from manualnst.network.vgg import IMAGENET_MEAN_RGB_255, Preprocessing, Weights, convolution_names
 from manualnst.pictures import samples
-from manualnst.pictures.images import load_picture, resize
+from manualnst.pictures.images import load_picture
+from manualnst.pictures.resizing import resize
 
 ARCHITECTURE, LAST = "vgg19", "conv5_1"
 PREPROCESSING = Preprocessing(

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from manualnst.errors import InputError
-from manualnst.pictures.images import save_picture
 from manualnst.pictures.plots import draw_growth
+from manualnst.pictures.saving import save_picture
 from manualnst.system.files import write_atomically
 
 from . import (

@@ -19,7 +19,7 @@ from manualnst.api import settings_from
 from manualnst.backends import get_backend
 from manualnst.network.network import Network
 from manualnst.objective.objective import Objective
-from manualnst.pictures.images import save_picture
+from manualnst.pictures.saving import save_picture
 from manualnst.runs.inputs import load_source
 from manualnst.weights import BUILTIN, load_weights, save_weights
 

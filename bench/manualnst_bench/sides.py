@@ -16,7 +16,7 @@ from manualnst.errors import InputError
 from manualnst.network.network import Network, normalise_filters
 from manualnst.network.vgg import WIDTHS, Weights, convolution_names
 from manualnst.objective.objective import LossSettings, Objective
-from manualnst.pictures.images import resize
+from manualnst.pictures.resizing import resize
 from manualnst.runs.inputs import SAMPLE_PREFIX, load_source
 from manualnst.weights import find_weights
 from manualnst.weights.layouts import PREPROCESSINGS

@@ -5,7 +5,7 @@ import sys
 
 from ..backends import NAMES as BACKENDS
 from ..errors import InputError
-from ..pictures.images import check_output_suffix
+from ..pictures.saving import check_output_suffix
 from .console import say, show
 from .outputs import refuse_existing
 from .progress import columns_of

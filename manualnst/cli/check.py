@@ -135,7 +135,7 @@ def _write_template(args) -> int:
 
 def _plot(args) -> int:
     from ..gradcheck.steps import draw_error_by_step
-    from ..pictures.images import check_output_suffix, save_picture
+    from ..pictures.saving import check_output_suffix, save_picture
 
     check_output_suffix(args.plot)
     refuse_existing(args.plot, args.overwrite)

@@ -7,8 +7,8 @@ from typing import Any
 
 from ..api import settings_from
 from ..errors import InputError
-from ..pictures.images import check_output_suffix, save_picture
 from ..pictures.samples import CONTENT, STYLES
+from ..pictures.saving import check_output_suffix, save_picture
 from ..runs.declared import parse_numbers
 from ..runs.run import Run
 from ..runs.settings import Settings

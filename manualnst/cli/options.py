@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 from ..errors import InputError
 from ..runs.declared import declared_of, parse_path
 from ..runs.presets import PRESETS
-from ..runs.settings import Settings, default_in_words
+from ..runs.recommended import default_in_words
+from ..runs.settings import Settings
 from .progress import QuietProgress, choose_progress
 
 LAYERS_HELP = (

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import InputError
-from ..pictures.images import check_output_suffix
 from ..pictures.samples import CONTENT, STYLES
+from ..pictures.saving import check_output_suffix
 from ..runs.inputs import SAMPLE_PREFIX
 from ..runs.result import Result
 from ..system.files import check_file, check_writable_folder

@@ -15,7 +15,8 @@ from ..api import prepare, settings_from
 from ..errors import InputError
 from ..network.network import available_layers
 from ..network.vgg import Weights
-from ..pictures.images import check_output_suffix, load_picture, save_picture
+from ..pictures.images import load_picture
+from ..pictures.saving import check_output_suffix, save_picture
 from ..pictures.similarity import check_comparable, signal_to_noise, structural_similarity
 from ..runs.inputs import open_content
 from ..runs.result import Result, load_record

@@ -10,13 +10,14 @@ from typing import Any
 from ..api import check_same, prepare, restore, settings_from
 from ..errors import InputError
 from ..pictures.animation import LONGEST, Animation, check_frames, usual_interval
-from ..pictures.images import save_picture
 from ..pictures.samples import CONTENT, STYLES
+from ..pictures.saving import save_picture
 from ..runs.declared import parse_path
 from ..runs.inputs import SAMPLE_PREFIX, is_picture
 from ..runs.presets import over
+from ..runs.progress import Progress
 from ..runs.result import Result, load_record, masks_in, styles_in
-from ..runs.run import Progress, Run
+from ..runs.run import Run
 from ..runs.settings import Settings
 from ..system.files import make_folder
 from ..system.machine import format_bytes

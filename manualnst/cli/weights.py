@@ -14,7 +14,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..network.vgg import Weights
-from ..pictures.images import Picture, fitted_size, resize
+from ..pictures.images import Picture
+from ..pictures.resizing import fitted_size, resize
 from ..system.files import check_writable_folder
 from ..system.machine import format_bytes
 from .console import BAD_INPUT, complain, say, show
@@ -184,7 +185,7 @@ def _normalise(args: argparse.Namespace) -> int:
 
 def _find(name: str) -> Weights:
     """With what is recommended checked, too."""
-    from ..runs.settings import recommended_settings
+    from ..runs.recommended import recommended_settings
     from ..weights import find_weights
 
     weights = find_weights(name)
@@ -209,7 +210,7 @@ def _check_output(args: argparse.Namespace) -> None:
 
 def _describe(name: str, weights: Weights) -> None:
     """What weights are, and where they come from: free text out of a file."""
-    from ..runs.settings import listed
+    from ..runs.recommended import listed
 
     prepared = weights.preprocessing
     layers = list(weights.layers)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..pictures.images import encode_png
+from ..pictures.saving import encode_png
 from .rounding import TOLERANCES
 
 if TYPE_CHECKING:

@@ -317,9 +317,6 @@ class _ClosedMemory:
 _closed_memory = _ClosedMemory()
 
 
-# ---- what comes back
-
-
 class _Relay:
     """Passes on to stderr what a file prints: harmless, and not without end."""
 

@@ -33,8 +33,8 @@ from ..losses.adding import added
 from ..network.network import Network
 from ..network.vgg import halvings
 from ..pictures.colours import mean_of_channels
-from ..pictures.images import resize_linearly
 from ..pictures.masks import mixed, one_for_each_style, union
+from ..pictures.resizing import resize_linearly
 from ..system.memo import NOTHING_KEPT, Memo
 from .targets import Asked, map_itself, measured
 from .terms import LossSettings, shares, style_terms

@@ -17,6 +17,9 @@ TOTAL_VARIATIONS = tuple(_VARIATIONS)
 # All names of layers, from the first to the last; VGG-16 has most of VGG-19's.
 _ORDER = (PIXELS, *layer_names("vgg19"))
 
+# Names in style_layers that stand for every layer of the network after its ReLU.
+ALL, GEOMETRIC = "all", "geometric"
+
 
 @dataclass(frozen=True)
 class LossSettings:
@@ -132,3 +135,17 @@ def chain(loss: str, layers: dict[str, float]) -> dict[str, tuple[str, ...]]:
 def _place(layer: str) -> int:
     """In the network's order. What no network has comes last; the network will refuse it."""
     return _ORDER.index(layer) if layer in _ORDER else len(_ORDER)
+
+
+def named_layers(layers: dict[str, float], network: list[str]) -> dict[str, float]:
+    """`all` and `geometric` spelt out in layers of this network; those named beside them stay.
+
+    `all:W` gives every layer after its ReLU the weight W; `geometric:W` gives W to the first of
+    them, and each other has half of the one before, as Novak and Nikulin (2016) have it.
+    """
+    relus = [name for name in network if name.startswith("relu")]
+    spelt = {}
+    for name, ratio in ((ALL, 1.0), (GEOMETRIC, 0.5)):
+        if name in layers:
+            spelt |= {relu: layers[name] * ratio**n for n, relu in enumerate(relus)}
+    return spelt | {name: w for name, w in layers.items() if name not in (ALL, GEOMETRIC)}

@@ -21,7 +21,8 @@ from PIL import Image
 
 from ..errors import InputError
 from ..system.files import check_writable_folder, make_folder, write_atomically
-from .images import fitted_size, resize, save_picture
+from .resizing import fitted_size, resize
+from .saving import save_picture
 
 LONGEST = 512  # pixels of a frame's long side: a page has room for so much
 MOST_FRAMES = 500  # encoders hold them all

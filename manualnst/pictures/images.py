@@ -1,4 +1,4 @@
-"""Pictures in and out: the only module that touches picture files, by way of Pillow.
+"""Pictures in: whatever a file, a stream, bytes, Pillow or NumPy has of one, by way of Pillow.
 
 Inside the package a picture is an array (H, W, 3) of float32 in [0, 1], sRGB, upright. What a
 file holds beyond that (a rotation, another colour space, transparency) is resolved on loading,
@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms
 
 from ..errors import InputError
-from ..system.files import read_bytes, unreadable, write_atomically
+from ..system.files import read_bytes, unreadable
 from ..system.text import printable
-from ..version import __version__
+from .saving import WRITABLE_SUFFIXES
 
 MAX_FILE_BYTES = 2**30
 MAX_PIXELS = 178_000_000  # just below the size at which Pillow refuses by itself
@@ -34,19 +34,8 @@ MAX_PIXELS = 178_000_000  # just below the size at which Pillow refuses by itsel
 # Formats that Pillow decodes in process: no Ghostscript (EPS), no external converters (WMF, FPX).
 READABLE = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF", "HEIF")
 
-# Suffix → Pillow's format and its options: as lossless as the format can be.
-_WRITABLE = {
-    ".png": ("PNG", {}),
-    ".jpg": ("JPEG", {"quality": 95, "subsampling": "4:4:4"}),
-    ".jpeg": ("JPEG", {"quality": 95, "subsampling": "4:4:4"}),
-    ".webp": ("WEBP", {"lossless": True}),
-    ".tif": ("TIFF", {}),
-    ".tiff": ("TIFF", {}),
-    ".bmp": ("BMP", {}),
-}
-READABLE_SUFFIXES = (*_WRITABLE, ".gif", ".ppm", ".pgm", ".avif", ".heic", ".heif")
+READABLE_SUFFIXES = (*WRITABLE_SUFFIXES, ".gif", ".ppm", ".pgm", ".avif", ".heic", ".heif")
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1")
-_WITHOUT_ALPHA = ("JPEG", "BMP")
 
 # EXIF orientation → what brings the picture upright.
 _UPRIGHT = {
@@ -388,121 +377,3 @@ def _digest(pixels: np.ndarray, alpha: np.ndarray | None) -> str:
             digest.update(f"{array.shape}".encode())
             digest.update(np.ascontiguousarray(array, dtype="<f4"))
     return digest.hexdigest()
-
-
-# Sizes
-
-
-def fitted_size(height: int, width: int, long_side: int) -> tuple[int, int]:
-    """The size whose longer side is at most `long_side`; same aspect, never enlarged."""
-    if long_side < 1:
-        raise InputError(f"a picture's size must be at least 1 pixel, not {long_side}")
-    longest = max(height, width)
-    if longest <= long_side:
-        return height, width
-
-    def scaled(side: int) -> int:
-        return max(1, (2 * side * long_side + longest) // (2 * longest))  # rounds half up
-
-    return scaled(height), scaled(width)
-
-
-def resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """(H, W) or (H, W, C) → (height, width) or (height, width, C), by Lanczos, in [0, 1].
-
-    Antialiased when shrinking; what overshoots at edges is clipped.
-    """
-    if pixels.ndim == 3:
-        channels = [resize(pixels[:, :, c], height, width) for c in range(pixels.shape[2])]
-        return np.stack(channels, axis=2)
-    plane = Image.fromarray(np.ascontiguousarray(pixels, dtype=np.float32))  # mode F
-    resized = plane.resize((width, height), Image.Resampling.LANCZOS)
-    return np.clip(np.asarray(resized), 0, 1)
-
-
-def resize_linearly(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The same for values of any range, by triangles: softer, but nothing overshoots, so that the
-    black of a mask stays black, and what is positive positive."""
-    if values.ndim == 3:
-        channels = [resize_linearly(values[:, :, c], height, width) for c in range(values.shape[2])]
-        return np.stack(channels, axis=2)
-    plane = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))  # mode F
-    return np.array(plane.resize((width, height), Image.Resampling.BILINEAR))
-
-
-# Saving
-
-
-def check_output_suffix(path: str | os.PathLike) -> None:
-    """Refuse a path whose suffix names no format that can be written."""
-    suffix = Path(path).suffix
-    if suffix.lower() not in _WRITABLE:
-        given = f"the suffix {suffix!r} is unknown" if suffix else "there is no suffix"
-        raise InputError(f"cannot write {path}: {given}; use one of {', '.join(_WRITABLE)}")
-
-
-def save_picture(
-    path: str | os.PathLike,
-    pixels: np.ndarray,
-    alpha: np.ndarray | None = None,
-    *,
-    description: str | None = None,
-) -> None:
-    """Save pixels (H, W, 3) in [0, 1] and alpha (H, W) in the format that the suffix names.
-
-    Values are clipped and rounded to 8 bits. JPEG and BMP know no transparency: there the
-    picture is laid on white. `description` is kept in PNG files only.
-    """
-    data = picture_bytes(path, pixels, alpha, description=description)
-    write_atomically(path, lambda temporary: temporary.write_bytes(data))
-
-
-def picture_bytes(
-    path: str | os.PathLike,
-    pixels: np.ndarray,
-    alpha: np.ndarray | None = None,
-    *,
-    description: str | None = None,
-) -> bytes:
-    """What `save_picture` writes to this path."""
-    check_output_suffix(path)
-    format, options = _WRITABLE[Path(path).suffix.lower()]
-    if alpha is not None and format in _WITHOUT_ALPHA:
-        pixels, alpha = 1 - (1 - pixels) * alpha[:, :, None], None
-    if format == "PNG" and description is not None:
-        options = {"pnginfo": _png_texts(description)}
-    try:
-        return _encode(pixels, alpha, format, options)
-    except (OSError, ValueError) as error:  # such as more pixels a side than the format can have
-        raise InputError(f"cannot write {path} as {format}: {printable(error)[:100]}") from error
-
-
-def encode_png(pixels: np.ndarray, alpha: np.ndarray | None = None) -> bytes:
-    """The bytes of a PNG file, as a notebook or a web page shows it."""
-    return _encode(pixels, alpha, "PNG", {})
-
-
-def _encode(pixels: np.ndarray, alpha: np.ndarray | None, format: str, options: dict) -> bytes:
-    buffer = io.BytesIO()
-    as_pillow(pixels, alpha).save(buffer, format, **options)
-    return buffer.getvalue()
-
-
-def as_pillow(pixels: np.ndarray, alpha: np.ndarray | None = None) -> Image.Image:
-    return Image.fromarray(eight_bits(pixels, alpha))
-
-
-def eight_bits(pixels: np.ndarray, alpha: np.ndarray | None = None) -> np.ndarray:
-    """(H, W, 3 or 4) uint8, clipped and rounded."""
-    values = pixels if alpha is None else np.dstack([pixels, alpha])
-    if not np.all(np.isfinite(values)):
-        raise InputError("cannot save a picture with NaN or infinite values")
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
-
-
-def _png_texts(description: str) -> PngImagePlugin.PngInfo:
-    texts = PngImagePlugin.PngInfo()
-    # Names of files may hold what no encoding has.
-    texts.add_text("Description", description.encode("utf-8", "replace").decode())
-    texts.add_text("Software", f"manualnst {__version__}")
-    return texts

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .images import resize
+from .resizing import resize
 
 _HEIGHT, _WIDTH = 540, 960
 _SCALE = 2  # drawn that much larger and then shrunk, which smooths the lines

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .images import fitted_size, resize
+from .resizing import fitted_size, resize
 
 _GAP = 6  # pixels around each picture
 _TEXT, _TITLE = 13, 18  # the sizes of letters

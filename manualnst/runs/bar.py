@@ -5,8 +5,9 @@ else by a line at every tenth of the way.
 import sys
 from typing import Any
 
+from .progress import Callback, Progress
 from .result import Result
-from .run import Callback, Progress, Run
+from .run import Run
 
 
 def in_notebook() -> bool:

@@ -11,17 +11,9 @@ from ..errors import InputError
 from ..objective.objective import for_each_style, style_names
 from ..pictures import samples
 from ..pictures.colours import luminance, match_style
-from ..pictures.images import (
-    READABLE_SUFFIXES,
-    Picture,
-    Source,
-    fitted_size,
-    is_path,
-    load_picture,
-    resize,
-    resize_linearly,
-)
+from ..pictures.images import READABLE_SUFFIXES, Picture, Source, is_path, load_picture
 from ..pictures.masks import has_shape_of, mask_names, one_for_each_style
+from ..pictures.resizing import fitted_size, resize, resize_linearly
 from ..system.memo import NOTHING_KEPT, Memo
 from ..system.notice import Notice
 from .settings import Settings

@@ -1,6 +1,6 @@
 """What a run is to do, found before it begins: its sizes, and whether memory suffices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
@@ -11,35 +11,30 @@ from ..errors import InputError
 from ..network.vgg import Weights, halvings
 from ..objective.objective import for_each_style
 from ..objective.terms import LossSettings, style_terms
-from ..pictures.images import fitted_size, resize_linearly
 from ..pictures.masks import mask_names
+from ..pictures.resizing import fitted_size, resize_linearly
 from ..system import blas, machine
 from ..system.notice import Notice
 from . import costs, preflight
-from .inputs import Input, scaled
+from .inputs import scaled
+from .kept import Pictures
 from .scales import Scale, plan, shrunk
 from .settings import Settings
 
 
-def losses_of(settings: Settings, masks: Sequence[Input]) -> LossSettings:
+def losses_of(settings: Settings, pictures: Pictures) -> LossSettings:
     """With masks or without."""
     losses = settings.losses
-    return replace(losses, mask_form=settings.mask_form) if masks else losses
+    return replace(losses, mask_form=settings.mask_form) if pictures.masks else losses
 
 
-def plan_scales(
-    settings: Settings,
-    weights: Weights,
-    content: Input,
-    styles: list[Input],
-    masks: Sequence[Input] = (),
-) -> list[Scale]:
+def plan_scales(settings: Settings, weights: Weights, pictures: Pictures) -> list[Scale]:
     """Those at which all pictures are large enough for the network and the losses."""
-
-    losses = losses_of(settings, masks)
+    content, masks = pictures.content, pictures.masks
+    losses = losses_of(settings, pictures)
 
     def check(factor: float) -> None:
-        for picture in (content, *styles):
+        for picture in (content, *pictures.styles):
             size = shrunk(*picture.pixels.shape[:2], factor)
             preflight.check_size(weights, losses, size)
         for role, mask in zip(mask_names(len(masks)), masks, strict=True):
@@ -60,7 +55,7 @@ def plan_scales(
     try:
         check(1)
     except InputError as error:
-        does = _size_that_does(settings, weights, losses, content, styles)
+        does = _size_that_does(settings, weights, losses, pictures)
         raise InputError(f"{error}{does}") from error
     height, width = content.pixels.shape[:2]
     return plan(
@@ -76,15 +71,12 @@ def plan_scales(
 
 
 def _size_that_does(
-    settings: Settings,
-    weights: Weights,
-    losses: LossSettings,
-    content: Input,
-    styles: list[Input],
+    settings: Settings, weights: Weights, losses: LossSettings, pictures: Pictures
 ) -> str:
     """The least at which pictures that were made smaller are large enough; or nothing."""
+    styles = pictures.styles
     style_scales = for_each_style("style_scale", settings.style_scale, len(styles))
-    originals = [each.facts["original_size"][::-1] for each in (content, *styles)]
+    originals = [each.facts["original_size"][::-1] for each in (pictures.content, *styles)]
 
     def is_too_small(long_side: int) -> bool:
         try:
@@ -113,14 +105,10 @@ def _check_mask(role: str, mask: np.ndarray, losses: LossSettings) -> None:
 
 
 def check_memory(
-    settings: Settings,
-    weights: Weights,
-    losses: LossSettings,
-    content: Input,
-    styles: list[Input],
+    settings: Settings, weights: Weights, losses: LossSettings, pictures: Pictures
 ) -> tuple[int, list[Notice]]:
     """The bytes that a run needs above what the process holds, and what to say of them."""
-    sizes = [each.pixels.shape[:2] for each in (content, *styles)]
+    sizes = [each.pixels.shape[:2] for each in (pictures.content, *pictures.styles)]
     on_card = settings.backend == CUDA
 
     def need(*sizes: tuple[int, int]) -> int:

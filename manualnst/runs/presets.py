@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import InputError
-from .settings import GEOMETRIC, Settings
+from ..objective.terms import GEOMETRIC
+from .settings import Settings
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..objective.objective import style_names
-from ..pictures.images import Image, as_pillow, eight_bits, encode_png, picture_bytes, save_picture
+from ..pictures.images import Image
 from ..pictures.masks import mask_names
 from ..pictures.plots import draw_curve
+from ..pictures.saving import as_pillow, eight_bits, encode_png, picture_bytes, save_picture
 from ..system.files import read_bytes, write_atomically
 
 MAX_RECORD_BYTES = 64 << 20

@@ -6,11 +6,10 @@ what the callback gets.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from enum import Enum
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from ..backends import to_host
 from ..errors import InputError
 from ..network.network import Network
 from ..network.vgg import Weights
-from ..objective.objective import Evaluation, Objective, style_names, unit_scale
+from ..objective.objective import Evaluation, Objective, unit_scale
 from ..optimizers import (
     ALL_STEPS_DONE,
     DIVERGED,
@@ -29,62 +28,23 @@ from ..optimizers import (
     in_units,
 )
 from ..pictures.colours import mean_of_channels, with_chrominance_of
-from ..pictures.images import resize, resize_linearly
-from ..pictures.masks import mask_names, mixed, union
+from ..pictures.masks import mixed, union
+from ..pictures.resizing import resize, resize_linearly
 from ..system import machine, threads
 from ..system.notice import Notice
 from . import costs
-from .checkpoint import save_checkpoint
 from .history import History
-from .inputs import Input
+from .kept import Pictures, save_run
 from .pace import Pace
 from .planning import check_memory, losses_of
+from .progress import STOP, STOPPED, Callback, Progress
 from .result import RECORD_FORMAT, Result
 from .scales import Scale, work, work_left
 from .settings import Settings
 from .shared import Shared
 from .standing import Standing
 
-
-@dataclass(frozen=True)
-class Progress:
-    """What a callback learns after each step."""
-
-    step: int
-    evaluations: int
-    loss: float  # of this step's picture
-    terms: dict[str, float]  # weighted; they add up to `loss`
-    seconds: float  # since the run was started or resumed
-    seconds_left: float  # of all scales
-    share: float  # of the whole work that is done, from 0 to 1
-    size: tuple[int, int]  # (width, height) of this scale
-    painted: Callable[[int, int], np.ndarray]  # at any size
-    last_size: tuple[int, int]  # (width, height) of the last scale
-
-    @cached_property
-    def picture(self) -> np.ndarray:
-        """(H, W, 3), this step's, of that size; not to be changed. It may have to be fetched."""
-        return self.painted(*self.size)
-
-    @cached_property
-    def enlarged(self) -> np.ndarray:
-        """The same as the result would be, if the run ended here."""
-        return self.painted(*self.last_size)
-
-
-STOPPED = "stopped by the callback"
 _MEASURED = 2  # evaluations to time, of which the shorter counts
-
-
-class Stop(Enum):
-    """What a callback returns to end the run with the best picture so far. Nothing else does:
-    many functions return something."""
-
-    STOP = "stop"
-
-
-STOP = Stop.STOP
-Callback = Callable[[Progress], Any]  # called after each step
 
 
 class Run:
@@ -94,14 +54,12 @@ class Run:
         self,
         settings: Settings,
         weights: Weights,
-        content: Input,
-        styles: list[Input],
+        pictures: Pictures,
         scales: list[Scale],
         standing: Standing,
         facts: dict[str, Any],
         notices: list[Notice],
         shared: Shared,
-        masks: Sequence[Input] = (),
     ):
         self.settings = settings
         self.standing = standing
@@ -110,9 +68,8 @@ class Run:
         self.scales = scales
         self._unsaved = False  # has that been told?
         self._last_loss: float | None = None  # of a step, at the scale at hand
-        self._weights, self._content, self._styles = weights, content, styles
-        self._masks = list(masks)
-        self._losses = losses_of(settings, masks)
+        self._weights, self._pictures = weights, pictures
+        self._losses = losses_of(settings, pictures)
         self._shared = shared
         self.facts = facts | {"weights": shared.facts_of(weights)}  # for record and checkpoint
         self._network: Network | None = None
@@ -120,7 +77,7 @@ class Run:
         self._first: Evaluation | None = None  # of the picture with which a scale begins
         self._seconds_before = standing.seconds
         self._pace = Pace(self._work_left)
-        self.memory, told = check_memory(settings, weights, self._losses, content, styles)
+        self.memory, told = check_memory(settings, weights, self._losses, pictures)
         self.notices += told
         if len(scales) > 1:
             sizes = (f"{scale.width} × {scale.height} ({scale.steps} steps)" for scale in scales)
@@ -185,11 +142,11 @@ class Run:
         with _for_numbers():
             content, *styles = (
                 resize(picture.pixels, *self._scale.of(*picture.pixels.shape[:2]))
-                for picture in (self._content, *self._styles)
+                for picture in (self._pictures.content, *self._pictures.styles)
             )
             masks = [
                 resize_linearly(mask.pixels, self._scale.height, self._scale.width)
-                for mask in self._masks
+                for mask in self._pictures.masks
             ]
             objective = Objective(
                 self._network, content, styles, self._losses, masks, self._shared.targets
@@ -242,7 +199,7 @@ class Run:
     @property
     def alpha(self) -> np.ndarray | None:
         """(H, W), the result's."""
-        return self._content.alpha
+        return self._pictures.content.alpha
 
     @property
     def _last_size(self) -> tuple[int, int]:
@@ -311,35 +268,21 @@ class Run:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write all that is needed to go on from the last whole step, pictures included."""
-        facts, arrays = self.standing.stored()
-        facts |= {
-            "settings": self.settings.to_json(),
-            "facts": self.facts,
-            "steps": [scale.steps for scale in self.scales],
-        }
-        arrays["content"] = self._content.pixels
-        for name, style in zip(style_names(len(self._styles)), self._styles, strict=True):
-            arrays[name] = style.pixels
-        for name, mask in zip(mask_names(len(self._masks)), self._masks, strict=True):
-            arrays[name] = mask.pixels
-        for name in ("alpha", "colours"):
-            if (array := getattr(self._content, name)) is not None:
-                arrays[name] = array
-        save_checkpoint(path, facts, arrays)
+        save_run(path, self.settings, self._pictures, self.scales, self.facts, self.standing)
 
     def _painted(self, x: np.ndarray, width: int, height: int) -> np.ndarray:
         """What a person is shown of x, at any size: greys get the content's colours, and the
         content stays where it is masked."""
         size = height, width
         x = resize(to_host(x), *size)
-        if self._masks:
-            u = union([resize_linearly(mask.pixels, *size) for mask in self._masks])
-            x = np.clip(mixed(x, resize(self._content.pixels, *size), u), 0, 1)
-        if self._content.colours is None:
+        if self._pictures.masks:
+            u = union([resize_linearly(mask.pixels, *size) for mask in self._pictures.masks])
+            x = np.clip(mixed(x, resize(self._pictures.content.pixels, *size), u), 0, 1)
+        if self._pictures.content.colours is None:
             return x
-        colours = resize(self._content.colours, *size)
+        colours = resize(self._pictures.content.colours, *size)
         painted = with_chrominance_of(colours, mean_of_channels(x))
-        return np.where(u > 0, painted, colours) if self._masks else painted
+        return np.where(u > 0, painted, colours) if self._pictures.masks else painted
 
     def _evaluate(self, x: np.ndarray) -> Evaluation:
         first, self._first = self._first, None

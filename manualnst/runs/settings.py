@@ -3,13 +3,14 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from ..backends import CHOICES as BACKENDS
-from ..backends import NAMES, PRECISIONS
+from .. import backends
 from ..errors import InputError
 from ..losses import NORMALISATIONS, RELATIVE
 from ..network.network import MARGIN_UNIT, POOLINGS
 from ..network.vgg import PIXELS
 from ..objective.terms import (
+    ALL,
+    GEOMETRIC,
     MASK_FORMS,
     STYLE_LOSSES,
     TOTAL_VARIATIONS,
@@ -25,9 +26,7 @@ from .declared import (
     check_choice,
     choice,
     declared_of,
-    default_of,
     described,
-    in_words,
     integer,
     number,
     numbers,
@@ -41,11 +40,6 @@ from .declared import (
 
 # Starts that are not a file's name.
 INITS = ("content", "style", "noise")
-
-# Names in style_layers that stand for every layer of the network after its ReLU.
-ALL, GEOMETRIC = "all", "geometric"
-
-AVERAGES = ("anew", "kept")
 
 _EACH_BLOCK = {f"relu{block}_1": 1.0 for block in range(1, 6)}
 _LAYERS = shares("relu1_1:2,relu2_1")
@@ -254,7 +248,7 @@ class Settings:
         "anew",
         "of adam's and momentum's gradients: begun anew at each size, or kept and enlarged",
         "optimiser",
-        AVERAGES,
+        ("anew", "kept"),
     )
     weights: str | None = setting(
         None,
@@ -271,14 +265,14 @@ class Settings:
         "who computes: numpy; cuda, an NVIDIA card; auto, the card if there is one; naive, for "
         "tiny pictures",
         "network",
-        BACKENDS,
+        backends.CHOICES,
         is_basic=True,
     )
     precision: str | None = choice(
         None,
         "of the card's matrix products",
         "network",
-        PRECISIONS,
+        backends.PRECISIONS,
         default_in_words="tf32; float32 on cards before Ampere",
     )
 
@@ -337,7 +331,7 @@ class Settings:
             raise InputError("average is for adam and momentum; lbfgs has no need of it")
 
     def _check_precision(self):
-        if self.backend in NAMES and self.precision not in (None, "float32"):
+        if self.backend in backends.NAMES and self.precision not in (None, "float32"):
             raise InputError(
                 f"precision {self.precision} is for the cuda backend; {self.backend} computes in "
                 "float32"
@@ -345,7 +339,7 @@ class Settings:
 
     def _check_that_all_count(self):
         """Refuse what would have no effect: who gives it expects one."""
-        losses = {name for name, weight in self.style_losses.items() if weight} | {self.tv}
+        losses = {name for name, w in self.style_losses.items() if w} | {self.tv}
         for name in ("shift", "tv_power", "tv_smoothing"):
             kind = "style losses" if name == "shift" else "tv"
             what_for = f"{kind} {' and '.join(losses_with(name))}"
@@ -403,47 +397,4 @@ class Settings:
 
 
 _OF_OPTIMIZERS = {"beta1": ("adam",), "beta2": ("adam",), "averages": ("adam", "momentum")}
-# What a network's file may recommend.
-RECOMMENDABLE = tuple(f.name for f in fields(Settings) if declared_of(f).recommendable)
 Settings.__doc__ += f"\n\n{described(fields(Settings))}"
-
-
-def default_in_words(name: str) -> str:
-    """As tables and the help tell it."""
-    [own] = (f for f in fields(Settings) if f.name == name)
-    told = declared_of(own).default_in_words or in_words(default_of(own))
-    return f"the network's own; {told} for a VGG" if name in RECOMMENDABLE else told
-
-
-def recommended_settings(recommended: dict[str, Any], network: str) -> Settings:
-    """Those that a network recommends, and the defaults: what a stranger's file says is checked."""
-    where = f"{network}: recommended settings"
-    for name in recommended:
-        if name not in RECOMMENDABLE:
-            allowed = ", ".join(RECOMMENDABLE)
-            raise InputError(f"{where}: {name!r:.40} is not one of {allowed}")
-    try:
-        return Settings(**recommended)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from error
-
-
-def listed(settings: dict[str, Any]) -> str:
-    """{"content_weight": 0.2, "steps": 250} → 'content weight 0.2; steps 250'."""
-    return "; ".join(
-        f"{name.replace('_', ' ')} {in_words(each)}" for name, each in settings.items()
-    )
-
-
-def named_layers(layers: dict[str, float], network: list[str]) -> dict[str, float]:
-    """`all` and `geometric` spelt out in layers of this network; those named beside them stay.
-
-    `all:W` gives every layer after its ReLU the weight W; `geometric:W` gives W to the first of
-    them, and each other has half of the one before, as Novak and Nikulin (2016) have it.
-    """
-    relus = [name for name in network if name.startswith("relu")]
-    spelt = {}
-    for name, ratio in ((ALL, 1.0), (GEOMETRIC, 0.5)):
-        if name in layers:
-            spelt |= {relu: layers[name] * ratio**n for n, relu in enumerate(relus)}
-    return spelt | {name: w for name, w in layers.items() if name not in (ALL, GEOMETRIC)}

@@ -18,7 +18,8 @@ from ..objective.objective import Evaluation
 from ..optimizers import OPTIMIZERS, State, make_optimizer
 from ..pictures.plots import draw_lines
 from ..runs.inputs import Source
-from ..runs.run import STOPPED, Progress, Run
+from ..runs.progress import STOPPED, Progress
+from ..runs.run import Run
 from ..runs.settings import Settings
 from ..system import machine
 

@@ -20,7 +20,7 @@ from ..losses.moments import Moments, moments_target
 from ..network.network import Network, available_layers
 from ..network.vgg import Weights, check_tap
 from ..objective.targets import Asked, map_itself, measured
-from ..pictures.images import resize
+from ..pictures.resizing import resize
 from ..system.memo import Memo
 
 VARIABLE = "MANUALNST_VGG16"  # in the environment: the weights of a judge, where none is given

@@ -20,14 +20,14 @@ import numpy as np
 
 from ..api import prepare, settings_from
 from ..errors import InputError
-from ..pictures.images import resize
+from ..pictures.resizing import resize
 from ..pictures.samples import CONTENT, STYLES
 from ..pictures.sheets import Cell, draw_sheet
 from ..runs.bar import finish
 from ..runs.given import Given
 from ..runs.inputs import SAMPLE_PREFIX, Source
+from ..runs.progress import Callback
 from ..runs.result import Result
-from ..runs.run import Callback
 
 # What a reconstruction has where nothing else is given. With what it asks for, this is all that a
 # network could recommend: what layers know is asked of every network in the same way.

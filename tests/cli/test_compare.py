@@ -12,8 +12,9 @@ from proofs import RECOMMENDED
 
 from manualnst import InputError, compare_optimizers, stylize
 from manualnst.cli import main
-from manualnst.pictures.images import load_picture, save_picture
+from manualnst.pictures.images import load_picture
 from manualnst.pictures.plots import _round_numbers, draw_lines
+from manualnst.pictures.saving import save_picture
 from manualnst.studies.comparison import Course, Point, contenders, summary
 
 TINY = ["--size", "32", "--evaluations", "6", "--quiet"]

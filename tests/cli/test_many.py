@@ -17,7 +17,8 @@ import manualnst
 from manualnst import InputError
 from manualnst.api import prepare
 from manualnst.cli import main
-from manualnst.pictures.images import load_picture, save_picture
+from manualnst.pictures.images import load_picture
+from manualnst.pictures.saving import save_picture
 from manualnst.runs.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.runs.settings import Settings
 from manualnst.weights import save_weights

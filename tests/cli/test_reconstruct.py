@@ -14,7 +14,8 @@ from proofs import RECOMMENDED, small_weights
 
 from manualnst import InputError, reconstruct
 from manualnst.cli import main
-from manualnst.pictures.images import load_picture, save_picture
+from manualnst.pictures.images import load_picture
+from manualnst.pictures.saving import save_picture
 from manualnst.studies.many.alone import alone_in
 from manualnst.studies.reconstruction import draw_reconstructions, most_detailed
 from manualnst.weights import save_weights

@@ -22,7 +22,8 @@ from manualnst.api import prepare, settings_from
 from manualnst.cli import main
 from manualnst.errors import InputError
 from manualnst.pictures.colours import COLOURS
-from manualnst.pictures.images import load_picture, save_picture
+from manualnst.pictures.images import load_picture
+from manualnst.pictures.saving import save_picture
 from manualnst.runs.checkpoint import load_checkpoint
 from manualnst.runs.settings import Settings
 from manualnst.system.files import write_atomically

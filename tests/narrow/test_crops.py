@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from manualnst.errors import InputError
-from manualnst.pictures.images import save_picture
+from manualnst.pictures.saving import save_picture
 from weights.narrow import crops
 
 COUNT = 40

@@ -10,7 +10,7 @@ from manualnst.backends import get_backend
 from manualnst.errors import InputError
 from manualnst.network.network import Network
 from manualnst.network.vgg import Weights
-from manualnst.pictures.images import save_picture
+from manualnst.pictures.saving import save_picture
 from manualnst.runs.checkpoint import load_checkpoint, save_checkpoint
 from manualnst.weights import load_weights, save_weights
 from weights.narrow import __main__ as command

@@ -15,14 +15,9 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 from manualnst.errors import InputError
 from manualnst.pictures import images
-from manualnst.pictures.images import (
-    check_output_suffix,
-    encode_png,
-    fitted_size,
-    load_picture,
-    resize,
-    save_picture,
-)
+from manualnst.pictures.images import load_picture
+from manualnst.pictures.resizing import fitted_size, resize
+from manualnst.pictures.saving import check_output_suffix, encode_png, save_picture
 
 
 def noise(height=5, width=7, channels=3, seed=0):

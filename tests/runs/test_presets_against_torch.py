@@ -14,8 +14,9 @@ from manualnst.backends import get_backend
 from manualnst.network.network import Network, available_layers
 from manualnst.network.vgg import BLOCKS, Preprocessing, Weights, convolution_names
 from manualnst.objective.objective import Objective
+from manualnst.objective.terms import named_layers
 from manualnst.runs.presets import PRESETS
-from manualnst.runs.settings import Settings, named_layers
+from manualnst.runs.settings import Settings
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it computes the formulas")
 

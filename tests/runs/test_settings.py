@@ -6,15 +6,11 @@ import pytest
 from proofs import RECOMMENDED
 
 from manualnst.errors import InputError
+from manualnst.objective.terms import named_layers
 from manualnst.runs.declared import declared_of, default_of, in_words, parse_layers, parse_numbers
 from manualnst.runs.given import Given
-from manualnst.runs.settings import (
-    RECOMMENDABLE,
-    Settings,
-    listed,
-    named_layers,
-    recommended_settings,
-)
+from manualnst.runs.recommended import RECOMMENDABLE, listed, recommended_settings
+from manualnst.runs.settings import Settings
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from proofs import small_weights
 from manualnst.backends import get_backend
 from manualnst.errors import InputError
 from manualnst.network.network import Network
-from manualnst.pictures.images import resize
+from manualnst.pictures.resizing import resize
 from manualnst.studies.judge import VARIABLE, Judge, chosen_judge
 
 SHAPE = (48, 40, 3)

@@ -12,7 +12,8 @@ from manualnst.api import prepare, settings_from
 from manualnst.errors import InputError
 from manualnst.network.network import Network
 from manualnst.objective import targets
-from manualnst.pictures.images import load_picture, save_picture
+from manualnst.pictures.images import load_picture
+from manualnst.pictures.saving import save_picture
 from manualnst.runs import inputs, shared
 from manualnst.runs.settings import Settings
 from manualnst.studies.many import Listener, carry_out, processes, sweep_jobs

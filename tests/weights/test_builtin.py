@@ -9,7 +9,7 @@ import pytest
 from proofs import small_weights
 
 from manualnst.network.vgg import convolution_names
-from manualnst.runs.settings import recommended_settings
+from manualnst.runs.recommended import recommended_settings
 from manualnst.weights import BUILTIN, load_weights, save_weights
 
 sys.path.append(str(Path(__file__).parents[2]))  # the root, in which `weights` lies

@@ -10,7 +10,8 @@ import pytest
 from proofs import small_weights
 
 from manualnst.errors import InputError
-from manualnst.pictures.images import load_picture, save_picture
+from manualnst.pictures.images import load_picture
+from manualnst.pictures.saving import save_picture
 from manualnst.runs.inputs import load_source
 from manualnst.studies.judge import VARIABLE, Judge, Verdict
 from manualnst.studies.many import painting

@@ -13,7 +13,8 @@ from proofs import small_weights
 from manualnst.backends import get_backend
 from manualnst.errors import InputError
 from manualnst.network.network import Network
-from manualnst.pictures.images import load_picture, save_picture
+from manualnst.pictures.images import load_picture
+from manualnst.pictures.saving import save_picture
 from manualnst.runs.settings import Settings
 from manualnst.weights import load_weights, save_weights
 

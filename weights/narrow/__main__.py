@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from manualnst.errors import InputError
-from manualnst.pictures.images import save_picture
+from manualnst.pictures.saving import save_picture
 from manualnst.system import threads
 from manualnst.system.files import check_writable_folder, make_folder
 from manualnst.system.machine import format_duration

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from manualnst.errors import InputError
-from manualnst.pictures.images import READABLE_SUFFIXES, fitted_size, load_picture, resize
+from manualnst.pictures.images import READABLE_SUFFIXES, load_picture
+from manualnst.pictures.resizing import fitted_size, resize
 
 from . import pictures
 from .canvas import Random

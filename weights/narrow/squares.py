@@ -91,7 +91,7 @@ def narrowed(
             narrow = w[..., own], b[own]
         else:
             narrow = _fitted(below, theirs, b, own, np.random.RandomState([seed, 1, len(kept)]))
-        # As a file gives them back: by how filters lie in memory products choose their way, and round.
+        # As a file gives them back: products choose their way by how filters lie, and round by it.
         parameters[f"{name}.w"], parameters[f"{name}.b"] = map(np.ascontiguousarray, narrow)
         theirs = mapped(partial(layers.bias_relu_forward, b=b), theirs)
         below = mapped(partial(_through, *narrow), below)

@@ -13,7 +13,9 @@ import numpy as np
 
 from manualnst.errors import InputError
 from manualnst.network.vgg import Weights
-from manualnst.pictures.images import fitted_size, load_picture, resize, save_picture
+from manualnst.pictures.images import load_picture
+from manualnst.pictures.resizing import fitted_size, resize
+from manualnst.pictures.saving import save_picture
 from manualnst.pictures.sheets import Cell, draw_sheet
 from manualnst.pictures.similarity import structural_similarity
 from manualnst.system import machine

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from manualnst import __version__
-from manualnst.pictures.images import load_picture, save_picture
+from manualnst.pictures.images import load_picture
+from manualnst.pictures.saving import save_picture
 from manualnst.system.files import check_writable_folder
 
 from .networks import Named

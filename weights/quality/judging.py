@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from manualnst.errors import InputError
-from manualnst.pictures.images import fitted_size, load_picture, resize, save_picture
+from manualnst.pictures.images import load_picture
+from manualnst.pictures.resizing import fitted_size, resize
+from manualnst.pictures.saving import save_picture
 from manualnst.pictures.sheets import Cell, draw_sheet
 from manualnst.runs.inputs import load_source
 from manualnst.studies.judge import VARIABLE, Judge, chosen_judge

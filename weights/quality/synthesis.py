@@ -6,7 +6,8 @@ import numpy as np
 
 from manualnst.api import prepare
 from manualnst.network.vgg import Weights
-from manualnst.runs.settings import Settings, recommended_settings
+from manualnst.runs.recommended import recommended_settings
+from manualnst.runs.settings import Settings
 from manualnst.studies.reconstruction import content_alone, style_alone
 
 TEXTURE = "texture"

@@ -8,7 +8,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from .content import CONTENT
-from .conv3x3 import BIAS, FILTERS, INPUT
+from .conv3x3 import INPUT
+from .conv3x3_params import BIAS, FILTERS
 from .gram import GRAM, STYLE
 from .moments import MEAN_AND_COVARIANCE, MOMENTS
 from .objective import FULL_VGG, OBJECTIVE

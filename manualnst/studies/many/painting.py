@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 from ...api import check_same, prepare, restore
 from ...errors import InputError
 from ...pictures.images import load_picture
-from ...runs.checkpoint import load_checkpoint
+from ...runs.kept import recorded_in
+from ...runs.progress import Callback, Progress
 from ...runs.result import Result, load_record, masks_in, styles_in
-from ...runs.run import Callback, Progress, Run
+from ...runs.run import Run
 from ...runs.scales import work
 from ...runs.settings import Settings
 from ...runs.shared import Shared
@@ -80,8 +81,7 @@ def look_over(job: Job, folder: Path, shared: Shared, *, overwrite: bool) -> Pla
         elif files.picture.exists():
             raise InputError("it has no record")
         if files.checkpoint.exists():
-            facts, _ = load_checkpoint(files.checkpoint)
-            _check_same_run(run, {"settings": facts["settings"], **facts["facts"]})
+            _check_same_run(run, recorded_in(files.checkpoint))
             return plan._replace(begun=True)
     except (InputError, LookupError, TypeError, AttributeError) as error:
         if not overwrite:

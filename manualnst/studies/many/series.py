@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ...pictures.images import encode_png, fitted_size, load_picture, resize, save_picture
+from ...pictures.images import load_picture
+from ...pictures.resizing import fitted_size, resize
+from ...pictures.saving import encode_png, save_picture
 from ...pictures.sheets import Cell, draw_sheet
 from ...runs.inputs import Source, load_source
 from ...runs.result import MAX_RECORD_BYTES, summary

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, Unpack
 from ...errors import InputError
 from ...pictures.images import Source
 from ...runs.given import Given
+from ...runs.progress import STOP
 from ...runs.result import load_record
-from ...runs.run import STOP
 from ...runs.settings import Settings
 from ...runs.shared import Shared
 from ...system import machine
