@@ -6,7 +6,7 @@ Convolutions count as the plain sum, however they are computed.
 from collections.abc import Iterable
 
 from manualnst.network.network import map_shapes
-from manualnst.network.vgg import Weights
+from manualnst.network.vgg import CONVOLUTION, Weights, kind_of
 
 Shape = tuple[int, ...]
 
@@ -29,5 +29,5 @@ def evaluation(weights: Weights, taps: Iterable[str], size: int) -> float:
     return sum(
         2 * convolution(before, after[2])
         for name, before, after in shapes
-        if name.startswith("conv")
+        if kind_of(name) == CONVOLUTION
     )

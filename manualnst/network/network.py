@@ -13,7 +13,18 @@ import numpy as np
 from .. import ops
 from ..backends import Backend, get_backend
 from ..errors import InputError
-from .vgg import PIXELS, Weights, check_tap, halvings, layer_names
+from .vgg import (
+    CONVOLUTION,
+    PIXELS,
+    POOLING,
+    RELU,
+    Weights,
+    check_tap,
+    halvings,
+    kind_of,
+    layer_names,
+    relu_after,
+)
 
 POOLINGS = {
     "average": (ops.avgpool_forward, ops.avgpool_backward),
@@ -139,12 +150,12 @@ class Network:
 
     def _layer_forward(self, name: str, x):
         """A layer's output, the function that goes back through it, and that one's cache."""
-        if name.startswith("conv"):
+        if kind_of(name) == CONVOLUTION:
             w, b = self._filters[name]
             return _with_backward(
                 ops.conv3x3_forward(x, w, b, backend=self.backend), ops.conv3x3_backward
             )
-        if name.startswith("relu"):
+        if kind_of(name) == RELU:
             return _with_backward(ops.relu_forward(x, backend=self.backend), ops.relu_backward)
         pool_forward, pool_backward = POOLINGS[self._pool]
         return _with_backward(pool_forward(x, backend=self.backend), pool_backward)
@@ -170,7 +181,7 @@ def _with_backward(output_and_cache, backward):
 def available_layers(weights: Weights) -> list[str]:
     """The layers that these weights reach: to the ReLU of their last convolution."""
     order = layer_names(weights.architecture)
-    last = list(weights.layers)[-1].replace("conv", "relu")
+    last = relu_after(list(weights.layers)[-1])
     return order[: order.index(last) + 1]
 
 
@@ -179,10 +190,10 @@ def steps(names: Iterable[str], taps: Container[str], pool: str) -> Iterator[lis
     a convolution, its ReLU and the average pooling after it."""
     names = list(names)
     while names:
-        kinds = [name[:4] for name in names[:3]]
+        kinds = [kind_of(name) for name in names[:3]]
         length = 1
-        if kinds[:2] == ["conv", "relu"] and names[0] not in taps:
-            pooled = kinds[2:] == ["pool"] and pool == "average" and names[1] not in taps
+        if kinds[:2] == [CONVOLUTION, RELU] and names[0] not in taps:
+            pooled = kinds[2:] == [POOLING] and pool == "average" and names[1] not in taps
             length = 3 if pooled else 2
         yield names[:length]
         names = names[length:]
@@ -211,7 +222,7 @@ def map_shapes(
     for tap in taps:
         check_tap(tap, order)
     passed = order[: _depth(order, taps)]
-    need = 2 ** sum(name.startswith("pool") for name in passed)
+    need = 2 ** sum(kind_of(name) == POOLING for name in passed)
     if min(height, width) < need:
         raise InputError(
             f"a picture of {width} × {height} is too small for {passed[-1]}: it needs at least "
@@ -220,9 +231,9 @@ def map_shapes(
     shape = (height, width, 3)
     for name in passed:
         before = shape
-        if name.startswith("conv"):
+        if kind_of(name) == CONVOLUTION:
             shape = (*shape[:2], weights.layers[name][0].shape[3])
-        elif name.startswith("pool"):
+        elif kind_of(name) == POOLING:
             shape = (shape[0] // 2, shape[1] // 2, shape[2])
         yield name, before, shape
 
@@ -249,7 +260,7 @@ def normalise_filters(
     that never responds keeps its scale.
     """
     network = Network(weights, backend=get_backend("numpy"), pool=pool)
-    relus = [name.replace("conv", "relu") for name in weights.layers]
+    relus = [relu_after(name) for name in weights.layers]
     sums = dict.fromkeys(relus, 0.0)
     positions = dict.fromkeys(relus, 0)
     for picture in pictures:

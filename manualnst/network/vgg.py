@@ -7,8 +7,9 @@ convolution of block 4 *before* its ReLU, relu4_2 the same map *after* it (the p
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,29 +26,48 @@ PIXELS = "pixels"
 IMAGENET_MEAN_RGB_255 = (123.68, 116.779, 103.939)
 
 
-def convolution_names(architecture: str) -> list[str]:
-    """['conv1_1', 'conv1_2', 'conv2_1', …] in the order of evaluation."""
-    return [
-        f"conv{block}_{i}"
-        for block, count in enumerate(_blocks(architecture), start=1)
-        for i in range(1, count + 1)
-    ]
+CONVOLUTION, RELU, POOLING = "convolution", "relu", "pooling"
+
+
+class Layer(NamedTuple):
+    name: str
+    kind: str
+    block: int  # from 1; a pooling is the last of its block
+
+
+def layers(architecture: str) -> Iterator[Layer]:
+    """In the order of evaluation: conv1_1, relu1_1, conv1_2, relu1_2, pool1, conv2_1, …"""
+    if architecture not in BLOCKS:
+        raise InputError(f"unknown architecture {architecture!r}; known: {', '.join(BLOCKS)}")
+    for block, count in enumerate(BLOCKS[architecture], start=1):
+        for n in range(1, count + 1):
+            yield Layer(f"conv{block}_{n}", CONVOLUTION, block)
+            yield Layer(f"relu{block}_{n}", RELU, block)
+        yield Layer(f"pool{block}", POOLING, block)
+
+
+_ALL = {layer.name: layer for layer in layers("vgg19")}  # VGG-16's are among them
+
+
+def kind_of(name: str) -> str:
+    return _ALL[name].kind
+
+
+def block_of(name: str) -> int:
+    return _ALL[name].block
+
+
+def relu_after(convolution: str) -> str:
+    names = list(_ALL)
+    return names[names.index(convolution) + 1]
 
 
 def layer_names(architecture: str) -> list[str]:
-    """['conv1_1', 'relu1_1', 'conv1_2', 'relu1_2', 'pool1', 'conv2_1', …]."""
-    names = []
-    for block, count in enumerate(_blocks(architecture), start=1):
-        for i in range(1, count + 1):
-            names += [f"conv{block}_{i}", f"relu{block}_{i}"]
-        names.append(f"pool{block}")
-    return names
+    return [layer.name for layer in layers(architecture)]
 
 
-def _blocks(architecture: str) -> tuple[int, ...]:
-    if architecture not in BLOCKS:
-        raise InputError(f"unknown architecture {architecture!r}; known: {', '.join(BLOCKS)}")
-    return BLOCKS[architecture]
+def convolution_names(architecture: str) -> list[str]:
+    return [layer.name for layer in layers(architecture) if layer.kind == CONVOLUTION]
 
 
 @dataclass(frozen=True)
@@ -109,11 +129,11 @@ def _check_layer(architecture: str, name: str, w, b, channels: int) -> int:
 
 def halvings(layer: str) -> int:
     """How many poolings lie before a layer."""
-    return 0 if layer == PIXELS else int(layer[4]) - 1
+    return 0 if layer == PIXELS else block_of(layer) - 1
 
 
 def check_tap(name: str, available: list[str]) -> None:
     """Refuse a layer name that cannot be tapped."""
-    taps = [PIXELS, *(layer for layer in available if not layer.startswith("pool"))]
+    taps = [PIXELS, *(layer for layer in available if kind_of(layer) != POOLING)]
     if name not in taps:
         raise InputError(f"unknown layer {name!r}; this network has {', '.join(taps)}")

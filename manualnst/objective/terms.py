@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ..errors import InputError
 from ..losses import STYLE_LOSSES as _LOSSES
 from ..losses import TOTAL_VARIATIONS as _VARIATIONS
-from ..network.vgg import PIXELS, layer_names
+from ..network.vgg import PIXELS, RELU, kind_of, layer_names
 
 # The style losses to choose from, and how a mask takes part in the one that does it.
 STYLE_LOSSES = tuple(name for name, loss in _LOSSES.items() if not loss.mask_form)
@@ -143,7 +143,7 @@ def named_layers(layers: dict[str, float], network: list[str]) -> dict[str, floa
     `all:W` gives every layer after its ReLU the weight W; `geometric:W` gives W to the first of
     them, and each other has half of the one before, as Novak and Nikulin (2016) have it.
     """
-    relus = [name for name in network if name.startswith("relu")]
+    relus = [name for name in network if kind_of(name) == RELU]
     spelt = {}
     for name, ratio in ((ALL, 1.0), (GEOMETRIC, 0.5)):
         if name in layers:

@@ -8,15 +8,28 @@ import numpy as np
 
 from .interface import ALL_STEPS_DONE, DIVERGED, Optimizer, State, Step, is_finite
 
+EPSILON = 1e-8
+
+
+def adam(rate, g, m, v, t: int, beta1: float, beta2: float, epsilon: float = EPSILON):
+    """What step t = 1, 2, … of Kingma & Ba 2015 takes away, and the new averages m of gradients and
+    v of their squares, from those before and the gradient g. All are arrays of one shape; `rate`
+    may be one number, or one for each entry.
+    """
+    m = beta1 * m + (1 - beta1) * g
+    v = beta2 * v + (1 - beta2) * g * g
+    m_unbiased, v_unbiased = m / (1 - beta1**t), v / (1 - beta2**t)
+    return rate * m_unbiased / (np.sqrt(v_unbiased) + epsilon), m, v
+
 
 @dataclass(frozen=True)
 class Adam:
-    """Kingma & Ba 2015. `rate` is about how far a pixel moves in a step, of a range of 1."""
+    """`rate` is about how far a pixel moves in a step, of a range of 1."""
 
     rate: float = 0.02
     beta1: float = 0.9
     beta2: float = 0.999
-    epsilon: float = 1e-8
+    epsilon: float = EPSILON
     average: float = 0.0  # see _first_order
     resumes_exactly = True
     more_arrays = ()
@@ -29,11 +42,7 @@ class Adam:
     def minimise(self, evaluate, state, steps, on_step):
         def update(g, t, arrays):
             m, v = arrays.get("m", 0), arrays.get("v", 0)
-            m = self.beta1 * m + (1 - self.beta1) * g
-            v = self.beta2 * v + (1 - self.beta2) * g * g
-            m_unbiased = m / (1 - self.beta1**t)
-            v_unbiased = v / (1 - self.beta2**t)
-            move = self.rate * m_unbiased / (np.sqrt(v_unbiased) + self.epsilon)
+            move, m, v = adam(self.rate, g, m, v, t, self.beta1, self.beta2, self.epsilon)
             return move, {"m": m, "v": v}
 
         return _first_order(update, self.average, evaluate, state, steps, on_step)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from ..backends.numpy import winograd
 from ..network.network import map_shapes, with_margin
-from ..network.vgg import Weights
+from ..network.vgg import CONVOLUTION, Weights, kind_of
 from ..objective.terms import LossSettings
 from .preflight import Size, taps_of
 
@@ -37,6 +37,6 @@ def _of_layers(weights: Weights, losses: LossSettings, size: Size) -> Iterator[f
         (H, W, K), C = after, before[2]
         if name in losses.style_layers:
             yield _PRODUCTS * 2 * H * W * K**2
-        if name.startswith("conv"):
+        if kind_of(name) == CONVOLUTION:
             taps = 36 / 16 if winograd.pays(before, weights.layers[name][0].shape) else 9
             yield H * W * K + _PRODUCTS * 2 * H * W * taps * C * K + _FILTERS * C * K

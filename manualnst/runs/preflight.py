@@ -16,7 +16,7 @@ from ..backends.numpy import losses as losses_on_host
 from ..errors import InputError
 from ..losses import STYLE_LOSSES, Need, StyleLoss
 from ..network.network import map_shapes, steps, with_margin
-from ..network.vgg import PIXELS, Weights
+from ..network.vgg import CONVOLUTION, PIXELS, Weights, kind_of
 from ..objective.terms import LossSettings, shares, style_terms
 
 # Arrays of the size of the picture: two for each of the ten pairs that L-BFGS remembers, 8-byte
@@ -147,7 +147,7 @@ def _filter_bytes(weights: Weights) -> int:
 def transformed_numbers(weights: Weights, taps: Iterable[str], height: int, width: int) -> int:
     """Of the filters that Winograd's algorithm keeps in its own form, 36 in the place of 9."""
     shapes = map_shapes(weights, taps, height, width)
-    convolutions = ((name, before) for name, before, _ in shapes if name.startswith("conv"))
+    convolutions = ((name, before) for name, before, _ in shapes if kind_of(name) == CONVOLUTION)
     filters = ((weights.layers[name][0].shape, before) for name, before in convolutions)
     return sum(36 * w[2] * w[3] for w, before in filters if winograd.pays(before, w))
 
@@ -229,7 +229,7 @@ def _walk(weights: Weights, taps: set[str], height: int, width: int, pool: str) 
     for names in steps(shapes, taps, pool):
         (shape, inner), after = shapes[names[0]], _bytes(shapes[names[-1]][1])
         working = mask = after // 4  # a ReLU or a pooling alone: comparisons, and what they found
-        if names[0].startswith("conv"):
+        if kind_of(names[0]) == CONVOLUTION:
             working = convolution.strip_bytes(shape, weights.layers[names[0]][0].shape)
             mask = _bytes(inner) // 32 if len(names) > 1 else 0
         remade = len(names) == 2 and fused.is_remade(shape[2], inner[2])

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..errors import InputError
-from ..network.vgg import Preprocessing, convolution_names, layer_names
+from ..network.vgg import CONVOLUTION, Preprocessing, convolution_names, kind_of, layer_names
 from .layouts import Found, find_architecture
 from .pickles import Machine, Storage, Tensor
 from .reading import Layers, as_float32, check_shape, quote, refusing
@@ -72,7 +72,7 @@ def _with_padding(architecture: str) -> list[str]:
     """AdaIN: likewise, a padding before each convolution, and first one of 1 × 1."""
     modules = ["0"]
     for name in layer_names(architecture):
-        modules += ["padding", name] if name.startswith("conv") else [name]
+        modules += ["padding", name] if kind_of(name) == CONVOLUTION else [name]
     return [str(modules.index(name)) for name in convolution_names(architecture)]
 
 

@@ -5,6 +5,7 @@ import pytest
 from proofs import assert_close
 from test_layers import network_case, network_loss
 
+from manualnst.optimizers.first_order import EPSILON
 from weights.narrow import adam, network
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed; it is only compared with")
@@ -45,9 +46,7 @@ def test_adam():
     random = np.random.RandomState(0)
     ours = {"a.w": random.standard_normal((3, 4))}
     theirs = torch.tensor(ours["a.w"].copy(), requires_grad=True)
-    optimiser = torch.optim.Adam(
-        [theirs], lr=0.01, betas=(adam.BETA1, adam.BETA2), eps=adam.EPSILON
-    )
+    optimiser = torch.optim.Adam([theirs], lr=0.01, betas=(adam.BETA1, adam.BETA2), eps=EPSILON)
     moments = adam.fresh_moments(ours)
     for number in range(1, 6):
         gradient = random.standard_normal((3, 4))

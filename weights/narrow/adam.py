@@ -1,8 +1,10 @@
-"""Adam, and the learning rate's course."""
+"""Adam for the filters, and the learning rate's course."""
 
 import numpy as np
 
-BETA1, BETA2, EPSILON = 0.9, 0.99, 1e-8
+from manualnst.optimizers.first_order import adam
+
+BETA1, BETA2 = 0.9, 0.99
 
 
 def fresh_moments(parameters: dict) -> dict[str, np.ndarray]:
@@ -14,19 +16,11 @@ def fresh_moments(parameters: dict) -> dict[str, np.ndarray]:
 
 
 def step(parameters: dict, gradients: dict, moments: dict, number: int, rates: dict) -> None:
-    """Step `number` = 1, 2, …: changes parameters and moments in place.
-
-    Adam as in manualnst/optimizers/first_order.py, for many arrays, each entry with a rate of
-    its own.
-    """
-    c1, c2 = 1 - BETA1**number, 1 - BETA2**number
+    """Step `number` = 1, 2, …: changes parameters and moments in place."""
     for name, theta in parameters.items():
-        g, m, v = gradients[name], moments[f"mean.{name}"], moments[f"square.{name}"]
-        m *= BETA1
-        m += (1 - BETA1) * g
-        v *= BETA2
-        v += (1 - BETA2) * (g * g)
-        theta -= rates[name] * (m / c1 / (np.sqrt(v / c2) + EPSILON))
+        m, v = moments[f"mean.{name}"], moments[f"square.{name}"]
+        move, m[...], v[...] = adam(rates[name], gradients[name], m, v, number, BETA1, BETA2)
+        theta -= move
 
 
 def course(number: int, total: int, warm_up: int, cooling: float) -> float:

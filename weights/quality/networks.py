@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from manualnst.errors import InputError
-from manualnst.network.vgg import WIDTHS, Weights, convolution_names
+from manualnst.network.vgg import WIDTHS, Weights, block_of, convolution_names
 from manualnst.weights import BUILTIN_NAME, find_weights
 
 from ..calibrated import ARCHITECTURE, LAST, calibrated_network, sample_pictures
@@ -57,7 +57,7 @@ def widths_of(weights: Weights) -> dict[str, int]:
 
 def widths_by_block(widths: Sequence[int]) -> dict[str, int]:
     """As many filters in every convolution of a block."""
-    return {name: widths[int(name[4]) - 1] for name in _CONVOLUTIONS}
+    return {name: widths[block_of(name) - 1] for name in _CONVOLUTIONS}
 
 
 def random_network(widths: dict[str, int], seed: int) -> Weights:

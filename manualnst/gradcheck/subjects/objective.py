@@ -6,8 +6,17 @@ import numpy as np
 
 from ...backends import get_backend
 from ...network.network import Network
+from ...network.vgg import (
+    CONVOLUTION,
+    POOLING,
+    WIDTHS,
+    Weights,
+    block_of,
+    convolution_names,
+    kind_of,
+    layer_names,
+)
 from ...network.vgg import PIXELS as PIXELS_TAP
-from ...network.vgg import WIDTHS, Weights, convolution_names, layer_names
 from ...objective.objective import LossSettings, Objective
 from .gram import gram
 from .objective_mistakes import MISTAKES
@@ -37,7 +46,7 @@ def random_weights(rng, widths, last: str, pixels, gain: float) -> Weights:
     layers, channels = {}, 3
     names = convolution_names("vgg19")
     for name in names[: names.index(last) + 1]:
-        filters = widths[int(name[4]) - 1]
+        filters = widths[block_of(name) - 1]
         # Large enough that some responses exceed 6, to tell a ReLU from one that is cut off there.
         w = rng.standard_normal((3, 3, channels, filters)) * np.sqrt(gain / (9 * channels))
         layers[name] = w, 0.1 * rng.standard_normal(filters)
@@ -127,7 +136,7 @@ def _isolations(rng) -> list[tuple[str, Problem]]:
     problems = [("the total variation alone", _draw(rng, _SHAPES[0], (), ()))]
     names = layer_names("vgg19")
     for name in names[: names.index(_LAST) + 1]:
-        if not name.startswith("pool"):
+        if kind_of(name) != POOLING:
             problem = _draw(rng, _SHAPES[0], (name,), (), with_tv=False)
             problems.append((f"a content loss at {name} alone", problem))
     for name in _STYLE:
@@ -159,7 +168,7 @@ def _longest_sum(problem) -> int:
 
 def _branches(last: str) -> tuple[str, ...]:
     names = layer_names("vgg19")
-    return tuple(name for name in names[: names.index(last) + 1] if not name.startswith("conv"))
+    return tuple(name for name in names[: names.index(last) + 1] if kind_of(name) != CONVOLUTION)
 
 
 OBJECTIVE = _subject(
