@@ -78,7 +78,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("--seed", type=int, help="of the inputs (default: 0; while grading, new)")
     parser.add_argument("--json", action="store_true", help="all that was found, as JSON")
     parser.add_argument(
-        "--plot", metavar="PICTURE", help="draw the oracles' errors against their step"
+        "--plot",
+        metavar="PICTURE",
+        help="draw the oracles' errors against their step; with FILE, what the loss has beside the "
+        "slope of its gradients",
     )
     parser.set_defaults(handler=_check)
 
@@ -100,9 +103,10 @@ def _refuse_what_does_not_go_together(args) -> None:
     for option in ("pair", "grade"):
         if args.file is None and getattr(args, option):
             raise InputError(f"--{option} needs a FILE: manualnst check mine.py --{option} …")
-    for option in ("plot", "full"):
-        if args.file is not None and getattr(args, option):
-            raise InputError(f"--{option} is of the package's own derivatives; leave out the FILE")
+    if args.file is not None and args.full:
+        raise InputError("--full is of the package's own derivatives; leave out the FILE")
+    if args.plot and (args.pair or args.grade):
+        raise InputError("--plot is of the exercises; leave out --pair and --grade")
     if args.grade and (args.pair or args.json):
         raise InputError(
             "--grade is of the exercises, and writes JSON; leave out --pair and --json"
@@ -139,9 +143,23 @@ def _plot(args) -> int:
 
     check_output_suffix(args.plot)
     refuse_existing(args.plot, args.overwrite)
-    save_picture(args.plot, draw_error_by_step())
+    drawn = draw_error_by_step() if args.file is None else _plot_of_file(args)
+    save_picture(args.plot, drawn)
     say(args.plot)
     return 0
+
+
+def _plot_of_file(args):
+    """The picture that --plot asks for, of the gradients of FILE."""
+    from ..gradcheck.exam import answers_to
+    from ..gradcheck.steps import draw_remainders
+    from ..gradcheck.subjects import EXERCISES
+
+    names = [subject.name for subject in _chosen(args.only, EXERCISES.values())]
+    answers = list(answers_to(_open(args), names, args.seed or 0))
+    if not answers:
+        raise InputError(f"{args.file} has no function of the exercises that gives a gradient")
+    return draw_remainders(answers)
 
 
 # The package's own.

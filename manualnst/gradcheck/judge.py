@@ -1,6 +1,7 @@
 """The verdict on a function that somebody wrote: right on all inputs, or what is wrong with it."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -77,38 +78,60 @@ def judge(
 ) -> Row:
     """Ask for an answer to every case, and for the first once more."""
     answers = [answer(case.problem) for case in cases]
-    verdict, words, mistake = _first_failure(cases, answers)
-    worst, note = None, ""
-    if not words:
-        entries = [worst_in(case, a.value) for case, a in zip(cases, answers, strict=True)]
-        worst = max(entries, key=lambda entry: entry.excess)
-        verdict, words, mistake = _manners(cases, answers, answer(cases[0].problem))
-        if worst.excess > 1 and mistake != "keeps state":
-            verdict = Verdict.WRONG
-            words, mistake = _explain(subject, cases, answers, entries, answer)
-        note = _at_kinks(cases, answers) if verdict == Verdict.PASS else ""
-    comparison = Comparison("complex step", verdict, worst, "rounding × 1000", note)
-    return Row(
+    failures = [_failure(case, a) for case, a in zip(cases, answers, strict=True)]
+    usable = [n for n, failure in enumerate(failures) if failure is None]
+    row = partial(
+        Row,
         name=subject.name,
         identifier=subject.identifier,
         formula=subject.formula,
         computed_by=computed_by,
         dtype="float64",
-        comparisons=(comparison,),
-        words=words,
-        mistake=mistake,
     )
+    if not usable:
+        return row(**_finding(*failures[0], cases[0].problem))
+    compared = _compare(subject, [cases[n] for n in usable], [answers[n] for n in usable], answer)
+    if len(usable) == len(cases):
+        return row(**compared)
+    # The first failure counts, and what is to be said of the others.
+    first = next(n for n, failure in enumerate(failures) if failure is not None)
+    verdict, words, mistake = failures[first]
+    shapes = ", ".join(f"{name} {shape}" for name, shape in _shapes(cases[first].problem).items())
+    rest = compared["words"] or "right"
+    words = f"{words}, with {shapes}; on {len(usable)} of {len(cases)} inputs: {rest}"
+    return row(**_finding(verdict, words, mistake, cases[first].problem))
 
 
-def _first_failure(cases, answers) -> tuple[Verdict, str, str]:
-    """Of a function that gives nothing that could be compared."""
-    for case, answer in zip(cases, answers, strict=True):
-        if answer.failure:
-            return Verdict.ERROR, answer.failure, "failure"
-        words, mistake = _unusable(answer.value, case.truth)
-        if words:
-            return Verdict.WRONG, words, mistake
-    return Verdict.PASS, "", ""
+def _finding(verdict, words, mistake, problem, worst=None, note="") -> dict:
+    """The fields of a row that are found out."""
+    comparison = Comparison("complex step", verdict, worst, "rounding × 1000", note)
+    shapes = _shapes(problem)
+    return {"comparisons": (comparison,), "words": words, "mistake": mistake, "shapes": shapes}
+
+
+def _shapes(problem: Problem) -> dict[str, tuple[int, ...]]:
+    given = problem.arguments.items()
+    return {name: value.shape for name, value in given if isinstance(value, np.ndarray)}
+
+
+def _compare(subject: Subject, cases, answers, answer) -> dict:
+    """What is found of answers that can be compared."""
+    entries = [worst_in(case, a.value) for case, a in zip(cases, answers, strict=True)]
+    n = max(range(len(cases)), key=lambda n: entries[n].excess)
+    verdict, words, mistake = _manners(cases, answers, answer(cases[0].problem))
+    if entries[n].excess > 1 and mistake != "keeps state":
+        verdict = Verdict.WRONG
+        words, mistake = _explain(subject, cases, answers, entries, answer)
+    note = _at_kinks(cases, answers) if verdict == Verdict.PASS else ""
+    return _finding(verdict, words, mistake, cases[n].problem, entries[n], note)
+
+
+def _failure(case: Case, answer: Answer) -> tuple[Verdict, str, str] | None:
+    """Why an answer cannot be compared, if it cannot."""
+    if answer.failure:
+        return Verdict.ERROR, answer.failure, "failure"
+    words, mistake = _unusable(answer.value, case.truth)
+    return (Verdict.WRONG, words, mistake) if words else None
 
 
 def _unusable(value: np.ndarray, truth: np.ndarray) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """What a check found, as data."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -72,6 +72,7 @@ class Row:
     comparisons: tuple[Comparison, ...]
     words: str = ""  # what is wrong, for the one who made it
     mistake: str = ""  # its name in the catalogue
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)  # of the input it is seen at
 
     @property
     def verdict(self) -> Verdict:

@@ -1,6 +1,6 @@
 """The error of the oracles by their step: rounding on one side, truncation on the other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from ..pictures.plots import draw_errors
 from .branches import Branches
 from .oracles import complex_step, five_point, two_point
 from .rounding import UNIT
-from .subjects import EXERCISES
+from .subjects import EXERCISES, Problem, Subject
 
 TWO_POINT, FIVE_POINT, COMPLEX_STEP = "two points", "five points, masks held", "complex step"
 
@@ -37,6 +37,41 @@ def draw_error_by_step() -> np.ndarray:
         x_label="step h along a random direction",
         marked=(TWO_POINT, FIVE_POINT),
     )
+
+
+_REMAINDER = (
+    "What the loss at x + h d has beside L(x) + h times the slope of your gradient along d, a "
+    "random direction.",
+    "It falls with h squared (slope 2) where the gradient is right, until rounding is all that is "
+    "left; with h (slope 1) where it is wrong.",
+)
+
+
+def draw_remainders(answers: Iterable[tuple[Subject, Problem, np.ndarray]]) -> np.ndarray:
+    """The same of somebody's gradients: what a Taylor series to the first order leaves, by step."""
+    return draw_errors(
+        {subject.name: _remainders(subject, *rest) for subject, *rest in answers},
+        title="Taylor's remainder by step",
+        caption=_REMAINDER,
+        x_label="step h along a random direction",
+        marked=(),
+    )
+
+
+def _remainders(subject: Subject, problem: Problem, gradient) -> list[tuple[float, float]]:
+    """(step, remainder, relative to the loss and its slope); at kinks of ReLUs masks are held."""
+    backend, x = get_backend("numpy"), subject.variable(problem)
+    recorder = Branches(backend)
+    start = subject.loss(problem, x, recorder)
+    d = np.random.default_rng(0).standard_normal(x.shape)
+    slope = float(np.sum(gradient * d))
+    size = abs(start) + abs(slope)
+
+    def remainder(h: float) -> float:
+        there = subject.loss(problem, x + h * d, Branches(backend, recorder.taken))
+        return max(abs(there - start - h * slope) / size, _FLOOR)
+
+    return [(h, remainder(h)) for h in (10 ** (-k / 2) for k in range(17))]
 
 
 def error_by_step() -> dict[str, list[tuple[float, float]]]:

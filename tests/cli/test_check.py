@@ -1,12 +1,16 @@
 """`manualnst check` as people use it."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from manualnst.cli import main
+from manualnst.gradcheck import steps
+from manualnst.gradcheck.exam import answers_to
+from manualnst.gradcheck.student import Limits, StudentFile
 from manualnst.gradcheck.subjects import COURSE
 
 MINE = """
@@ -286,9 +290,47 @@ def test_the_plot_is_drawn_and_not_over_another(desk, capsys):
     assert "exists" in refused(capsys, "--plot", "errors.png")
 
 
+def test_the_gradients_of_a_file_are_drawn(desk, capsys):
+    assert main(["check", "mine.py", "--only", "E2,G1", "--plot", "mine.png"]) == 0
+    assert main(["check", "mine.py", "--only", "E2", "--plot", "one.png"]) == 0
+    with Image.open("mine.png") as both, Image.open("one.png") as one:
+        assert not np.array_equal(np.asarray(both), np.asarray(one))
+    capsys.readouterr()
+    assert "gives a gradient" in refused(capsys, "mine.py", "--only", "T2", "--plot", "none.png")
+
+
+def test_the_remainder_of_a_right_gradient_falls_with_the_square(desk):
+    [(subject, problem, gradient)] = answers_to(
+        StudentFile(Path("mine.py"), Limits(10.0, 2 << 30)), ["content_backward"], 0
+    )
+    right = dict(steps._remainders(subject, problem, gradient))
+    wrong = dict(steps._remainders(subject, problem, 2 * gradient))
+    assert right[0.01] / right[0.1] == pytest.approx(0.01, rel=1e-3)
+    assert wrong[1e-5] / wrong[1e-4] == pytest.approx(0.1, rel=1e-3)
+
+
+def test_a_crash_at_a_thin_input_is_told_with_it_and_the_others_are_judged(desk, capsys):
+    (desk / "thin.py").write_text(
+        "def content_backward(F, P):\n"
+        "    F[1, 0, 0]\n"
+        "    return 3 * (F - P)\n"
+        "def relu_backward(dL_dy, x):\n"
+        "    x[1, 0, 0]\n"
+        "    return dL_dy * (x > 0)\n"
+    )
+    assert main(["check", "thin.py"]) == 1
+    content, relu, _ = capsys.readouterr().out.splitlines()
+    assert "(line 2), with F (1, 6, 3), P (1, 6, 3); on 8 of 9 inputs: yours is 3.0000 ×" in content
+    assert "with dL_dy (1, 6, 3), x (1, 6, 3); on" in relu and relu.endswith("inputs: right")
+    assert main(["check", "thin.py", "--json"]) == 1
+    row = json.loads(capsys.readouterr().out)["rows"][0]
+    assert row["shapes"] == {"F": [1, 6, 3], "P": [1, 6, 3]}
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["mine.py", "--plot", "p.png", "--pair", "loss", "right"], "leave out --pair"),
         (["--only", "E9"], "--only E9: unknown; there are"),
         (["missing.py"], "missing.py"),
         (["mine.py", "--seconds", "0"], "larger than 0"),
