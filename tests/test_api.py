@@ -4,7 +4,9 @@ import io
 import json
 import os
 import re
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,10 +35,14 @@ SMALL = dict(size=40, steps=4)
 LUMINANCE = np.outer([0.299, 0.587, 0.114], np.ones(3))  # colours @ this are their greys
 
 
-@pytest.fixture
-def pictures():
+def drawn_pictures():
     rng = np.random.default_rng(0)
     return rng.random((40, 33, 3)), rng.random((28, 36, 3))
+
+
+@pytest.fixture
+def pictures():
+    return drawn_pictures()
 
 
 def stopping_at(step):
@@ -109,6 +115,7 @@ def test_the_loss_falls_and_the_best_picture_is_returned(pictures):
     assert result.record["best_loss"] == best_loss
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalisation", NORMALISATIONS)
 @pytest.mark.parametrize("optimizer", ["lbfgs", "lbfgsb"])
 def test_lbfgs_does_not_give_up_early_in_single_precision(pictures, normalisation, optimizer):
@@ -232,6 +239,7 @@ def test_resuming_is_exact(pictures, tmp_path, optimizer):
     assert all(resumed.record[k] == whole.record[k] for k in whole.record if k not in different)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
 def test_averages_are_kept_from_size_to_size_and_resume_exactly(pictures, tmp_path, optimizer):
     settings = SMALL | dict(optimizer=optimizer, steps=6, scales=3, min_size=24, averages="kept")
@@ -278,6 +286,7 @@ def test_an_interrupt_before_the_first_step_of_a_size_keeps_the_averages(picture
     assert np.array_equal(manualnst.resume(path).image, whole.image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
 def test_an_average_is_the_result_and_resumes_exactly(pictures, tmp_path, optimizer):
     settings = SMALL | dict(optimizer=optimizer, steps=7, average=0.7, min_size=24, init="noise")
@@ -339,6 +348,7 @@ def test_alpha_is_carried_to_the_result(tmp_path):
     assert np.allclose(manualnst.resume(path).alpha, rgba[:, :, 3])
 
 
+@pytest.mark.slow
 def test_every_style_loss_can_be_had_and_resumes_exactly(pictures, tmp_path):
     layers = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "pixels": 0.5}
     losses = dict.fromkeys(STYLE_LOSSES, 1.0)
@@ -382,6 +392,7 @@ def half_masks():
     return [left, below]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mask_form", MASK_FORMS)
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "adam", "init": "noise"}], ids=str)
 def test_masks_keep_the_content_and_resume_exactly(pictures, tmp_path, mask_form, changes):
@@ -480,6 +491,7 @@ def test_masks_that_do_not_fit_are_refused_before_the_start(pictures, masks, set
         prepare(pictures[0], pictures[1], settings_from(SMALL | settings), masks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colours", ["content", "match-symmetric", "match-histogram"])
 def test_colours_and_several_styles_resume_exactly(pictures, tmp_path, colours):
     content = np.dstack([pictures[0], np.linspace(0, 1, 40 * 33).reshape(40, 33)])
@@ -502,12 +514,14 @@ def test_colours_and_several_styles_resume_exactly(pictures, tmp_path, colours):
     assert np.array_equal(again.image, whole.image)
 
 
+@pytest.mark.slow
 def test_matched_colours_make_a_difference_from_one_another(pictures):
     images = [manualnst.stylize(*pictures, **SMALL, colours=choice).image for choice in COLOURS]
     for n, image in enumerate(images):
         assert not any(np.array_equal(image, other) for other in images[:n])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("init", "optimizer"),
     [("content", "lbfgs"), ("noise", "adam"), ("style", "lbfgsb"), ("sample:waves", "momentum")],
@@ -658,12 +672,22 @@ def test_the_time_is_told_before_the_first_step():
 # Checkpoints of strangers
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Good checkpoints, to be copied: of one style, and of two."""
+    folder = tmp_path_factory.mktemp("kept")
+    one = settings_from(SMALL | dict(optimizer="adam"))
+    two = settings_from(SMALL | dict(style_weights=[0.7, 0.3], colours="content"))
+    content, style = drawn_pictures()
+    runs = {"one": prepare(content, style, one), "two": prepare(None, [content, style], two)}
+    for name, run in runs.items():
+        run.finish(stopping_at(2), folder / name, checkpoint_every=1)
+    return folder
+
+
 @pytest.fixture
-def checkpoint(tmp_path, pictures):
-    path = tmp_path / "good.checkpoint"
-    settings = settings_from(SMALL | dict(optimizer="adam"))
-    prepare(*pictures, settings).finish(stopping_at(2), path, checkpoint_every=1)
-    return path
+def checkpoint(tmp_path, kept):
+    return Path(shutil.copy(kept / "one", tmp_path / "good.checkpoint"))
 
 
 def test_a_damaged_checkpoint_is_refused(checkpoint, tmp_path):
@@ -747,10 +771,8 @@ def test_an_inconsistent_checkpoint_is_refused(checkpoint, change):
         lambda facts, arrays: facts["settings"].update(colours="sepia"),
     ],
 )
-def test_an_inconsistent_checkpoint_of_two_styles_is_refused(tmp_path, pictures, change):
-    path = tmp_path / "checkpoint"
-    settings = settings_from(SMALL | dict(style_weights=[0.7, 0.3], colours="content"))
-    prepare(None, list(pictures), settings).finish(stopping_at(2), path, checkpoint_every=1)
+def test_an_inconsistent_checkpoint_of_two_styles_is_refused(tmp_path, kept, change):
+    path = Path(shutil.copy(kept / "two", tmp_path / "checkpoint"))
     facts, arrays = load_checkpoint(path)
     restore(path)
     change(facts, arrays)
@@ -793,6 +815,7 @@ def test_unknown_samples_are_told():
         manualnst.stylize("sample:nothing")
 
 
+@pytest.mark.slow
 def test_lbfgs_gets_as_low_as_scipys_with_as_many_evaluations(pictures):
     def best_of_thirty(optimizer):
         settings = SMALL | dict(optimizer=optimizer, steps=30)
@@ -813,6 +836,7 @@ def large_enough():
     return rng.random((40, 33, 3)), rng.random((35, 36, 3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "momentum"])
 @pytest.mark.parametrize("stop", [2, 3, 5, 8])
 def test_resuming_at_any_scale_is_exact(large_enough, tmp_path, optimizer, stop):
@@ -828,6 +852,7 @@ def test_resuming_at_any_scale_is_exact(large_enough, tmp_path, optimizer, stop)
         assert resumed.record[key] == whole.record[key]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 @pytest.mark.parametrize("where", ["_measure", "_evaluate"])
 def test_a_checkpoint_between_two_scales_goes_on_as_well(large_enough, tmp_path, where, optimizer):

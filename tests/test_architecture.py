@@ -17,6 +17,7 @@ LAYERS = [
     ["__main__"],
     ["cli"],
     ["__init__"],
+    ["web"],
     ["studies"],
     ["gradcheck"],
     ["api"],
@@ -37,8 +38,10 @@ LIBRARIES = {
     "PIL": {"pictures"},
     "h5py": {"weights"},
     "scipy": {"backends", "optimizers", "weights", "pictures"},
-    "urllib": {"weights"},
+    "urllib": {"weights", "web"},
     "manualnst_bench": {"cli"},
+    "starlette": {"web"},
+    "uvicorn": {"cli"},
 }
 FRAMEWORKS = {"torch", "torchvision", "jax", "tensorflow", "keras", "autograd"}
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..errors import InputError
 from ..runs.inputs import is_picture
 from ..version import __version__
-from . import bench, check, compare, many, presets, reconstruct, run, weights
+from . import bench, check, compare, many, presets, reconstruct, run, serve, weights
 from .console import BAD_INPUT, INTERRUPTED, READER_GONE, complain, flush_output
 from .parser import Parser
 
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(metavar="COMMAND")
     run.add_parser(subparsers)
     many.add_parsers(subparsers)
+    serve.add_parser(subparsers)
     presets.add_parser(subparsers)
     reconstruct.add_parser(subparsers)
     compare.add_parser(subparsers)

@@ -61,6 +61,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="where: an array of FILE, or a function that gives one (default: x); or a shape as "
         "3,5,4, of normal numbers",
     )
+    _add_grading_options(parser)
+    parser.add_argument("--seed", type=int, help="of the inputs (default: 0; while grading, new)")
+    parser.add_argument("--json", action="store_true", help="all that was found, as JSON")
+    parser.add_argument(
+        "--plot",
+        metavar="PICTURE",
+        help="draw the oracles' errors against their step; with FILE, what the loss has beside the "
+        "slope of its gradients",
+    )
+    parser.set_defaults(handler=_check)
+
+
+def _add_grading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--grade",
         metavar="RESULTS",
@@ -75,15 +88,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--memory", type=int, default=2048, metavar="MB", help="for FILE (default: 2048)"
     )
-    parser.add_argument("--seed", type=int, help="of the inputs (default: 0; while grading, new)")
-    parser.add_argument("--json", action="store_true", help="all that was found, as JSON")
-    parser.add_argument(
-        "--plot",
-        metavar="PICTURE",
-        help="draw the oracles' errors against their step; with FILE, what the loss has beside the "
-        "slope of its gradients",
-    )
-    parser.set_defaults(handler=_check)
 
 
 def _check(args: argparse.Namespace) -> int:

@@ -328,6 +328,7 @@ def test_growth_measures_each_size(here, capsys, tmp_path):
 PAINTING = ["--painting", "--sizes", "32", "--evaluations", "16", "--threads", "1"]
 
 
+@pytest.mark.slow
 def test_a_painting_by_all_optimisers(here, capsys, tmp_path):
     options = [*PAINTING, "--sides", "--judge", str(BUILTIN)]
     record, printed = recorded(capsys, tmp_path, *options)

@@ -99,6 +99,7 @@ def test_full_measures_the_power(capsys, monkeypatch):
     assert "planted mistakes: caught 48 of 48, diagnosed by name 4" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_template_can_be_filled_in(desk, capsys):
     assert main(["check", "--template", "sheet.py"]) == 0
     text = (desk / "sheet.py").read_text(encoding="utf-8")
@@ -162,6 +163,7 @@ def test_a_file_that_cannot_be_judged_is_one_line(desk, capsys, source, words):
     assert line.startswith("manualnst: ") and words in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "words"),
     [
@@ -222,6 +224,7 @@ def test_arguments_may_be_named_in_another_order(desk):
     assert main(["check", "mine.py"]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at", [[], ["--at", "elsewhere"], ["--at", "2,3,4"]])
 def test_any_pair_of_a_file(desk, capsys, at):
     assert main(["check", "mine.py", "--pair", "loss", "right", *at]) == 0

@@ -266,6 +266,7 @@ def test_two_at_once_do_not_paint_in_one_folder(folder, capsys):
     assert main([*command[:-2], "2", *QUIET]) == 0  # what was killed is in nobody's way
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_an_interrupted_sweep_goes_on_where_it_was(folder, jobs):
     command = ["sweep", "photo.png", "painting.jpg", "-o", "many", "--jobs", jobs, *ADAM, *SMALL]
@@ -292,6 +293,7 @@ def test_an_interrupted_sweep_goes_on_where_it_was(folder, jobs):
     assert stopped == ["all 2 steps are done", "not finished", "not finished"]
 
 
+@pytest.mark.slow
 def test_what_was_interrupted_ends_as_if_it_had_not_been(folder):
     command = ["sweep", "photo.png", "painting.jpg", *ADAM, *SMALL]
     command += ["--vary", "seed", "1", "--steps", "300", "--init", "noise"]

@@ -105,6 +105,7 @@ def test_the_record_repeats_the_run(folder):
     assert (folder / "a.png").read_bytes() != (folder / "c.png").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colours", COLOURS)
 def test_several_styles_and_their_colours_repeat(folder, capsys, colours):
     options = ["--style-weights", "0.7,0.3", "--style-scale", "0.8", "--colours", colours]
@@ -121,6 +122,7 @@ def test_several_styles_and_their_colours_repeat(folder, capsys, colours):
     )
 
 
+@pytest.mark.slow
 def test_style_losses_and_shorthands_by_option(folder):
     options = ["--style-losses", "gram:1,histogram:0.2", "--style-layers", "all,pixels:2"]
     assert run("photo.png", "painting.jpg", "-o", "a.png", *options, *TINY) == 0
@@ -270,6 +272,7 @@ def test_records_from_before_there_were_several_styles_repeat(folder):
     assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colours", ["content", "match-histogram"])
 def test_colours_and_several_styles_go_on_after_an_interrupt(folder, colours):
     options = ["--colours", colours, "--style-weights", "2,1", *ADAM]
@@ -303,6 +306,18 @@ def test_repeating_from_a_changed_start_is_refused(folder, capsys):
     assert run("--repeat", "a.json", "-o", "b.png", "--init", "noise", "--quiet") == 0
 
 
+@pytest.fixture(scope="module")
+def a_record(tmp_path_factory):
+    """The text of a good one."""
+    there = tmp_path_factory.mktemp("record")
+    rng = np.random.default_rng(0)
+    for name in ("photo.png", "painting.jpg"):
+        save_picture(there / name, rng.random((30, 33, 3)).astype(np.float32))
+    pictures = [str(there / name) for name in ("photo.png", "painting.jpg")]
+    assert run(*pictures, "-o", str(there / "a.png"), *TINY) == 0
+    return (there / "a.json").read_text()
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -331,9 +346,8 @@ def test_repeating_from_a_changed_start_is_refused(folder, capsys):
         lambda record: record.pop("stop_reason"),
     ],
 )
-def test_a_strange_record_is_refused(folder, capsys, change):
-    assert run("photo.png", "painting.jpg", "-o", "a.png", *TINY) == 0
-    record = json.loads((folder / "a.json").read_text())
+def test_a_strange_record_is_refused(folder, capsys, a_record, change):
+    record = json.loads(a_record)
     change(record)
     (folder / "a.json").write_text(json.dumps(record))
     refused(capsys, "--repeat", "a.json", "-o", "b.png")
@@ -346,6 +360,7 @@ def test_pictures_on_the_way_and_the_curve(folder):
     assert load_picture("curve.png").pixels.shape[2] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["way.gif", "way.webp"])
 def test_an_animation(folder, capsys, name):
     options = ["--size", "48", "--min-size", "24", "--scales", "2", "--steps", "4"]
@@ -360,6 +375,7 @@ def test_an_animation(folder, capsys, name):
     assert "picture of this run" in refused(capsys, *both, *options)
 
 
+@pytest.mark.slow
 def test_an_animation_goes_on_after_an_interrupt(folder):
     animate = ["--animate", "way.gif", "--save-every", "2"]
     process = start(*LONG[:-3], "--steps", "900", "--json", *ADAM, *animate)
@@ -414,6 +430,7 @@ def test_the_curve_must_not_be_the_picture(folder, capsys):
     refused(capsys, "-o", "out.png", "--curve", "out.partial.png", *TINY)
 
 
+@pytest.mark.slow
 def test_resuming_under_another_name_leaves_that_names_checkpoint_alone(folder, capsys):
     process = start(*LONG, *ADAM)
     wait_for_step(process, 2)
@@ -563,6 +580,7 @@ LONG = ["photo.png", "-o", "out.png", "--size", "40", "--steps", "100000", "--js
 ADAM = ["--optimizer", "adam"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_saves_the_best_picture_and_says_how_to_go_on(folder, signum, code):
     process = start(*LONG, *ADAM)
@@ -669,6 +687,7 @@ main(sys.argv[3:])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "at"),
     [
@@ -733,6 +752,7 @@ def test_a_full_disk_on_the_way_is_told_once_and_tried_again(folder, capsys, mon
     ] * 2
 
 
+@pytest.mark.slow
 def test_a_folder_that_vanishes_is_made_anew(folder):
     (folder / "sub").mkdir()
     options = ["photo.png", "-o", "sub/out.png", "--size", "40", "--steps", "60", "--json"]
@@ -750,7 +770,7 @@ def test_a_result_that_cannot_be_written_there_is_written_elsewhere(folder, caps
             raise InputError(f"cannot write {path}: No space left on device")
         return write_atomically(path, write)
 
-    monkeypatch.setattr("manualnst.pictures.images.write_atomically", full)
+    monkeypatch.setattr("manualnst.pictures.saving.write_atomically", full)
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     assert run("photo.png", "-o", "out.png", *TINY) == 2
     told = capsys.readouterr().err
@@ -782,6 +802,7 @@ def test_under_nohup_a_closed_terminal_changes_nothing(folder):
     assert (folder / "out.png").exists()
 
 
+@pytest.mark.slow
 def test_an_output_that_appears_meanwhile_is_kept(folder):
     process = start("photo.png", "-o", "out.png", "--size", "40", "--steps", "150", "--json")
     wait_for_step(process, 1)

@@ -10,6 +10,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from host_card import COMPILER, HostCupy, Kernels, build
 
 
+def pytest_collection_modifyitems(items):
+    """Kernels are slow on a processor."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def libraries(tmp_path_factory):
     if COMPILER is None:

@@ -12,6 +12,7 @@ from manualnst.gradcheck.subjects import EXERCISES
 CASES_WITHOUT_FALSE_ALARM = 1000
 
 
+@pytest.mark.slow
 def test_every_planted_mistake_is_caught_and_nine_in_ten_are_named():
     power = measure_power(EXERCISES.values())
     assert power.planted > 500
@@ -37,6 +38,7 @@ def random_problem(rng, subject):
     return problem if problem.hidden else problem.map(lambda array: array * scale)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_a_thousand_right_gradients_raise_no_alarm(part):
     rng = np.random.default_rng(part)

@@ -18,6 +18,8 @@ from manualnst.gradcheck.show import entry_as_text
 from manualnst.gradcheck.student import Limits, StudentFile
 from manualnst.gradcheck.subjects import EXERCISES
 
+pytestmark = pytest.mark.slow
+
 STUDENTS = Path(__file__).parent / "students"
 LONG, SHORT = Limits(seconds=60), Limits(seconds=0.5)
 EXPECTATION = re.compile(r"^# expect(-located)?: (.+)\n(?:def |class )?(\w+)", re.MULTILINE)

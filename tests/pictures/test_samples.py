@@ -40,6 +40,7 @@ def test_asking_for_a_sample_does_not_load_the_drawing_code():
     assert done.stdout.strip() == "['manualnst.pictures.samples']"
 
 
+@pytest.mark.slow
 def test_the_shipped_file_is_what_the_code_draws_each_time_the_same():
     first, second = waves.draw(), waves.draw()  # the cheapest of the pictures
     assert np.array_equal(first, second)

@@ -18,6 +18,7 @@ from manualnst.weights import find_weights
 DEEPER = {"pixels": 1, "relu2_1": 1, "relu3_1": 1, "relu4_1": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "layers",
     [

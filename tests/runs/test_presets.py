@@ -25,6 +25,7 @@ def test_a_preset_is_settings_and_a_line_for_each_of_what_it_is_and_is_not(name)
     assert "weights" in preset.settings and "normalisation" in preset.settings
 
 
+@pytest.mark.slow
 @each_preset
 def test_a_preset_paints_with_other_weights_and_is_recorded(name, tmp_path):
     rng = np.random.default_rng(0)

@@ -68,11 +68,11 @@ def test_where_weights_are_kept(monkeypatch, platform, variables, expected):
 def test_without_a_name_the_built_in_network_is_used_until_vgg19_is_there():
     name, message = default_weights()
     assert name == "builtin"
-    assert "weights get vgg19` fetches it (80 MB)" in message
+    assert "weights get vgg19` fetches it (80 MB)" in message.text
     save(cached_path("vgg19"))
     name, message = default_weights()
     assert name == "vgg19"
-    assert "from the cache" in message
+    assert "from the cache" in message.text
 
 
 def save(path):

@@ -92,6 +92,7 @@ def test_the_same_picture_is_at_no_distance():
     assert distances.texture_distances(picture, picture) == dict.fromkeys(distances.STATISTICS, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [
@@ -357,6 +358,7 @@ def test_a_whole_run(measure, learned, capsys):
     assert sheet.shape[1] > 3 * 73  # three pictures, 88 × 96 at 80, and their labels
 
 
+@pytest.mark.slow
 def test_nothing_is_made_twice(measure, monkeypatch, capsys):
     _, output = measure()
     first = (output / "quality.json").read_text()
@@ -452,6 +454,7 @@ def test_what_cannot_be_measured_is_refused_in_one_line(measure, pictures, tmp_p
 # The drawings
 
 
+@pytest.mark.slow
 def test_the_drawings_are_pictures_and_all_different(tmp_path, capsys):
     assert command.main(["draw", str(tmp_path)]) == 0
     drawn = {path.stem: load_picture(path).pixels for path in tmp_path.iterdir()}
