@@ -32,6 +32,7 @@ _CHECKPOINT_EVERY = 20  # steps
 _PREVIEW_SHARE = 0.02  # of the time, that pictures on the way may take
 _PREVIEW_SECONDS = 0.5  # at least, from one to the next
 _WARM_UP = {"size": 128, "steps": 4, "weights": BUILTIN_NAME}
+_PICTURES = {"content", "style", "mask", "start"}  # topics of notices
 _CURVE = 400  # losses that are told
 
 
@@ -84,6 +85,10 @@ class Studio:
         for job, facts in sorted(store.load_jobs(), key=lambda each: each[1].get("created", 0)):
             with suppress(TypeError):  # of another version
                 self.jobs[job] = self._as_it_stands(Job(job, **facts))
+        self._tidy()
+
+    def _tidy(self) -> None:
+        self.store.remove_pictures_but({p for each in self.jobs.values() for p in _used(each)})
 
     def _as_it_stands(self, job: Job) -> Job:
         """One that was being painted when the process ended goes on."""
@@ -144,7 +149,7 @@ class Studio:
                 raise InputError("the job is being painted; stop it first")
             del self.jobs[job.id]
             self.store.remove_job(job.id)
-            self.store.remove_pictures_but({p for each in self.jobs.values() for p in _used(each)})
+            self._tidy()
 
     def prepared(self, asked: dict[str, Any], shared: Shared | None = None) -> Run:
         """The run, checked, also whether it fits beside those that are being painted."""
@@ -170,6 +175,7 @@ class Studio:
     def _warm_up(self) -> None:
         """A small picture for nothing, so that the first forecast knows this machine."""
         run = prepare(None, None, settings_from(_WARM_UP))
+        run.start(foretell=False)
         began = time.perf_counter()
         run.finish()
         self.see_pace(time.perf_counter() - began, work(run.scales))
@@ -217,7 +223,9 @@ class Studio:
         run = restore(checkpoint, shared=shared) if begun else self.prepared(job.asked, shared)
         _check_room(run)
         run.start()
-        job.notices = [str(notice) for notice in run.notices]
+        # Pictures are files of the server here; the page shows them.
+        told = (n for n in run.notices if n.topic.split()[0] not in _PICTURES)
+        job.notices = [str(notice) for notice in told]
         watch = _Watch(self, job, work(run.scales))
         result = run.finish(watch, checkpoint, _CHECKPOINT_EVERY)
         result.save(folder / "result.png")

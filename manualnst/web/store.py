@@ -13,6 +13,7 @@ import json
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from ..system.text import printable
 
 MAX_PICTURES = 2000
 MAX_UPLOAD = 64 << 20  # bytes of a file
+KEPT_SECONDS = 86400.0  # a picture that nobody uses
 _MAX_JOB = 1 << 20  # bytes of job.json
 _ID = re.compile(r"[0-9a-f]{16,32}")
 
@@ -100,10 +102,11 @@ class Store:
         shutil.rmtree(self.job(job), ignore_errors=True)
 
     def remove_pictures_but(self, used: set[str]) -> None:
-        """What no job needs any more."""
-        for path in self._pictures.iterdir():
-            if path.stem not in used:
-                path.unlink(missing_ok=True)
+        """What no job needs, and nobody has given lately: a page may still show it."""
+        for name in [path for path in self._pictures.glob("*.name") if path.stem not in used]:
+            if time.time() - name.stat().st_mtime > KEPT_SECONDS:
+                name.with_suffix("").unlink(missing_ok=True)
+                name.unlink(missing_ok=True)
 
 
 def _checked(given: str) -> str:
