@@ -248,6 +248,11 @@ async def record(request: Request) -> Response:
     return _file(request, "result.json", "application/json")
 
 
+async def animation(request: Request) -> Response:
+    """The way there as a moving picture, WebP, of a job with "animate"."""
+    return _file(request, "animation.webp", "image/webp")
+
+
 def _file(request: Request, name: str, kind: str) -> Response:
     job = _job(request)
     path = _studio(request).store.job(job.id) / name
@@ -277,4 +282,5 @@ ROUTES = (
     ("/api/jobs/{job}/preview.webp", "GET", preview),
     ("/api/jobs/{job}/result.png", "GET", result),
     ("/api/jobs/{job}/record.json", "GET", record),
+    ("/api/jobs/{job}/animation.webp", "GET", animation),
 )

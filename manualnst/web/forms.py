@@ -17,6 +17,7 @@ GROUPS = {"look": "The look", "size": "Size and steps", "network": "The network"
 # Of files on the server the page knows nothing; a card is the server's business.
 _NOT_OFFERED = {"init", "backend", "precision"}
 MAX_STYLES = 8
+_TEXTS = ("asker", "sheet", "label", "after")  # after: the job whose result it begins with
 
 
 def described() -> dict[str, Any]:
@@ -65,7 +66,7 @@ def asked_from(data: Any) -> dict[str, Any]:
     """What a client asks for, with its settings parsed as the command line parses them."""
     if not isinstance(data, dict):
         raise InputError("expected an object with content, styles and settings")
-    known = {"content", "styles", "masks", "settings", "preset", "asker", "sheet", "label"}
+    known = {"content", "styles", "masks", "settings", "preset", "animate", *_TEXTS}
     if unknown := sorted(set(map(str, data)) - known):
         raise InputError(f"unknown field {unknown[0]!r:.40}; there are {', '.join(sorted(known))}")
     asked = {"content": _text(data, "content"), "styles": _texts(data, "styles")}
@@ -73,9 +74,11 @@ def asked_from(data: Any) -> dict[str, Any]:
         raise InputError("styles is empty; give at least one")
     if masks := _texts(data, "masks"):
         asked["masks"] = masks
-    for name in ("preset", "asker", "sheet", "label"):
+    for name in ("preset", *_TEXTS):
         if data.get(name) is not None:
             asked[name] = _text(data, name)[:100]
+    if data.get("animate", False) is True:
+        asked["animate"] = True
     asked["settings"] = _settings(data.get("settings", {}))
     return asked
 

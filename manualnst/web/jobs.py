@@ -14,6 +14,7 @@ from typing import Any
 
 from ..api import prepare, restore, settings_from
 from ..errors import InputError
+from ..pictures.animation import Animation, usual_interval
 from ..pictures.saving import encode_preview
 from ..runs.inputs import SAMPLE_PREFIX
 from ..runs.progress import STOP, Progress
@@ -119,7 +120,7 @@ class Studio:
             if len(self.jobs) >= MAX_KEPT:
                 raise InputError(f"{MAX_KEPT} jobs are kept already; remove some")
             self.prepared(asked)  # refuses what cannot be painted
-            job = Job(self.store.new_job(), asked)
+            job = Job(self.store.new_job(), {"label": self._label(asked), **asked})
             self._save(job)
             self.jobs[job.id] = job
             self._changed.notify()
@@ -153,11 +154,21 @@ class Studio:
 
     def prepared(self, asked: dict[str, Any], shared: Shared | None = None) -> Run:
         """The run, checked, also whether it fits beside those that are being painted."""
-        settings = settings_from({"preset": asked.get("preset"), **asked.get("settings", {})})
+        given = {"preset": asked.get("preset"), **asked.get("settings", {})}
+        if "after" in asked:  # more steps, at the last size
+            given |= {"init": str(self.store.job(asked["after"]) / "result.png"), "scales": 1}
+        settings = settings_from(given)
         sources = [self._source(name) for name in asked["styles"]]
         masks = [self._source(name) for name in asked.get("masks", [])]
         content = self._source(asked["content"])
         return prepare(content, sources or None, settings, masks or None, shared=shared)
+
+    def _label(self, asked: dict[str, Any]) -> str:
+        content, *styles = (
+            name if name.startswith(SAMPLE_PREFIX) else self.store.name_of(name)
+            for name in (asked["content"], *asked["styles"])
+        )
+        return f"{content} in {' + '.join(styles)}"
 
     def _source(self, name: str) -> str:
         """The file of a picture, or a sample."""
@@ -227,13 +238,25 @@ class Studio:
         told = (n for n in run.notices if n.topic.split()[0] not in _PICTURES)
         job.notices = [str(notice) for notice in told]
         watch = _Watch(self, job, work(run.scales))
-        result = run.finish(watch, checkpoint, _CHECKPOINT_EVERY)
+        animation = None
+        if job.asked.get("animate"):
+            every = usual_interval(run.settings.steps)
+            animation = Animation(folder / "animation.webp", every, go_on=True)
+
+        def on_step(progress: Progress) -> Any:
+            if animation is not None:
+                animation(progress)
+            return watch(progress)
+
+        result = run.finish(on_step, checkpoint, _CHECKPOINT_EVERY)
         result.save(folder / "result.png")
         result.save_record(folder / "result.json")
         if watch.stopped:
             run.save(checkpoint)
             self._set(job, QUEUED if self._ends else STOPPED, result.stop_reason)
             return
+        if animation is not None:
+            animation.save(result.image)
         self._set(job, DONE, "")
         checkpoint.unlink(missing_ok=True)
 

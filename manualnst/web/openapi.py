@@ -17,6 +17,8 @@ _JOB = {
         "asker": {"type": "string", "description": "whose turn it is; all askers are served alike"},
         "sheet": {"type": "string", "description": "of which sheet the job is"},
         "label": {"type": "string"},
+        "animate": {"type": "boolean", "description": "keep the way as a moving picture"},
+        "after": {"type": "string", "description": "begin with the result of this job"},
     },
 }
 _BODIES = {

@@ -61,6 +61,19 @@ def test_a_job_gives_the_bits_of_a_run(client):
         assert picture.format == "WEBP" and max(picture.size) <= 40
 
 
+def test_more_steps_begin_with_the_result(client):
+    first = client.post("/api/jobs", json=asked(client) | {"animate": True}).json()["id"]
+    assert ended(client, first)["label"] == "photo.png in sample:waves"
+    with Image.open(io.BytesIO(client.get(f"/api/jobs/{first}/animation.webp").content)) as moving:
+        assert moving.n_frames > 1
+    more = client.post("/api/jobs", json=asked(client) | {"after": first}).json()["id"]
+    assert ended(client, more)["state"] == "done"
+    records = [client.get(f"/api/jobs/{job}/record.json").json() for job in (first, more)]
+    assert records[1]["best_loss"] < records[0]["best_loss"]
+    assert records[1]["scales"][0]["size"] == [33, 40] and len(records[1]["scales"]) == 1
+    assert client.get(f"/api/jobs/{more}/animation.webp").status_code == 404
+
+
 def test_the_forecast_tells_size_steps_and_memory_and_paints_nothing(client):
     told = client.post("/api/forecast", json=asked(client)).json()
     assert (told["width"], told["height"], told["steps"]) == (33, 40, 4)

@@ -104,8 +104,9 @@ def test_the_whole_way(browser, photo):
     assert one(browser, "#after").get_attribute("src").split("?")[0].endswith("result.png")
     wait(browser, lambda _: find(browser, "#history li"))
     actions = {each.text for each in find(browser, "#job-actions > *")}
-    assert {"Picture", "Record", "Again with other settings", "Remove"} == actions
-    one(browser, "#job-actions button").click()  # again with other settings
+    assert {"Picture", "Record", "More steps", "Again with other settings", "Remove"} == actions
+    again = next(each for each in find(browser, "#job-actions button") if "Again" in each.text)
+    again.click()
     assert one(browser, "[name=steps]").get_attribute("value") == "6"
 
 

@@ -177,6 +177,7 @@ async function asked() {
   if (!chosen.styles.length) throw new Error("choose a style picture");
   const job = { content: chosen.content.id, styles: chosen.styles.map((each) => each.id), settings: settings(), asker,
     label: `${chosen.content.name} in ${chosen.styles.map((each) => each.name).join(" + ")}` };
+  if ($("animate").checked) job.animate = true;
   if ($("preset").value) job.preset = $("preset").value;
   const painted = await uploadMasks();
   if (painted) job.masks = painted;
@@ -337,10 +338,19 @@ function drawActions(job) {
   if (["running", "queued"].includes(job.state)) actions.push(button("Stop", () => again("stop")));
   if (["stopped", "failed"].includes(job.state)) actions.push(button("Go on", () => again("resume")));
   if (["done", "stopped"].includes(job.state)) actions.push(link("Picture", "result.png"), link("Record", "record.json"));
+  if (job.state === "done" && job.animate) actions.push(link("Animation", "animation.webp"));
+  if (job.state === "done") actions.push(button("More steps", () => goBeyond(job)));
   actions.push(button("Again with other settings", () => useAgain(job)));
   if (job.state !== "running") actions.push(button("Remove", () => remove(job)));
   $("job-actions").replaceChildren(...actions);
   if (had) $("show").focus();
+}
+
+async function goBeyond(job) {
+  const { content, styles, masks, preset, settings: given, label } = job;
+  const more = { content, styles, masks: masks ?? [], settings: given, asker, after: job.id, label: `${label}, more steps`, ...(preset && { preset }) };
+  watch((await ask("api/jobs", { method: "POST", body: more })).id);
+  await drawHistory();
 }
 
 function useAgain(job) {
