@@ -1,4 +1,4 @@
-r"""With which multiple of the gradient a quasi-Newton method begins, band by band of frequency.
+r"""The multiple of the gradient with which a quasi-Newton method begins, band by band of frequency.
 
 The first guess of the inverse of a second derivative is commonly a multiple γ of 1. A picture's is
 far from that: it is another for fine detail than for large features, and for colours than for
@@ -34,7 +34,8 @@ _KINDS = np.array([[1, 0, 0], [0, 1, 1], [0, 1, 1]])
 
 
 class Bands:
-    """Those of pictures like x (H, W, 3), for arrays of NumPy or, where `put` puts them, a card."""
+    """The bands of pictures like x (H, W, 3), for arrays of NumPy or, where `put` puts them, a
+    card."""
 
     def __init__(self, x, put: Callable | None = None):
         H, W, _ = x.shape

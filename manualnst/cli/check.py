@@ -201,7 +201,7 @@ def _sheet(args) -> list:
 
 
 def _chosen(only: list[str] | None, subjects) -> list:
-    """Those of these names or identifiers; all of them without any."""
+    """The subjects of these names or identifiers; all of them without any."""
     if not only:
         return list(subjects)
     names = [name for names in only for name in names.split(",")]

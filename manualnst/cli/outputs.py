@@ -88,8 +88,8 @@ class Outputs:
 
 
 def new_outputs(output: str | None, content: str | None, styles: list[str], curve) -> Outputs:
-    """Of a new run: without a name, CONTENT-STYLE.png, numbered if that exists; a name without a
-    suffix gets .png."""
+    """The outputs of a new run: without a name, CONTENT-STYLE.png, numbered if that exists; a name
+    without a suffix gets .png."""
     if output and not Path(output).suffix and Path(output).name:
         output += ".png"
     picture = Path(output) if output else _first_free(Path(default_stem(content, styles) + ".png"))
@@ -102,7 +102,8 @@ def default_stem(content: str | None, styles: list[str]) -> str:
 
 
 def resumed_outputs(checkpoint: str, output: str | None, curve) -> Outputs:
-    """Of a resumed run: unless named, the picture is what the checkpoint is named after."""
+    """The outputs of a resumed run: unless named, the picture is what the checkpoint is named
+    after."""
     check_file(checkpoint)
     if not zipfile.is_zipfile(checkpoint):
         beside = f"{checkpoint}{CHECKPOINT_SUFFIX}"
@@ -115,7 +116,7 @@ def resumed_outputs(checkpoint: str, output: str | None, curve) -> Outputs:
 
 
 def refuse_existing(path: str, overwrite: bool) -> None:
-    """Of a file that is named for a single output."""
+    """The suffix of a file that is named for a single output."""
     check_writable_folder(path)
     if Path(path).exists() and not overwrite:
         raise InputError(f"{path} exists; give another name, or --overwrite to replace it")
@@ -128,7 +129,7 @@ def _checkpoint_of(picture: Path) -> Path:
 
 
 def stem(name: str) -> str:
-    """Of a picture that was given by path or as a sample."""
+    """The stem of a picture that was given by path or as a sample."""
     return Path(name.removeprefix(SAMPLE_PREFIX)).stem
 
 

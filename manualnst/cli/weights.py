@@ -184,7 +184,7 @@ def _normalise(args: argparse.Namespace) -> int:
 
 
 def _find(name: str) -> Weights:
-    """With what is recommended checked, too."""
+    """Weights, with what they recommend checked, too."""
     from ..runs.recommended import recommended_settings
     from ..weights import find_weights
 

@@ -220,7 +220,8 @@ def _first_wrong_term(subject: Subject, answer) -> str:
 
 
 def _manners(cases, answers, again: Answer) -> tuple[Verdict, str, str]:
-    """Of a function apart from its numbers; `again` is its second answer to the first case."""
+    """The verdict on a function apart from its numbers; `again` is its second answer to the first
+    case."""
     if again.failure or np.any(np.abs(again.value - answers[0].value) > cases[0].tolerance):
         words = "called again with the same arguments it gives another result: what does it keep?"
         return Verdict.WRONG, words, "keeps state"

@@ -75,7 +75,7 @@ class Ladder:
 
     @property
     def noise(self) -> float:
-        """Of a value of f."""
+        """The rounding of a value of f."""
         return self._noise
 
     def _measure_noise(self) -> float:

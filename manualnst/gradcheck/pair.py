@@ -164,7 +164,7 @@ class _Pair:
             return float(oracles.complex_step(self._f, self._x if x is None else x, d))
 
     def _tolerance(self, d) -> float:
-        """Of the complex step along d."""
+        """The slope by the complex step along d."""
         problem = Problem({"x": self._x}, {})
         slope = partial(self._slope_of_problem, d)
         by_rounding = rounding(slope, problem, self._x.size, UNIT["float64"])
@@ -244,7 +244,8 @@ class _Pair:
         )
 
     def _complex_step_agrees(self) -> bool:
-        """With the gradient, where it was not trusted because of the differences."""
+        """The complex step compared with the gradient, where it was not trusted because of the
+        differences."""
         if self._is_analytic:
             return False
         try:

@@ -120,12 +120,12 @@ class _Proof:
         return self._subject.own(problem, Branches(backend, self._held))
 
     def _loss(self, x, problem: Problem | None = None):
-        """With the branches that were taken in `dtype`."""
+        """The loss with the branches that were taken in `dtype`."""
         held = Branches(self._backend, self._held)
         return self._subject.loss(problem or self._problem, x, held)
 
     def _free_loss(self, x):
-        """With the branches that x takes."""
+        """The loss with the branches that x takes."""
         return self._subject.loss(self._problem, x, self._backend)
 
     def _rounding(self, result, dtype=None) -> float:
@@ -134,7 +134,7 @@ class _Proof:
 
     @cached_property
     def _noise(self) -> float:
-        """Of a loss beside x, in double precision."""
+        """The rounding of a loss beside x, in double precision."""
         d = self._size * self._rng.standard_normal(self._x.shape)
 
         def beside(problem):
@@ -144,8 +144,8 @@ class _Proof:
 
     @cached_property
     def _complex_noise(self) -> float:
-        """Of a complex step along a direction of length 1: its way to the slope is another than
-        the gradient's, and through the root of a matrix it can lose more."""
+        """The rounding of a complex step along a direction of length 1: its way to the slope is
+        another than the gradient's, and through the root of a matrix it can lose more."""
         d = np.random.default_rng(2).standard_normal(self._x.shape)
 
         def slope(problem):

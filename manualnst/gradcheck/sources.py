@@ -33,7 +33,8 @@ def _text(data: bytes, name: str) -> str:
 
 
 def _code_of(text: str, name: str) -> str:
-    """That of all cells, one after the other; a cell's source is a text, or a list of lines."""
+    """The source of all cells, one after the other; a cell's source is a text, or a list of
+    lines."""
     try:
         cells = json.loads(text)["cells"]
         code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]

@@ -104,7 +104,7 @@ class StudentFile:
         self._relay = _Relay(printable(self.path.name)) if prints else None
 
     def functions(self) -> dict[str, list[str] | str | None]:
-        """Of every public name at the top level, the parameters if it is a function, None where
+        """The parameters of every public name at the top level, if it is a function, None where
         they are unknown; what it is, in words, if it is none. The file is run for it only once."""
         if self._functions is None:
             with self._start() as process:

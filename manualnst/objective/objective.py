@@ -83,7 +83,8 @@ def _content_parts(network: Network, picture, weights: dict[str, float], memo: M
 def _style_parts(
     title: str, network: Network, picture, share: float, settings: LossSettings, mask, memo: Memo
 ) -> Iterator[_Part]:
-    """Those of one style picture, which has this share of the style's weight, and maybe a mask."""
+    """The parts of the loss of one style picture, which has this share of the style's weight, and
+    maybe a mask."""
     asked = []
     for _, name, layers, _ in (terms := style_terms(settings)):
         loss = losses.STYLE_LOSSES[name]

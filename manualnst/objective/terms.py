@@ -51,7 +51,7 @@ class StyleTerm(NamedTuple):
 
 
 def style_terms(settings: LossSettings) -> list[StyleTerm]:
-    """Those of a single style picture, which has the whole of the style's weight."""
+    """The terms of a single style picture, which has the whole of the style's weight."""
     losses = shares(settings.style_losses, settings.style_weight)
     if settings.mask_form:
         return _masked_terms(settings, losses)

@@ -127,7 +127,7 @@ class Way(NamedTuple):
 
 
 def _memory_for(x, size: int, arrays: dict[str, np.ndarray]):
-    """That of the last pairs, where x is: on a card it is the same in other words."""
+    """The memory of the last pairs, where x is: on a card it is the same in other words."""
     if isinstance(x, np.ndarray):
         return _Memory(size, x, arrays)
     from ..backends.cuda.card import open_card

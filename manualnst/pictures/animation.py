@@ -42,7 +42,7 @@ class Animation:
     """A callback for runs. Frames lie in a folder beside `path`, which `save` removes."""
 
     def __init__(self, path: str | os.PathLike, every: int, *, go_on: bool = False):
-        """With a frame after the first step and after `every` one of so many.
+        """A frame after the first step and after `every` one of so many.
 
         Frames of an interrupted run are refused, unless it is to `go_on` with them.
         """

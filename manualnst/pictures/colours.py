@@ -68,7 +68,7 @@ class Moments(NamedTuple):
 
 
 def moments(pixels: np.ndarray, alpha: np.ndarray | None = None) -> Moments:
-    """Of pixels (H, W, C), weighted by alpha (H, W)."""
+    """Mean and covariance of pixels (H, W, C), weighted by alpha (H, W)."""
     values = pixels.reshape(-1, pixels.shape[2]).astype(np.float64)  # (M, C)
     weights = _weights(alpha, len(values))  # (M,)
     mean = weights @ values / weights.sum()  # (C,)

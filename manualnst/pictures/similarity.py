@@ -13,7 +13,8 @@ _LEAST_ERROR = 1e-10  # below it there is but rounding
 
 
 def structural_similarity(a: np.ndarray, b: np.ndarray) -> float:
-    """Of the luminance of two pictures (H, W, 3) in [0, 1]: 1 is the same, about 0 unrelated.
+    """The similarity of the luminance of two pictures (H, W, 3) in [0, 1]: 1 is the same, about 0
+    unrelated.
 
     Wang, Bovik, Sheikh, Simoncelli 2004, with the constants of the paper: in a Gaussian window
     around each place, with means μ, variances σ² and the covariance σ_ab,

@@ -127,7 +127,7 @@ def in_words(value: Any) -> str:
 
 
 def parse_path(text: str) -> str:
-    """With a ~ that quotes have kept from the shell."""
+    """A path, of which a ~ was kept from the shell by quotes."""
     return os.path.expanduser(text)
 
 

@@ -21,7 +21,7 @@ from .standing import Arrays, Standing, array, mask, picture, restored
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """Those of a run; `styles` has at least one."""
+    """The pictures of a run; `styles` has at least one."""
 
     content: Input
     styles: Sequence[Input]

@@ -23,13 +23,13 @@ from .settings import Settings
 
 
 def losses_of(settings: Settings, pictures: Pictures) -> LossSettings:
-    """With masks or without."""
+    """The losses that are asked for, with masks or without."""
     losses = settings.losses
     return replace(losses, mask_form=settings.mask_form) if pictures.masks else losses
 
 
 def plan_scales(settings: Settings, weights: Weights, pictures: Pictures) -> list[Scale]:
-    """Those at which all pictures are large enough for the network and the losses."""
+    """The sizes at which all pictures are large enough for the network and the losses."""
     content, masks = pictures.content, pictures.masks
     losses = losses_of(settings, pictures)
 

@@ -81,7 +81,7 @@ def check_size(weights: Weights, losses: LossSettings, size: Size) -> None:
 
 
 def _shapes(weights: Weights, losses: LossSettings, size: Size) -> dict[str, tuple[int, int, int]]:
-    """Of the maps of every layer on the way, and of the picture."""
+    """The shapes of the maps of every layer on the way, and of the picture."""
     shapes = {name: after for name, _, after in map_shapes(weights, taps_of(losses), *size)}
     return {PIXELS: (*size, 3)} | shapes
 
@@ -98,7 +98,7 @@ class _Need(NamedTuple):
 
 
 def _target_bytes(weights: Weights, losses: LossSettings, size: Size) -> int:
-    """Of the targets of one style picture that are as large as its maps."""
+    """The bytes of those targets of one style picture that are as large as its maps."""
     shapes = _shapes(weights, losses, size)
     return sum(
         _bytes(shapes[term.layers[0]])
@@ -110,7 +110,7 @@ def _target_bytes(weights: Weights, losses: LossSettings, size: Size) -> int:
 def _needs(
     weights: Weights, losses: LossSettings, size: Size, styles: Sequence[Size], on_card: bool
 ) -> dict[str, list[_Need]]:
-    """Of all losses at every layer, in bytes."""
+    """The needs of all losses at every layer, in bytes."""
     shapes = _shapes(weights, losses, size)
     needs = {layer: [] for layer in shapes}
     for layer in shares(losses.content_layers, losses.content_weight):
@@ -145,7 +145,8 @@ def _filter_bytes(weights: Weights) -> int:
 
 
 def transformed_numbers(weights: Weights, taps: Iterable[str], height: int, width: int) -> int:
-    """Of the filters that Winograd's algorithm keeps in its own form, 36 in the place of 9."""
+    """The numbers of the filters that Winograd's algorithm keeps in its own form, 36 in the place
+    of 9."""
     shapes = map_shapes(weights, taps, height, width)
     convolutions = ((name, before) for name, before, _ in shapes if kind_of(name) == CONVOLUTION)
     filters = ((weights.layers[name][0].shape, before) for name, before in convolutions)
@@ -153,7 +154,8 @@ def transformed_numbers(weights: Weights, taps: Iterable[str], height: int, widt
 
 
 def _style_bytes(weights: Weights, taps: set[str], size: Size) -> int:
-    """Of every style after the first: its picture and targets, and the distance from each."""
+    """The bytes of every style after the first: its picture and targets, and the distance from
+    each."""
     shapes = map_shapes(weights, taps, *size)
     targets = sum(after[2] ** 2 for name, _, after in shapes if name in taps)
     return (3 * math.prod(size) + 2 * targets) * _ITEMSIZE

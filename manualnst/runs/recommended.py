@@ -18,7 +18,8 @@ def default_in_words(name: str) -> str:
 
 
 def recommended_settings(recommended: dict[str, Any], network: str) -> Settings:
-    """Those that a network recommends, and the defaults: what a stranger's file says is checked."""
+    """The settings that a network recommends, and the defaults: what a stranger's file says is
+    checked."""
     where = f"{network}: recommended settings"
     for name in recommended:
         if name not in RECOMMENDABLE:

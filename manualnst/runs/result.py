@@ -84,7 +84,7 @@ def styles_in(record: dict[str, Any]) -> list[str]:
 
 
 def masks_in(record: dict[str, Any]) -> list[str]:
-    """Likewise of the masks, of which there may be none."""
+    """The keys under which masks are; there may be none."""
     return [name for name in mask_names(len(record)) if name in record]
 
 

@@ -90,7 +90,7 @@ class Run:
 
     @property
     def share(self) -> float:
-        """Of the work that is done, from 0 to 1."""
+        """The share of the work that is done, from 0 to 1."""
         whole = work(self.scales)
         return (whole - self._work_left) / whole
 
@@ -311,7 +311,7 @@ class Run:
         self.standing = replace(standing, state=step.state, seconds=seconds, **better)
 
     def _losses_here(self) -> list[float]:
-        """Of the evaluations of the scale at hand."""
+        """The losses of the evaluations of the scale at hand."""
         passed = sum(scale.evaluations for scale in self.standing.passed)
         return self.standing.history.columns["total"][passed:]
 

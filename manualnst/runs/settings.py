@@ -364,7 +364,7 @@ class Settings:
 
     @property
     def losses(self) -> LossSettings:
-        """Those of a run without masks."""
+        """The losses of a run without masks."""
         names = (f.name for f in fields(LossSettings) if f.name != "mask_form")
         chosen = {name: getattr(self, name) for name in names}
         return LossSettings(**chosen | self._weights())

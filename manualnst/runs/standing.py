@@ -41,17 +41,17 @@ class Standing:
 
     @property
     def number(self) -> int:
-        """Of the scale at hand, from 0."""
+        """The number of the scale at hand, from 0."""
         return len(self.passed)
 
     @property
     def steps(self) -> int:
-        """Those done at all scales."""
+        """The steps that are done at all scales."""
         return self.state.iterations + sum(scale.steps for scale in self.passed)
 
     @property
     def evaluations(self) -> int:
-        """Likewise."""
+        """The evaluations, likewise."""
         return self.state.evaluations + sum(scale.evaluations for scale in self.passed)
 
     def so_far(self) -> Passed:

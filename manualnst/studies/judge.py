@@ -65,7 +65,8 @@ class Judge:
         self._memo = Memo(_KEPT_BYTES)
 
     def verdict(self, painting: np.ndarray, content: np.ndarray, style: np.ndarray) -> Verdict:
-        """Of pictures (H, W, 3); the others are brought to the size of the painting."""
+        """The distances of pictures (H, W, 3); the others are brought to the size of the
+        painting."""
         content = resize(content, *painting.shape[:2])
         style = with_long_side(style, max(painting.shape[:2]))
         for picture in (painting, style):

@@ -38,7 +38,7 @@ NOTHING_KEPT = Memo(0)
 
 
 def bytes_of(value: Any) -> int:
-    """Of all the arrays in it."""
+    """The bytes of all the arrays in it."""
     if hasattr(value, "nbytes"):  # of a card's arrays too
         return value.nbytes
     if isinstance(value, list | tuple):

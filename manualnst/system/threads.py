@@ -79,7 +79,8 @@ class _Limit:
                 self._libraries.restore_original_limits()
 
     def forked(self) -> None:
-        """Of the threads only the one that forked goes on; a lock of another never opens."""
+        """A new lock in a child: of the threads only the one that forked goes on; a lock of another
+        never opens."""
         self._lock = Lock()
 
 

@@ -51,7 +51,7 @@ def _offered(group: str):
 
 
 def _networks() -> list[str]:
-    """Those that are here: the page fetches nothing, and takes no file of the server's."""
+    """The networks that are here: the page fetches nothing, and takes no file of the server's."""
     return [BUILTIN_NAME, *(name for name in CATALOGUE if is_cached(name))]
 
 

@@ -208,7 +208,7 @@ class Studio:
                 self._set(job, FAILED, f"this is our mistake: {error!r:.300}")
 
     def _next(self) -> Job | None:
-        """Of those who wait, the one whose asker was served the longest ago."""
+        """The job, of those that wait, whose asker was served the longest ago."""
         with self._changed:
             while not self._ends:
                 if waiting := [job for job in self.jobs.values() if job.state == QUEUED]:

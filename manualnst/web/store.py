@@ -84,7 +84,7 @@ class Store:
         )
 
     def load_jobs(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Those that can be read; a folder that was begun and never had a job is removed."""
+        """The jobs that can be read; a folder that was begun and never had a job is removed."""
         for path in self._jobs.iterdir():
             if not _ID.fullmatch(path.name) or not path.is_dir():
                 continue

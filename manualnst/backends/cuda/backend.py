@@ -32,7 +32,7 @@ from .replay import Replayed
 
 
 class CudaBackend(Losses):
-    """Of one card and one precision."""
+    """The whole backend, of one card and one precision."""
 
     def __init__(self, card: Card, precision: str | None = None, rung: str = "fast"):
         super().__init__(card, rung)

@@ -12,7 +12,7 @@ THREADS = 256
 
 
 class Launches(Backend):
-    """Of a card, on a rung of the ladder."""
+    """A backend's arrays and kernels, of a card, on a rung of the ladder."""
 
     name = "cuda"
     is_on_card = True

@@ -143,7 +143,7 @@ class Memory:
         return self._card.cupy.asarray(by_age)
 
     def _place(self, age: int) -> int:
-        """Of a pair in the ring; the oldest has the age 0."""
+        """The place of a pair in the ring; the oldest has the age 0."""
         return (self._first + age) % (self._size + 1)
 
     def _empty_like(self, x):

@@ -130,7 +130,7 @@ def nine_point_variation_backward(dL_dloss, cache):
 
 
 def nine_point_factors(shape) -> tuple[float, float]:
-    """Of the squares of the differences by side, and of those by corner."""
+    """The factors of the squares of differences by side, and by corner."""
     H, W, C = shape
     return 2 / (3 * H * W * C), 1 / (6 * (H + 1) * (W + 1) * C)
 

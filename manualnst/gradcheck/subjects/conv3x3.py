@@ -44,7 +44,7 @@ def _input_loss(problem, x, backend):
 
 
 def _padded(mode):
-    """With the border continued in some way instead of by zeros."""
+    """The gradient with the border continued in some way instead of by zeros."""
 
     def wrong(dL_dy, w):
         return backward(np.pad(dL_dy, ((1, 1), (1, 1), (0, 0)), mode), w)[1:-1, 1:-1]

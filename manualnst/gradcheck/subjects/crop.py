@@ -32,7 +32,8 @@ def _padded(dL_dF, margin, mode, **given):
 
 
 def _placed(dL_dF, margin, top, left):
-    """With so many rows above and columns at the left, of the 2 margin that there are."""
+    """The gradient with so many rows above and columns at the left, of the 2 margin that there
+    are."""
     around = ((top, 2 * margin - top), (left, 2 * margin - left), (0, 0))
     return np.pad(dL_dF, around)
 

@@ -49,7 +49,7 @@ def _gram_own(problem, backend):
 
 
 def _gram_with(weigh: Callable):
-    """With weigh(w) in the place of w."""
+    """The gradient with weigh(w) in the place of w."""
     return lambda dL_dG, F, weights: _weighted(F, weigh(weights), dL_dG + dL_dG.T)
 
 
@@ -140,7 +140,7 @@ def _guided(F, w, D):
 
 
 def _guided_with(weigh: Callable):
-    """With weigh(w) in the place of w throughout."""
+    """The gradient with weigh(w) in the place of w throughout."""
 
     def gradient(F, A, weights):
         w = weigh(weights)

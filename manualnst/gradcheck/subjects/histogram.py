@@ -31,7 +31,8 @@ def _matched(F, S):
 
 
 def _draw_kinks(rng):
-    """With equal values: any order of theirs will do, and their gradients have one sum."""
+    """A problem with equal values: any order of theirs will do, and their gradients have one
+    sum."""
     problem = _draw(rng, (4, 3, 2, 0))
     F, S = problem.arguments.values()
     F[rng.random(F.shape) < 0.4] = 0.0
@@ -49,7 +50,7 @@ def _draw_kinks(rng):
 
 
 def _with(matched: Callable):
-    """With matched(F, S) in the place of R."""
+    """The gradient with matched(F, S) in the place of R."""
     return lambda F, S: 2 * (F - matched(F, S))
 
 

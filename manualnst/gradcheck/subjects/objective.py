@@ -160,7 +160,7 @@ def _subject(pool: str, **known) -> Subject:
 
 
 def _longest_sum(problem) -> int:
-    """Of all convolutions: 9 C."""
+    """The longest sum of all convolutions: 9 C."""
     return max(
         parameters[0][..., 0].size for _, parameters in problem.arguments["layers"] if parameters
     )

@@ -35,7 +35,7 @@ def _rows(F):
 
 
 def _likeness(F, S):
-    """Of every pair of patches, apart from the norm of that of F."""
+    """The likeness of every pair of patches, apart from the norm of that of F."""
     norms = np.linalg.norm(_rows(S), axis=1)
     return _rows(F) @ _rows(S).T / np.where(norms > 0, norms, 1)
 
@@ -59,7 +59,7 @@ def _differences(F, S, likeness=_likeness):
 
 
 def _with(likeness: Callable):
-    """With another measure of what is nearest."""
+    """The gradient with another measure of what is nearest."""
     return lambda F, S: _scattered(_differences(F, S, likeness), F.shape)
 
 
@@ -68,7 +68,8 @@ def _right(F, S):
 
 
 def _draw_kinks(rng):
-    """With each of the style's patches there twice, once of double size: as like by its angle."""
+    """A problem with each of the style's patches there twice, once of double size: as like by its
+    angle."""
     problem = _draw(rng, (3, 3, 2, 0))
     F, S = problem.arguments.values()
     S = np.concatenate([S, 2 * S])
@@ -132,7 +133,7 @@ def _transposed_patches(F, S):
 
 
 def _padded(F, S):
-    """With zeros around both maps."""
+    """The gradient with zeros around both maps."""
     F, S = (np.pad(x, ((1, 1), (1, 1), (0, 0))) for x in (F, S))
     return _right(F, S)[1:-1, 1:-1]
 

@@ -11,7 +11,7 @@ ORDERS = {"RGB": (0, 1, 2), "BGR": (2, 1, 0)}
 
 
 def preprocessing(scale, shift, order) -> Preprocessing:
-    """That of z[:, :, c] = scale[c] · x[:, :, order[c]] + shift[c]."""
+    """The gradient of z[:, :, c] = scale[c] · x[:, :, order[c]] + shift[c]."""
     [channels] = (name for name, known in ORDERS.items() if known == tuple(order))
     return Preprocessing(channels, 1.0, tuple(-shift / scale), tuple(1 / scale))
 

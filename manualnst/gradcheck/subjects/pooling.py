@@ -202,7 +202,7 @@ def _draw_maximum(rng, shape) -> Problem:
 
 
 def _draw_ties(rng):
-    """With equal maxima: they may share the gradient, but not more than there is."""
+    """A problem with equal maxima: they may share the gradient, but not more than there is."""
     problem = _draw_maximum(rng, (4, 6, 3, 0))
     dL_dy, x = problem.arguments.values()
     x[...] = rng.integers(0, 2, x.shape)
@@ -225,7 +225,7 @@ def _repeated_maximum(x):
 
 
 def _largest(x) -> np.ndarray:
-    """Of each window: (H // 2, W // 2, C)."""
+    """The largest of each window: (H // 2, W // 2, C)."""
     return np.max([_corner(x, u, v) for u, v in _ALL_CORNERS], axis=0)
 
 

@@ -20,7 +20,7 @@ def _power(x, beta, beyond="edge"):
 
 
 def _power_with(slope: Callable):
-    """With slope(squares, β) in the place of β (d² + r²)^{β/2 − 1}."""
+    """The gradient with slope(squares, β) in the place of β (d² + r²)^{β/2 − 1}."""
 
     def wrong(x, beta):
         down, right = differences(x)

@@ -14,7 +14,7 @@ def _draw(rng, shape) -> Problem:
 
 
 def _draw_kinks(rng):
-    """With exact zeros in x: there any slope from 0 to 1 is a subgradient."""
+    """A problem with exact zeros in x: there any slope from 0 to 1 is a subgradient."""
     problem = _draw(rng, (4, 3, 2, 0))
     dL_dy, x = problem.arguments.values()
     x[rng.random(x.shape) < 0.4] = 0.0

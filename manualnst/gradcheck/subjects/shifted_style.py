@@ -30,7 +30,7 @@ def _right(F, A, shift):
 
 
 def _sums(F):
-    """Of the channels, in each row and in each column: (N, N), (N, N)."""
+    """The sums of the channels, in each row and in each column: (N, N), (N, N)."""
     sums = np.sum(matrix(F), axis=0)
     return np.add.outer(sums, np.zeros_like(sums)), np.add.outer(np.zeros_like(sums), sums)
 

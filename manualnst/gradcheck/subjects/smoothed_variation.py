@@ -10,7 +10,7 @@ from .subject import Mistake, Subject
 
 
 def _smoothed_with(slope: Callable):
-    """With slope(d, ε) in the place of d/√(d² + ε²)."""
+    """The gradient with slope(d, ε) in the place of d/√(d² + ε²)."""
 
     def gradient(x, epsilon):
         return to_both_ends(*(slope(d, epsilon) for d in differences(x)))

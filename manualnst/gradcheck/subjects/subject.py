@@ -34,7 +34,7 @@ class Problem:
         return self.map(lambda array: array.astype(dtype))
 
     def map(self, change: Callable[[np.ndarray], np.ndarray]) -> "Problem":
-        """With every floating-point array replaced, however deep it lies."""
+        """The same with every floating-point array replaced, however deep it lies."""
         return replace(
             self, arguments=_map(self.arguments, change), hidden=_map(self.hidden, change)
         )

@@ -7,7 +7,7 @@ from .canvas import fractal
 
 
 class Noise:
-    """Of mean 0 and deviation 1; it repeats with period 1 in x and in y."""
+    """Noise of mean 0 and deviation 1; it repeats with period 1 in x and in y."""
 
     def __init__(self, seed: int, slope: float, coarsest: float = 0):
         rng = np.random.RandomState(seed)

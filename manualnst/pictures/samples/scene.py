@@ -91,7 +91,7 @@ class Camera:
         self.middle, self.horizon = shape[1] / 2, horizon * shape[0]
 
     def slopes(self, columns, rows):
-        """Of the ray through each pixel: u = x/z and v = y/z."""
+        """The direction of the ray through each pixel: u = x/z and v = y/z."""
         u = (columns + 0.5 - self.middle) / self.focal
         return u, (self.horizon - rows - 0.5) / self.focal
 

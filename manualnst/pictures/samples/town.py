@@ -294,7 +294,7 @@ def _fishing_boat(model, rng, place, length):
 
 
 def _sailing_boat(model, rng, place, length, sail_tint):
-    """With `sail_tint` None the sails are furled."""
+    """A boat; with `sail_tint` None the sails are furled."""
     height, mast = 0.14 * length, 1.35 * length
     _hull(model, place, length, height, HULLS[rng.randint(len(HULLS))])
     _mast(model, place, 0.08 * length, 0.8 * height, mast, 0.09)

@@ -159,7 +159,7 @@ def _by_name(role: str, sources: Sequence[Source] | None) -> dict[str, Source]:
 
 
 def _pictures_of(source: Source) -> list[Source]:
-    """Of a folder, the pictures in it. What is no path is loaded now: open files can be read once,
+    """The pictures of a folder. What is no path is loaded now: open files can be read once,
     and do not go to other processes."""
     if not is_path(source):
         return [load_picture(source)]
@@ -183,7 +183,7 @@ def _stem_and_path(picture: Source, number: int) -> tuple[str, str]:
 
 
 def _pair_name(content: str, style: str) -> str:
-    """Of these two names, one that no other pair has: a-b of a in b-c is not that of a-b in c.
+    """One name of these two, that no other pair has: a-b of a in b-c is not that of a-b in c.
 
     The last dash parts them if the style has none, else the only double one.
     """

@@ -24,7 +24,7 @@ class AnotherRun(InputError):
 
 
 class Files(NamedTuple):
-    """Those of one job."""
+    """The files of one job."""
 
     picture: Path
     record: Path

@@ -90,7 +90,8 @@ class _Process:
         self._process.terminate()
 
     def last_words(self) -> Iterator[tuple[Job, Happening]]:
-        """Of one that was interrupted: a picture may have become finished meanwhile."""
+        """The last happenings of one that was interrupted: a picture may have become finished
+        meanwhile."""
         while self.job is not None:
             job, what = self.job, self.heard()
             if self.lives:
@@ -124,7 +125,8 @@ def _work(connection: Connection, folder: Path, threads_each: int) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Of one that was killed nobody is left to want the picture; its checkpoint is there."""
+    """An end at once: of one that was killed nobody is left to want the picture; its checkpoint is
+    there."""
     wait([parent])
     os._exit(1)
 

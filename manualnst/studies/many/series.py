@@ -31,7 +31,7 @@ _SMALLEST, _LARGEST = 128, 400  # long side of a picture on it
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one job: neither record nor failure if it is not finished."""
+    """The outcome of one job: neither record nor failure if it is not finished."""
 
     job: Job
     path: Path  # of the picture
@@ -259,7 +259,7 @@ def _title(outcomes: list[Outcome]) -> str:
 
 
 def _side(columns: int, outcomes: list[Outcome]) -> int:
-    """Of a picture on a sheet with so many; no larger than what was painted."""
+    """The long side of a picture on a sheet with so many; no larger than what was painted."""
     sizes = (o.record["scales"][-1]["size"] for o in outcomes if o.record is not None)
     painted = max(map(max, sizes), default=_LARGEST)
     return min(_LARGEST, painted, max(_SMALLEST, _SHEET_WIDTH // columns))

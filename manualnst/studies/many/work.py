@@ -216,7 +216,7 @@ class _Work:
             self._take(job, failure)
 
     def _that_memory_allows(self, waiting: list[Job], count: int) -> int:
-        """Of processes: each holds as much as this one by now, and what a run takes."""
+        """The number of processes: each holds as much as this one by now, and what a run takes."""
         available, held = machine.available_memory(), machine.peak_memory()
         if available is None or held is None:
             return count
