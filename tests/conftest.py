@@ -1,5 +1,6 @@
 import sys
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ TESTS = Path(__file__).parent
 # problems of others, and that the benchmark is this one.
 OF_OTHERS = [TESTS / "objective", TESTS / "losses"]
 sys.path[:0] = [str(path) for path in (TESTS, *OF_OTHERS, TESTS.parent / "bench")]
+
+NUMBERS = count()
 
 
 @pytest.fixture
@@ -25,6 +28,7 @@ def recommending(tmp_path):
 
 
 @pytest.fixture(autouse=True)
-def empty_cache(tmp_path, monkeypatch):
+def empty_cache(tmp_path_factory, monkeypatch):
     """No test sees, or leaves anything in, the cache of whoever runs it."""
-    monkeypatch.setenv("MANUALNST_CACHE", str(tmp_path / "cache"))
+    cache = tmp_path_factory.getbasetemp() / f"cache-{next(NUMBERS)}"  # made by who needs it
+    monkeypatch.setenv("MANUALNST_CACHE", str(cache))

@@ -94,6 +94,7 @@ def write_keras_file(path):
             group[f"{name}_W_1:0"], group[f"{name}_b_1:0"] = w, b
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
 def test_every_command_runs(page, desk, mirror, capsys):
     for command in PAINTED_BEFORE.get(page, []) + commands(page):
@@ -128,6 +129,7 @@ def shorter(arguments):
     return []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page, "python")])
 def test_the_python_examples_run(page, desk, capsys):
     for example in blocks(page, "python"):

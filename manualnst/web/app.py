@@ -166,7 +166,7 @@ async def forecast(request: Request) -> Response:
             "height": last.height,
             "steps": run.settings.steps,
             "bytes": run.memory,
-            "seconds": studio.seconds_for(work(run.scales)),
+            "seconds": await run_in_threadpool(studio.seconds_for, work(run.scales)),
         }
     )
 

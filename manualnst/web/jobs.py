@@ -80,7 +80,7 @@ class Studio:
         self._changed = threading.Condition()
         self._turns: deque[str] = deque(maxlen=1000)  # who asked, the longest ago first
         self._ends = False
-        self._warm = False  # has a painter warmed up?
+        self._measuring = threading.Lock()
         self._rate: float | None = None  # seconds by work, as it was last seen
         self._threads = [threading.Thread(target=self._paint_all) for _ in range(painters)]
         for job, facts in sorted(store.load_jobs(), key=lambda each: each[1].get("created", 0)):
@@ -176,15 +176,18 @@ class Studio:
 
     # Painting
 
-    def seconds_for(self, amount: float) -> float | None:
+    def seconds_for(self, amount: float) -> float:
         """What so much work takes, of one job that is alone."""
-        return None if self._rate is None else self._rate * amount
+        with self._measuring:
+            if self._rate is None:
+                self._warm_up()
+        return self._rate * amount
 
     def see_pace(self, seconds: float, amount: float) -> None:
         self._rate = seconds / amount
 
     def _warm_up(self) -> None:
-        """A small picture for nothing, so that the first forecast knows this machine."""
+        """A small picture for nothing, so that the forecast knows this machine."""
         run = prepare(None, None, settings_from(_WARM_UP))
         run.start(foretell=False)
         began = time.perf_counter()
@@ -193,10 +196,6 @@ class Studio:
 
     def _paint_all(self) -> None:
         shared = Shared()
-        with self._changed:
-            is_first, self._warm = not self._warm, True
-        if is_first and not self._ends:
-            self._warm_up()
         while (job := self._next()) is not None:
             try:
                 self._paint(job, shared)

@@ -51,7 +51,7 @@ def test_jobs_outlive_their_process(tmp_path):
         waiting.id: QUEUED,
         begun.id: QUEUED,
     }
-    assert second.jobs[waiting.id].asked == ASKED
+    assert second.jobs[waiting.id].asked == {"label": "sample:harbour in sample:waves"} | ASKED
 
 
 def test_a_file_that_is_no_job_is_left_alone(tmp_path):

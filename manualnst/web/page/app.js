@@ -201,8 +201,7 @@ async function foretell() {
   if (!chosen.content || !chosen.styles.length) { $("forecast").textContent = ""; return; }
   try {
     const told = await ask("api/forecast", { method: "POST", body: { ...await asked(), masks: [] } });
-    const seconds = told.seconds === null ? "" : `, about ${inTime(told.seconds)}`;
-    $("forecast").textContent = `${told.width} × ${told.height}, ${told.steps} steps${seconds}, ${(told.bytes / 2 ** 30).toFixed(1)} GiB of memory`;
+    $("forecast").textContent = `${told.width} × ${told.height}, ${told.steps} steps, about ${inTime(told.seconds)}, ${(told.bytes / 2 ** 30).toFixed(1)} GiB of memory`;
     refuse("");
   } catch (error) { $("forecast").textContent = ""; refuse(error); }
 }
