@@ -1,6 +1,6 @@
 """Every kernel, compiled for the generations of cards from Turing to Blackwell.
 
-Usually for the oldest and the newest, which takes half the time; with MANUALNST_ALL_CARDS=1 for all.
+Usually for the oldest and the newest, in half the time; with MANUALNST_ALL_CARDS=1 for all.
 """
 
 import os
