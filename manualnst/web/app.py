@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
@@ -17,7 +18,7 @@ from starlette.routing import Route
 from ..errors import InputError
 from ..pictures.images import load_picture
 from ..pictures.resizing import fitted_size, resize
-from ..pictures.saving import encode_preview
+from ..pictures.saving import encode_png, encode_preview
 from ..runs.inputs import SAMPLE_PREFIX, load_source
 from ..runs.scales import work
 from . import forms
@@ -25,6 +26,7 @@ from .guard import LOOPBACK, Guard
 from .jobs import DONE, FAILED, STOPPED, Job, Studio
 from .openapi import described
 from .store import Store
+from .subject import subject_mask
 
 _PAGE = Path(__file__).with_name("page")
 _TYPES = {
@@ -151,6 +153,26 @@ def _side(request: Request) -> int:
     return int(given)
 
 
+async def find_subject(request: Request) -> Response:
+    """A mask of what stands out within a rectangle of a picture: its ID."""
+    data = await _json(request)
+    store = _studio(request).store
+    path = store.picture(str(data.get("picture"))) if isinstance(data, dict) else None
+    box = data.get("box") if path else None
+    if not isinstance(box, list) or len(box) != 4 or not all(_is_share(each) for each in box):
+        raise InputError("expected a picture, and a box of four shares from 0 to 1")
+
+    def found() -> str:
+        mask = subject_mask(load_picture(path).pixels, tuple(box))
+        return store.add_picture(encode_png(np.repeat(mask[:, :, None], 3, axis=2)), "subject")
+
+    return JSONResponse({"id": await run_in_threadpool(found)}, 201)
+
+
+def _is_share(value: Any) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1
+
+
 # Jobs
 
 
@@ -271,6 +293,7 @@ ROUTES = (
     ("/api/options", "GET", options),
     ("/api/pictures", "POST", add_picture),
     ("/api/pictures/{picture}", "GET", show_picture),
+    ("/api/subject", "POST", find_subject),
     ("/api/forecast", "POST", forecast),
     ("/api/jobs", "GET", list_jobs),
     ("/api/jobs", "POST", add_job),

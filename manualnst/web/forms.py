@@ -12,6 +12,7 @@ from ..runs.recommended import default_in_words
 from ..runs.settings import Settings
 from ..weights import BUILTIN_NAME, default_weights
 from ..weights.catalogue import CATALOGUE, is_cached
+from . import subject
 
 GROUPS = {"look": "The look", "size": "Size and steps", "network": "The network", "optimiser": ""}
 # Of files on the server the page knows nothing; a card is the server's business.
@@ -31,6 +32,7 @@ def described() -> dict[str, Any]:
         "presets": {name: preset.system for name, preset in PRESETS.items()},
         "samples": {"content": [names[samples.CONTENT]], "styles": [*names.values()][1:]},
         "max_styles": MAX_STYLES,
+        "finds_subjects": subject.is_there(),
     }
 
 

@@ -21,16 +21,31 @@ _JOB = {
         "after": {"type": "string", "description": "begin with the result of this job"},
     },
 }
+_SUBJECT = {
+    "type": "object",
+    "required": ["picture", "box"],
+    "properties": {
+        "picture": {"type": "string"},
+        "box": {
+            "type": "array",
+            "items": {"type": "number", "minimum": 0, "maximum": 1},
+            "minItems": 4,
+            "maxItems": 4,
+            "description": "left, top, right, bottom, as shares of the picture",
+        },
+    },
+}
 _BODIES = {
     "add_job": {"application/json": {"schema": _JOB}},
     "forecast": {"application/json": {"schema": _JOB}},
+    "find_subject": {"application/json": {"schema": _SUBJECT}},
     "add_picture": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
 }
 _QUERIES = {
     "add_picture": ("name", {"type": "string"}),
     "show_picture": ("size", {"type": "integer", "minimum": 1, "maximum": 1024}),
 }
-_GIVES = {"add_job": "201", "add_picture": "201", "remove_job": "204"}
+_GIVES = {"add_job": "201", "find_subject": "201", "add_picture": "201", "remove_job": "204"}
 _CHANGES = {"name": "X-Manualnst", "in": "header", "required": True, "schema": {"const": "1"}}
 
 

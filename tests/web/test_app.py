@@ -185,6 +185,41 @@ def test_pictures_are_served_small_and_as_pictures(client):
     assert client.get("/api/pictures/sample:waves", params={"size": 9999}).status_code == 400
 
 
+def test_a_subject_is_found_within_a_rectangle(client):
+    pytest.importorskip("cv2")
+    pixels = np.full((60, 80, 3), 230, np.uint8)
+    pixels[20:40, 30:50] = (180, 30, 30)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    asked = {"picture": added(client, file.getvalue()), "box": [0.25, 0.2, 0.75, 0.8]}
+    mask = client.post("/api/subject", json=asked).json()["id"]
+    drawn = client.get(f"/api/pictures/{mask}", params={"size": 80}).content
+    with Image.open(io.BytesIO(drawn)) as picture:
+        grey = np.asarray(picture.convert("L")) / 255
+    inside = np.zeros((60, 80), bool)
+    inside[20:40, 30:50] = True
+    assert grey[inside].mean() > 0.85 and grey[~inside].mean() < 0.05
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        [],
+        {"picture": "0" * 32, "box": [0, 0, 1, 1]},
+        {"picture": "PICTURE", "box": [0, 0, 2, 1]},
+        {"picture": "PICTURE", "box": ["a", 0, 1, 1]},
+        {"picture": "PICTURE", "box": [0.5, 0.5, 0.5, 0.5]},
+        {"picture": "PICTURE", "box": [0, 0, 1, 1]},
+    ],
+)
+def test_no_subject_is_refused_in_a_line(client, asked):
+    if isinstance(asked, dict) and asked.get("picture") == "PICTURE":
+        asked = asked | {"picture": added(client)}
+    answer = client.post("/api/subject", json=asked)
+    assert answer.status_code in (400, 404) and answer.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("headers", "code"),
     [

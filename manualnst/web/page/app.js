@@ -259,8 +259,18 @@ for (const id of ["mask-size", "mask-soft"]) {
   $(id).addEventListener("input", () => { painter.size = Number($("mask-size").value); painter.soft = Number($("mask-soft").value) / 100; });
 }
 for (const radio of document.querySelectorAll("input[name=tool]")) {
-  radio.addEventListener("change", () => { painter.erases = radio.value === "erase" && radio.checked; });
+  radio.addEventListener("change", () => {
+    painter.erases = radio.value === "erase";
+    painter.rectangle = radio.value === "subject";
+  });
 }
+painter.onRectangle = async (box) => {
+  try {
+    const mask = await ask("api/subject", { method: "POST", body: { picture: chosen.content.id, box } });
+    painter.take(shown(mask, 1024));
+    refuse("");
+  } catch (error) { painter.draw(); refuse(error); }
+};
 
 // The painting
 
@@ -431,6 +441,7 @@ $("compare").addEventListener("close", () => { picked.clear(); drawHistory(); })
 try {
   options = await ask("api/options");
   drawSettings();
+  $("find-subject").hidden = !options.finds_subjects;
   drawSamples("content", options.samples.content);
   drawSamples("styles", options.samples.styles);
   changed("content");

@@ -6,7 +6,9 @@ export class MaskPainter {
   size = 40;
   soft = 0.3;
   erases = false;
+  rectangle = false; // is one drawn, in the place of strokes?
   onChange = () => {};
+  onRectangle = () => {};
 
   constructor(canvas) {
     this.shown = canvas;
@@ -18,12 +20,19 @@ export class MaskPainter {
       if (!this.picture) return;
       canvas.setPointerCapture(event.pointerId);
       this.remember();
-      this.stroke(this.place(event), this.place(event));
+      if (this.rectangle) this.corner = this.place(event);
+      else this.stroke(this.place(event), this.place(event));
     });
     canvas.addEventListener("pointermove", (event) => {
-      if (event.buttons && this.picture) this.stroke(this.at, this.place(event));
+      if (!event.buttons || !this.picture) return;
+      if (this.rectangle) this.outline(this.place(event));
+      else this.stroke(this.at, this.place(event));
     });
-    canvas.addEventListener("pointerup", () => this.changed());
+    canvas.addEventListener("pointerup", (event) => {
+      if (this.rectangle && this.corner) this.onRectangle(this.shares(this.corner, this.place(event)));
+      else this.changed();
+      this.corner = null;
+    });
     canvas.addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -46,6 +55,28 @@ export class MaskPainter {
   place(event) {
     const box = this.shown.getBoundingClientRect();
     return { x: ((event.clientX - box.left) * this.shown.width) / box.width, y: ((event.clientY - box.top) * this.shown.height) / box.height };
+  }
+
+  outline(to) {
+    this.draw();
+    const context = this.shown.getContext("2d");
+    context.strokeRect(this.corner.x, this.corner.y, to.x - this.corner.x, to.y - this.corner.y);
+  }
+
+  shares(a, b) {
+    const share = (value, whole) => Math.min(Math.max(value / whole, 0), 1);
+    const { width, height } = this.shown;
+    return [share(Math.min(a.x, b.x), width), share(Math.min(a.y, b.y), height), share(Math.max(a.x, b.x), width), share(Math.max(a.y, b.y), height)];
+  }
+
+  // A mask that was made elsewhere, in the place of this one.
+  take(address) {
+    const made = new Image();
+    made.addEventListener("load", () => {
+      this.mask.getContext("2d").drawImage(made, 0, 0, this.mask.width, this.mask.height);
+      this.changed();
+    });
+    made.src = address;
   }
 
   key(event) {
