@@ -23,13 +23,13 @@ from .runs.kept import Kept, Pictures, load_run
 from .runs.planning import plan_scales
 from .runs.presets import over, with_preset
 from .runs.progress import Callback
+from .runs.reached import Reached
 from .runs.recommended import listed, recommended_settings
 from .runs.result import Result
 from .runs.run import Run
 from .runs.scales import Scale
 from .runs.settings import Settings
 from .runs.shared import Shared
-from .runs.standing import Standing
 from .system.notice import Notice
 from .weights import default_weights, find_recommended
 
@@ -141,7 +141,7 @@ def prepare(
         weights,
         pictures,
         scales,
-        Standing(State(start.pixels), best=start.pixels),
+        Reached(State(start.pixels), best=start.pixels),
         facts={role: each.facts for role, each in inputs.items()},
         notices=[*notices, *weights_notices, *backend_notices],
         shared=shared,
@@ -204,17 +204,17 @@ def _restore(kept: Kept, steps: int | None, shared: Shared) -> Run:
     planned = plan_scales(settings, weights, kept.pictures)
     # The checkpoint's own steps: an earlier resumption may have changed them.
     scales = [scale._replace(steps=n) for scale, n in zip(planned, kept.steps, strict=True)]
-    standing = kept.standing(scales)
+    reached = kept.reached(scales)
     if steps is not None:
         settings, scales = replace(settings, steps=steps), _prolonged(scales, steps)
-    notices = [Notice("resume", f"{standing.steps} steps are done")]
+    notices = [Notice("resume", f"{reached.steps} steps are done")]
     if not settings.make_optimizer().resumes_exactly:
         text = (
             "scipy's L-BFGS-B starts with an empty memory, so its steps differ from those of an "
             "uninterrupted run"
         )
         notices.append(Notice("resume", text))
-    run = Run(settings, weights, kept.pictures, scales, standing, kept.facts, notices, shared)
+    run = Run(settings, weights, kept.pictures, scales, reached, kept.facts, notices, shared)
     check_same(run, kept.facts, ["weights"])
     return run
 

@@ -268,8 +268,8 @@ def test_kept_averages_are_in_the_units_of_the_next_size():
     run.finish(lambda progress: manualnst.STOP)
     run._enlarge()
     run._measure()
-    m = run._in_new_units(run.standing.state).arrays["m"]
-    ratio = np.sqrt(np.mean(m**2) / np.mean(run._evaluate(run.standing.state.x).dL_dx ** 2))
+    m = run._in_new_units(run.reached.state).arrays["m"]
+    ratio = np.sqrt(np.mean(m**2) / np.mean(run._evaluate(run.reached.state.x).dL_dx ** 2))
     assert 0.3 < ratio < 1.2  # four times as much without the number of pixels
 
 
@@ -862,7 +862,7 @@ def test_a_checkpoint_between_two_scales_goes_on_as_well(large_enough, tmp_path,
     method, path = getattr(run, where), tmp_path / "checkpoint"
 
     def interrupted_at_the_second(*args):
-        if run.standing.number == 1:
+        if run.reached.number == 1:
             raise KeyboardInterrupt
         return method(*args)
 
@@ -902,7 +902,7 @@ def test_each_scale_begins_with_the_enlarged_best_of_the_one_before(large_enough
 
     def watched():
         enlarge()
-        starts.append(run.standing.state.x)
+        starts.append(run.reached.state.x)
 
     run._enlarge = watched
     run.finish(remember)

@@ -9,7 +9,7 @@ the paper's is the ReLU's, see ops/relu.py. Other sources' constants: normalisat
 
 from ..errors import InputError
 from ..ops import check
-from .adding import added
+from .accumulated import accumulated
 from .normalisation import NORMALISATIONS
 
 
@@ -30,4 +30,4 @@ def content_forward(F, P, normalisation: str = "paper", *, backend):
 def content_backward(dL_dloss: float, cache, onto=None, *, backend):
     """[E2] → dL_dF (H, W, N), added to `onto` if that is given."""
     scale, D = cache
-    return added(backend.squared_error_backward(dL_dloss * scale, D), onto)
+    return accumulated(backend.squared_error_backward(dL_dloss * scale, D), onto)

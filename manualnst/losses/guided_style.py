@@ -26,7 +26,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..ops import check
-from .adding import added
+from .accumulated import accumulated
 from .record import Need, StyleLoss
 from .resample import resample_forward
 from .style import Gram, distance_backward, distance_forward
@@ -82,7 +82,7 @@ def guided_style_backward(dL_dloss: float, cache, onto=None, *, backend):
     """[K4], or [K6], by [K2] → dL_dF (H, W, N), added to `onto` if that is given."""
     distance_cache, gram_cache = cache
     dL_dG = distance_backward(dL_dloss, distance_cache, backend=backend)
-    return added(backend.weighted_gram_backward(dL_dG, gram_cache), onto)
+    return accumulated(backend.weighted_gram_backward(dL_dG, gram_cache), onto)
 
 
 def pooled_mask(mask, shape: tuple[int, int], *, backend):

@@ -27,7 +27,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..ops import check
-from .adding import added
+from .accumulated import accumulated
 from .normalisation import NORMALISATIONS
 from .record import Need, StyleLoss
 
@@ -67,7 +67,7 @@ def histogram_forward(F, target: Histogram, normalisation: str = "paper", *, bac
 def histogram_backward(dL_dloss: float, cache, onto=None, *, backend):
     """[H5] → dL_dF (H, W, N), added to `onto` if that is given."""
     double_factor, D = cache
-    return added(backend.squared_error_backward(dL_dloss * double_factor, D), onto)
+    return accumulated(backend.squared_error_backward(dL_dloss * double_factor, D), onto)
 
 
 LOSS = StyleLoss(

@@ -23,7 +23,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..ops import check
-from .adding import added
+from .accumulated import accumulated
 from .normalisation import NORMALISATIONS
 from .record import Need, StyleLoss
 
@@ -66,7 +66,7 @@ def moments_backward(dL_dloss: float, cache, onto=None, *, backend):
     dL_dmean = backend.squared_error_backward(2 * dL_dloss * scales[0], mean_D)
     dL_dcovariance = backend.squared_error_backward(2 * dL_dloss * scales[1], covariance_D)
     dL_dF = backend.mean_and_covariance_backward(dL_dmean, dL_dcovariance, moments_cache)
-    return added(dL_dF, onto)
+    return accumulated(dL_dF, onto)
 
 
 LOSS = StyleLoss(

@@ -31,7 +31,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..ops import check
-from .adding import added
+from .accumulated import accumulated
 from .normalisation import NORMALISATIONS
 from .record import Need, StyleLoss
 
@@ -73,7 +73,7 @@ def patches_forward(F, target: Patches, normalisation: str = "paper", *, backend
 def patches_backward(dL_dloss: float, cache, onto=None, *, backend):
     """[P4] → dL_dF (H, W, N), added to `onto` if that is given."""
     factor, distance_cache = cache
-    return added(backend.patch_distance_backward(dL_dloss * factor, distance_cache), onto)
+    return accumulated(backend.patch_distance_backward(dL_dloss * factor, distance_cache), onto)
 
 
 def _check(function: str, name: str, F) -> None:

@@ -33,7 +33,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..ops import check
-from .adding import added
+from .accumulated import accumulated
 from .normalisation import NORMALISATIONS
 from .record import Need, StyleLoss
 
@@ -81,7 +81,7 @@ def wasserstein_backward(dL_dloss: float, cache, onto=None, *, backend):
     dL_dmean = backend.squared_error_backward(2 * scale * dL_dloss, D)
     dL_dcovariance = backend.bures_backward(scale * dL_dloss, distance_cache)
     dL_dF = backend.mean_and_covariance_backward(dL_dmean, dL_dcovariance, moments_cache)
-    return added(dL_dF, onto)
+    return accumulated(dL_dF, onto)
 
 
 LOSS = StyleLoss(

@@ -29,7 +29,7 @@ import numpy as np
 from .. import losses
 from ..backends import fetched, together
 from ..errors import InputError
-from ..losses.adding import added
+from ..losses.accumulated import accumulated
 from ..network.network import Network
 from ..network.vgg import halvings
 from ..pictures.colours import mean_of_channels
@@ -259,8 +259,8 @@ def for_each_style(name: str, values: float | list[float], count: int) -> list[f
 def _back_to_two(backward: Callable, before: list[Callable], onto):
     """The way back of a loss of two maps: to the deeper one now; the other's share waits there."""
     dL_dF, dL_dB = backward()
-    before.append(partial(added, dL_dB))
-    return added(dL_dF, onto)
+    before.append(partial(accumulated, dL_dB))
+    return accumulated(dL_dF, onto)
 
 
 def _add_all(waiting: list[Callable], gradient):

@@ -13,10 +13,10 @@ from ..objective.objective import for_each_style, style_names
 from ..pictures.masks import mask_names, one_for_each_style
 from .checkpoint import load_checkpoint, save_checkpoint
 from .inputs import Input
+from .reached import Arrays, Reached, array, mask, picture, restored
 from .result import masks_in, styles_in
 from .scales import Scale
 from .settings import Settings
-from .standing import Arrays, Standing, array, mask, picture, restored
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,10 +34,10 @@ class Kept:
     pictures: Pictures
     steps: list[int]  # of each size
     facts: dict[str, Any]  # of pictures and weights, as in a record
-    _standing: tuple[dict[str, Any], Arrays]
+    _reached: tuple[dict[str, Any], Arrays]
 
-    def standing(self, scales: Sequence[Scale]) -> Standing:
-        return restored(self.settings, scales, *self._standing)
+    def reached(self, scales: Sequence[Scale]) -> Reached:
+        return restored(self.settings, scales, *self._reached)
 
 
 def save_run(
@@ -46,10 +46,10 @@ def save_run(
     pictures: Pictures,
     scales: Sequence[Scale],
     facts: dict[str, Any],
-    standing: Standing,
+    reached: Reached,
 ) -> None:
     """All that is needed to go on from the last whole step."""
-    stored, arrays = standing.stored()
+    stored, arrays = reached.stored()
     stored |= {
         "settings": settings.to_json(),
         "facts": facts,

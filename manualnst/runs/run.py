@@ -38,11 +38,11 @@ from .kept import Pictures, save_run
 from .pace import Pace
 from .planning import check_memory, losses_of
 from .progress import STOP, STOPPED, Callback, Progress
+from .reached import Reached
 from .result import RECORD_FORMAT, Result
 from .scales import Scale, work, work_left
 from .settings import Settings
 from .shared import Shared
-from .standing import Standing
 
 _MEASURED = 2  # evaluations to time, of which the shorter counts
 
@@ -56,13 +56,13 @@ class Run:
         weights: Weights,
         pictures: Pictures,
         scales: list[Scale],
-        standing: Standing,
+        reached: Reached,
         facts: dict[str, Any],
         notices: list[Notice],
         shared: Shared,
     ):
         self.settings = settings
-        self.standing = standing
+        self.reached = reached
         self.notices = notices
         self.warnings: list[str] = []  # what went wrong on the way and did not end the run
         self.scales = scales
@@ -75,7 +75,7 @@ class Run:
         self._network: Network | None = None
         self._objective: Objective | None = None  # of the scale at hand
         self._first: Evaluation | None = None  # of the picture with which a scale begins
-        self._seconds_before = standing.seconds
+        self._seconds_before = reached.seconds
         self._pace = Pace(self._work_left)
         self.memory, told = check_memory(settings, weights, self._losses, pictures)
         self.notices += told
@@ -86,7 +86,7 @@ class Run:
     @property
     def done(self) -> int:
         """Steps that are done: more than zero in a run that was resumed."""
-        return self.standing.steps
+        return self.reached.steps
 
     @property
     def share(self) -> float:
@@ -96,11 +96,11 @@ class Run:
 
     @property
     def _scale(self) -> Scale:
-        return self.scales[self.standing.number]
+        return self.scales[self.reached.number]
 
     @property
     def _work_left(self) -> float:
-        return work_left(self.scales, self.standing.number, self.standing.state.iterations)
+        return work_left(self.scales, self.reached.number, self.reached.state.iterations)
 
     def start(self, foretell: bool = True) -> None:
         """Measure the targets; for a notice of the time to expect, some evaluations too."""
@@ -119,7 +119,7 @@ class Run:
             self._foretell_time()
 
     def _foretell_time(self) -> None:
-        scale, x = self._scale, self._network.backend.from_host(self.standing.state.x)
+        scale, x = self._scale, self._network.backend.from_host(self.reached.state.x)
         evaluation = costs.of_evaluation(
             self._weights,
             self._losses,
@@ -151,12 +151,12 @@ class Run:
             objective = Objective(
                 self._network, content, styles, self._losses, masks, self._shared.targets
             )
-            x = self._network.backend.from_host(self.standing.state.x)
+            x = self._network.backend.from_host(self.reached.state.x)
             evaluation = objective(x)
-        if self.standing.unit is None:
-            self.standing = replace(self.standing, unit=unit_scale(evaluation))
-            self._first = evaluation.times(self.standing.unit)
-        objective.scale = self.standing.unit
+        if self.reached.unit is None:
+            self.reached = replace(self.reached, unit=unit_scale(evaluation))
+            self._first = evaluation.times(self.reached.unit)
+        objective.scale = self.reached.unit
         self._objective = objective
 
     def finish(
@@ -188,12 +188,12 @@ class Run:
         if stop_reason == DIVERGED and self.done == 0:
             raise InputError(stop_reason)
         self._tell_if_it_rose()
-        if self.standing.number + 1 < len(self.scales):
+        if self.reached.number + 1 < len(self.scales):
             here, last = self._scale, self.scales[-1]
             stop_reason += (
                 f", at {here.width} × {here.height}; enlarged to {last.width} × {last.height}"
             )
-        best = self._painted(self.standing.best, *self._last_size)
+        best = self._painted(self.reached.best, *self._last_size)
         return Result(best, self.alpha, self._record(stop_reason), interrupted)
 
     @property
@@ -211,9 +211,9 @@ class Run:
         while True:
             if self._objective is None:
                 self._measure()
-            standing, steps = self.standing, self._scale.steps
-            evaluate = standing.history.recording(self._evaluate)
-            state = self._in_new_units(standing.state)
+            reached, steps = self.reached, self._scale.steps
+            evaluate = reached.history.recording(self._evaluate)
+            state = self._in_new_units(reached.state)
             put = self._network.backend.from_host
             with _for_numbers():
                 stop_reason = optimizer.minimise(evaluate, state.where(put), steps, on_step)
@@ -230,28 +230,28 @@ class Run:
         The optimiser begins anew: what it has learned of curvature is another objective's, and
         Adam gets 7 % lower without its old averages. They are kept if asked for.
         """
-        standing, scale = self.standing, self.scales[self.standing.number + 1]
-        x = resize(to_host(standing.best), scale.height, scale.width)
+        reached, scale = self.reached, self.scales[self.reached.number + 1]
+        x = resize(to_host(reached.best), scale.height, scale.width)
         self._objective = None
         state = State(x)
         if self.settings.averages == "kept":
             averages = enlarged_averages(
                 self.settings.make_optimizer(),
-                standing.state.where(to_host),
+                reached.state.where(to_host),
                 lambda values: resize_linearly(values, scale.height, scale.width),
             )
-            earlier = standing.state.earlier + standing.state.iterations if averages else 0
+            earlier = reached.state.earlier + reached.state.iterations if averages else 0
             state = State(x, arrays=averages, earlier=earlier)
         self._last_loss = None
         # In one assignment: an interrupt finds the one scale or the other.
-        self.standing = Standing(
+        self.reached = Reached(
             state,
             best=x,
-            history=History(standing.losses()),
-            seconds=standing.seconds,
-            passed=(*standing.passed, standing.so_far()),
+            history=History(reached.losses()),
+            seconds=reached.seconds,
+            passed=(*reached.passed, reached.so_far()),
         )
-        self._pace.begin(standing.seconds - self._seconds_before, self._work_left)
+        self._pace.begin(reached.seconds - self._seconds_before, self._work_left)
 
     def _in_new_units(self, state: State) -> State:
         """Averages from the size before, in the units of this one, until the first step is done.
@@ -261,14 +261,14 @@ class Run:
         """
         if state.iterations or not state.earlier:
             return state
-        width, height = self.standing.passed[-1].size
-        units = self.standing.unit / self.standing.passed[-1].unit
+        width, height = self.reached.passed[-1].size
+        units = self.reached.unit / self.reached.passed[-1].unit
         factor = units * (width * height) / self._scale.pixels
         return in_units(self.settings.make_optimizer(), state, factor)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write all that is needed to go on from the last whole step, pictures included."""
-        save_run(path, self.settings, self._pictures, self.scales, self.facts, self.standing)
+        save_run(path, self.settings, self._pictures, self.scales, self.facts, self.reached)
 
     def _painted(self, x: np.ndarray, width: int, height: int) -> np.ndarray:
         """What a person is shown of x, at any size: greys get the content's colours, and the
@@ -300,20 +300,20 @@ class Run:
             self._unsaved = True
 
     def _take(self, step: Step, seconds: float) -> None:
-        loss, standing = step.evaluation.unscaled_loss, self.standing
+        loss, reached = step.evaluation.unscaled_loss, self.reached
         if step.state.iterations == 1:  # the picture it began with may be the best to come
-            standing = replace(standing, best_loss=self._losses_here()[0])
+            reached = replace(reached, best_loss=self._losses_here()[0])
         self._last_loss = loss
-        better = {"best": step.state.x, "best_loss": loss} if loss < standing.best_loss else {}
+        better = {"best": step.state.x, "best_loss": loss} if loss < reached.best_loss else {}
         if step.average is not None:
             better["best"] = step.average
         seconds += self._seconds_before
-        self.standing = replace(standing, state=step.state, seconds=seconds, **better)
+        self.reached = replace(reached, state=step.state, seconds=seconds, **better)
 
     def _losses_here(self) -> list[float]:
         """The losses of the evaluations of the scale at hand."""
-        passed = sum(scale.evaluations for scale in self.standing.passed)
-        return self.standing.history.columns["total"][passed:]
+        passed = sum(scale.evaluations for scale in self.reached.passed)
+        return self.reached.history.columns["total"][passed:]
 
     def _tell_if_it_rose(self) -> None:
         """What an optimiser with a fixed rate may do."""
@@ -329,41 +329,41 @@ class Run:
             )
 
     def _progress(self, step: Step) -> Progress:
-        seconds, left = self.standing.seconds - self._seconds_before, self._work_left
+        seconds, left = self.reached.seconds - self._seconds_before, self._work_left
         return Progress(
             step=self.done,
-            evaluations=self.standing.evaluations,
+            evaluations=self.reached.evaluations,
             loss=step.evaluation.unscaled_loss,
             terms={name: term.weighted for name, term in step.evaluation.terms.items()},
             seconds=seconds,
-            seconds_left=self._pace.left(seconds, left, self.standing.state.iterations),
+            seconds_left=self._pace.left(seconds, left, self.reached.state.iterations),
             share=self.share,
             size=(self._scale.width, self._scale.height),
             painted=partial(self._painted, step.state.x if step.average is None else step.average),
             last_size=self._last_size,
         )
 
-    def _with_average_evaluated(self) -> Standing:
+    def _with_average_evaluated(self) -> Reached:
         """Where the result is an average its own loss is not known yet: one more evaluation."""
-        standing = self.standing
-        if not self.settings.average or not standing.state.iterations:
-            return standing
+        reached = self.reached
+        if not self.settings.average or not reached.state.iterations:
+            return reached
         with _for_numbers():
-            evaluation = self._objective(self._network.backend.from_host(standing.best))
+            evaluation = self._objective(self._network.backend.from_host(reached.best))
         if not np.isfinite(evaluation.loss):
-            return standing
-        history = History(standing.losses())
+            return reached
+        history = History(reached.losses())
         history.append(evaluation)
         return replace(
-            standing,
-            state=replace(standing.state, evaluations=standing.state.evaluations + 1),
+            reached,
+            state=replace(reached.state, evaluations=reached.state.evaluations + 1),
             best_loss=evaluation.unscaled_loss,
             history=history,
         )
 
     def _record(self, stop_reason: str) -> dict[str, Any]:
-        standing = self._with_average_evaluated()
-        scales = [*standing.passed, standing.so_far()]
+        reached = self._with_average_evaluated()
+        scales = [*reached.passed, reached.so_far()]
         return {
             "format": RECORD_FORMAT,
             "versions": machine.versions(),
@@ -371,12 +371,12 @@ class Run:
             **self.facts,
             "scales": [{**scale._asdict(), "size": list(scale.size)} for scale in scales],
             "stop_reason": stop_reason,
-            "steps": standing.steps,
-            "evaluations": standing.evaluations,
-            "best_loss": standing.so_far().best_loss,
-            "seconds": round(standing.seconds, 3),
+            "steps": reached.steps,
+            "evaluations": reached.evaluations,
+            "best_loss": reached.so_far().best_loss,
+            "seconds": round(reached.seconds, 3),
             "peak_memory_bytes": machine.peak_memory(),
-            "history": standing.losses(),
+            "history": reached.losses(),
             "notices": [*map(str, self.notices), *self.warnings],
         }
 

@@ -11,7 +11,7 @@ from proofs import assert_close, check_pair, random_array, small_weights
 from manualnst import ops
 from manualnst.backends import NAMES, get_backend
 from manualnst.errors import InputError
-from manualnst.losses.adding import added
+from manualnst.losses.accumulated import accumulated
 from manualnst.network import network as network_module
 from manualnst.network.network import (
     Network,
@@ -78,7 +78,7 @@ def test_with_a_margin_a_picture_is_seen_to_go_on(given, margin, pool):
 
 @pytest.mark.parametrize(
     "given",
-    [lambda F: F, lambda F: partial(added, F), lambda F: lambda g: F if g is None else g + F],
+    [lambda F: F, lambda F: partial(accumulated, F), lambda F: lambda g: F if g is None else g + F],
     ids=["an array", "adds in place", "adds elsewhere"],
 )
 def test_a_gradient_is_that_of_the_larger_picture_and_folded_back(given):

@@ -30,7 +30,7 @@ class Passed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Standing:
+class Reached:
     state: State  # the optimiser's; it counts the steps and evaluations of this scale
     best: np.ndarray  # (H, W, 3), the picture of the lowest loss so far at this scale
     best_loss: float = float("inf")
@@ -86,7 +86,7 @@ class Standing:
 
 def restored(
     settings: Settings, scales: Sequence[Scale], facts: dict[str, Any], arrays: Arrays
-) -> Standing:
+) -> Reached:
     """What `stored` gave, checked."""
     facts = {"earlier": 0} | facts  # checkpoints of before averages could be kept have none
     passed = tuple(map(_passed, facts["passed"], scales))
@@ -101,7 +101,7 @@ def restored(
         _count(facts, "earlier"),
     )
     best_loss = _number_or_none(facts, "best_loss")
-    standing = Standing(
+    reached = Reached(
         state,
         picture(arrays, "best", shape),
         float("inf") if best_loss is None else best_loss,
@@ -110,10 +110,10 @@ def restored(
         _number_or_none(facts, "unit"),
         passed,
     )
-    _check_columns(facts["history"], standing.evaluations)
-    if standing.unit == 0 or (standing.unit is None) != (state.iterations == 0):
-        raise InputError(f"checkpoint: the unit of its losses is {standing.unit}")
-    return standing
+    _check_columns(facts["history"], reached.evaluations)
+    if reached.unit == 0 or (reached.unit is None) != (state.iterations == 0):
+        raise InputError(f"checkpoint: the unit of its losses is {reached.unit}")
+    return reached
 
 
 def _passed(entry: Any, scale: Scale) -> Passed:
