@@ -709,6 +709,20 @@ def test_a_damaged_checkpoint_is_refused(checkpoint, tmp_path):
         assert isinstance(run, Run)
 
 
+def test_a_size_of_one_step_is_resumed(tmp_path, pictures):
+    settings = settings_from(SMALL | dict(min_size=24, first_steps=1))
+    prepare(*pictures, settings).finish(stopping_at(2), tmp_path / "kept", checkpoint_every=1)
+    run = restore(tmp_path / "kept")
+    assert [scale.steps for scale in run.scales][0] == 1 and run.done == 2
+
+
+def test_what_is_no_file_is_no_checkpoint(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # opened for reading, it would block for ever
+    for path in (tmp_path / "pipe", tmp_path, tmp_path / "missing"):
+        with pytest.raises(InputError, match="cannot read"):
+            load_checkpoint(path)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -130,6 +130,17 @@ def test_what_was_cropped_is_added_onto_what_arrived(backend):
     assert np.array_equal(onto, arrived + alone)
 
 
+@pytest.mark.parametrize("shape", [(4, 5), (1, 4, 5, 3), (0, 5, 3)])
+@pytest.mark.parametrize("way", ["forward", "backward"])
+@pytest.mark.parametrize("name", SHAPES)
+def test_what_is_no_map_is_refused(name, way, shape):
+    forward, backward = pair_of(name, get_backend("numpy"))
+    _, cache = forward(random_array(1, (4, 5, 3)))
+    array = np.zeros(shape)
+    with pytest.raises(InputError, match=f"{name}_{way}: .* must be a picture or feature map"):
+        forward(array) if way == "forward" else backward(array, cache)
+
+
 def test_a_margin_that_leaves_nothing_is_refused():
     with pytest.raises(InputError, match="margin is 2; a map of 5 × 4 has no inside"):
         ops.crop_forward(np.ones((5, 4, 1)), 2, backend=get_backend("numpy"))

@@ -15,7 +15,7 @@ from manualnst.optimizers import (
     in_units,
     make_optimizer,
 )
-from manualnst.optimizers.lbfgs import _Pair, _times_inverse
+from manualnst.optimizers.lbfgs import LOSS_IS_LEVEL, _Pair, _times_inverse
 
 SHAPE = (3, 4, 3)
 TARGET = np.random.default_rng(0).uniform(-0.5, 1.5, SHAPE)  # partly outside the box
@@ -140,6 +140,15 @@ def test_lbfgs_says_in_words_that_it_converged(name):
         return Evaluation(1.0, np.zeros_like(x), {})
 
     assert "gradient is zero" in minimise(name, evaluate=flat)[0]
+
+
+def test_lbfgs_stops_where_what_is_left_to_gain_is_lost_in_the_loss():
+    def high(x):
+        there = valley(x)
+        return Evaluation(1e11 + there.loss, there.dL_dx, there.terms)
+
+    reason, taken = minimise("lbfgs", evaluate=high)
+    assert reason == LOSS_IS_LEVEL and 1 <= len(taken) < 10
 
 
 def test_momentum_is_the_textbook_formula():

@@ -5,8 +5,9 @@ from dataclasses import fields
 import pytest
 from proofs import RECOMMENDED
 
+from manualnst import losses
 from manualnst.errors import InputError
-from manualnst.objective.terms import named_layers
+from manualnst.objective.terms import LossSettings, named_layers
 from manualnst.runs.declared import declared_of, default_of, in_words, parse_layers, parse_numbers
 from manualnst.runs.given import Given
 from manualnst.runs.recommended import RECOMMENDABLE, listed, recommended_settings
@@ -255,3 +256,9 @@ def test_a_default_in_words_is_read_back(name):
 
 def test_editors_know_the_settings():
     assert typing.get_type_hints(Given) == typing.get_type_hints(Settings)
+
+
+def test_defaults_are_those_of_the_losses():
+    assert Settings().tv_smoothing == losses.SMOOTHING == LossSettings.tv_smoothing == 1 / 255
+    assert Settings().tv_power == LossSettings.tv_power == 1.5
+    assert Settings().shift == LossSettings.shift == -1
