@@ -114,12 +114,12 @@ class Studio:
     # What is asked for
 
     def add(self, asked: dict[str, Any]) -> Job:
+        self.prepared(asked)  # refuses what cannot be painted
         with self._changed:
             if sum(job.state == QUEUED for job in self.jobs.values()) >= MAX_QUEUED:
                 raise InputError(f"{MAX_QUEUED} jobs are waiting already; wait for some of them")
             if len(self.jobs) >= MAX_KEPT:
                 raise InputError(f"{MAX_KEPT} jobs are kept already; remove some")
-            self.prepared(asked)  # refuses what cannot be painted
             job = Job(self.store.new_job(), {"label": self._label(asked), **asked})
             self._save(job)
             self.jobs[job.id] = job
@@ -153,7 +153,7 @@ class Studio:
             self._tidy()
 
     def prepared(self, asked: dict[str, Any], shared: Shared | None = None) -> Run:
-        """The run, checked, also whether it fits beside those that are being painted."""
+        """The run, checked."""
         given = {"preset": asked.get("preset"), **asked.get("settings", {})}
         if "after" in asked:  # more steps, at the last size
             given |= {"init": str(self.store.job(asked["after"]) / "result.png"), "scales": 1}
@@ -248,6 +248,7 @@ class Studio:
             return watch(progress)
 
         result = run.finish(on_step, checkpoint, _CHECKPOINT_EVERY)
+        job.notices += run.warnings
         result.save(folder / "result.png")
         result.save_record(folder / "result.json")
         if watch.stopped:
