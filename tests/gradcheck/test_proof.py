@@ -16,7 +16,7 @@ from manualnst.network.network import Network
 numpy_backend = get_backend("numpy")
 ROWS = [
     (subject, backend, dtype)
-    for subject in SUBJECTS
+    for subject in (*SUBJECTS, NARROW_VGG)
     for backend in NAMES
     for dtype in DTYPES
     if provable_by(subject, backend)
