@@ -47,14 +47,10 @@ def _examine_one(file, subject: Subject, parameters: list[str] | None, seed: int
     with file.open(subject.name) as function:
         cases = cases_of(subject, seed)
         expected = list(cases[0].problem.arguments)
-        # Their own order of ours is understood; else names do not matter.
-        by_name = parameters != expected and sorted(parameters or []) == sorted(expected)
-
         failures = []
 
         def answer(problem: Problem) -> Answer:
-            given = problem.arguments
-            outcome = function(**given) if by_name else function(*given.values())
+            outcome = _called(function, parameters, problem)
             failures.append(outcome.failure)
             return Answer(*outcome)
 
@@ -67,14 +63,22 @@ def _examine_one(file, subject: Subject, parameters: list[str] | None, seed: int
     return row
 
 
+def _called(function, parameters: list[str] | None, problem: Problem):
+    """Their own order of our arguments is understood; else names do not matter."""
+    given = problem.arguments
+    by_name = parameters != list(given) and sorted(parameters or []) == sorted(given)
+    return function(**given) if by_name else function(*given.values())
+
+
 def answers_to(file: StudentFile, names: Iterable[str], seed: int) -> Iterator[tuple]:
     """(subject, problem, gradient) of each of these exercises that the file has, at the first input
     of `examine`; of those that give an array of the right shape."""
     found = file.functions()
-    for subject in (EXERCISES[name] for name in names if isinstance(found.get(name), list)):
+    callable_ones = [n for n in names if n in found and not isinstance(found[n], str)]
+    for subject in (EXERCISES[name] for name in callable_ones):
         problem = subject.draw(np.random.default_rng(seed), subject.shapes[0])
         with file.open(subject.name) as function:
-            outcome = function(*problem.arguments.values())
+            outcome = _called(function, found[subject.name], problem)
         if outcome.value is not None and outcome.value.shape == subject.variable(problem).shape:
             yield subject, problem, outcome.value
 

@@ -124,8 +124,8 @@ async def add_picture(request: Request) -> Response:
     """Give a picture's bytes, and its name as ?name=; its ID comes back."""
     data, name = await request.body(), request.query_params.get("name", "")
     store = _studio(request).store
-    picture = await run_in_threadpool(store.add_picture, data, name)
-    height, width = (await run_in_threadpool(load_picture, data)).pixels.shape[:2]
+    picture, shows = await run_in_threadpool(store.add_picture, data, name)
+    height, width = shows.pixels.shape[:2]
     return JSONResponse(
         {"id": picture, "name": store.name_of(picture), "width": width, "height": height}, 201
     )
@@ -164,7 +164,7 @@ async def find_subject(request: Request) -> Response:
 
     def found() -> str:
         mask = subject_mask(load_picture(path).pixels, tuple(box))
-        return store.add_picture(encode_png(np.repeat(mask[:, :, None], 3, axis=2)), "subject")
+        return store.add_picture(encode_png(np.repeat(mask[:, :, None], 3, axis=2)), "subject")[0]
 
     return JSONResponse({"id": await run_in_threadpool(found)}, 201)
 

@@ -48,7 +48,6 @@ def _offered(group: str):
                 "default_in_words": default_in_words(each.name),
                 "kind": "choice" if each.name == "weights" else _kind(declared),
                 "choices": _networks() if each.name == "weights" else declared.choices,
-                "is_basic": declared.is_basic,
             }
 
 

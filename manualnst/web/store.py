@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..pictures.images import load_picture
+from ..pictures.images import Picture, load_picture
 from ..system.files import make_folder, read_bytes, write_atomically
 from ..system.text import printable
 
@@ -38,9 +38,9 @@ class Store:
 
     # Pictures
 
-    def add_picture(self, data: bytes, name: str) -> str:
-        """The ID of a picture; refuses what is none."""
-        load_picture(data)
+    def add_picture(self, data: bytes, name: str) -> tuple[str, Picture]:
+        """The ID of a picture, and what it shows; refuses what is none."""
+        shows = load_picture(data)
         picture = hashlib.sha256(data).hexdigest()[:32]
         path = self._pictures / picture
         if not path.exists():
@@ -51,7 +51,7 @@ class Store:
         write_atomically(
             path.with_suffix(".name"), lambda temporary: temporary.write_text(shown, "utf-8")
         )
-        return picture
+        return picture, shows
 
     def picture(self, picture: str) -> Path:
         path = self._pictures / _checked(picture)

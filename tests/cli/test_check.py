@@ -312,6 +312,13 @@ def test_the_remainder_of_a_right_gradient_falls_with_the_square(desk):
     assert wrong[1e-5] / wrong[1e-4] == pytest.approx(0.1, rel=1e-3)
 
 
+def test_arguments_in_another_order_are_drawn_as_they_are_judged(desk):
+    (desk / "turned.py").write_text("def content_backward(P, F):\n    return F - P\n")
+    file = StudentFile(Path("turned.py"), Limits(10.0, 2 << 30))
+    [(subject, problem, gradient)] = answers_to(file, ["content_backward"], 0)
+    assert np.array_equal(gradient, subject.right(**problem.arguments))
+
+
 def test_a_crash_at_a_thin_input_is_told_with_it_and_the_others_are_judged(desk, capsys):
     (desk / "thin.py").write_text(
         "def content_backward(F, P):\n"
