@@ -23,10 +23,12 @@ borders; a band is an octave of them, of luminance (the mean of the channels) or
 from collections.abc import Callable
 
 import numpy as np
-from scipy import fft
 
 OCTAVES = 6  # from the finest; the last one has all that is larger
 MOST = 10.0
+# Up to so many rows and columns products with a matrix cost hardly more than the fast transform, and
+# need not wait for it: to load scipy.fft takes longer than to load all else.
+PRODUCTS = 192
 
 # An orthonormal basis of colours: luminance, and two of chroma, which are of one kind.
 _COLOURS = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]]).T / np.sqrt([3, 2, 6])
@@ -39,13 +41,14 @@ class Bands:
 
     def __init__(self, x, put: Callable | None = None):
         H, W, _ = x.shape
+        products = put or max(H, W) <= PRODUCTS
         rows, columns = np.arange(H)[:, None] / H, np.arange(W) / W  # of half the sampling rate
         frequency = np.maximum(np.hypot(rows, columns), 2.0**-OCTAVES) / np.sqrt(2)
         octave = np.minimum(np.floor(-np.log2(frequency)), OCTAVES - 1)
         members = octave.ravel() == np.arange(OCTAVES)[:, None]
         self._members, self._colours, self._kinds, *self._cosines = (
             (put or np.asarray)(each.astype(x.dtype))
-            for each in (members, _COLOURS, _KINDS, *([_cosines(H), _cosines(W)] if put else []))
+            for each in (members, _COLOURS, _KINDS, *([_cosines(H), _cosines(W)] if products else []))
         )
 
     def multiples(self, s, y):
@@ -66,7 +69,7 @@ class Bands:
     def _transformed(self, x):
         x = (x.reshape(-1, 3) @ self._colours).reshape(x.shape)
         if not self._cosines:
-            return fft.dctn(x, axes=(0, 1), norm="ortho")
+            return _fft().dctn(x, axes=(0, 1), norm="ortho")
         of_rows, of_columns = self._cosines
         return of_columns @ (of_rows @ x.reshape(len(x), -1)).reshape(x.shape)
 
@@ -75,13 +78,19 @@ class Bands:
             of_rows, of_columns = self._cosines
             x = of_columns.T @ (of_rows.T @ x.reshape(len(x), -1)).reshape(x.shape)
         else:
-            x = fft.idctn(x, axes=(0, 1), norm="ortho")
+            x = _fft().idctn(x, axes=(0, 1), norm="ortho")
         return (x.reshape(-1, 3) @ self._colours.T).reshape(x.shape)
+
+
+def _fft():
+    from scipy import fft
+
+    return fft
 
 
 def _cosines(n: int) -> np.ndarray:
     """The cosine transform of n numbers as an orthogonal matrix (n, n); on a card a product with it
-    costs little, and waits for nothing."""
+    costs little at any size, and waits for nothing."""
     matrix = np.cos(np.pi / n * np.arange(n)[:, None] * (np.arange(n) + 0.5)) * np.sqrt(2 / n)
     matrix[0] /= np.sqrt(2)
     return matrix
