@@ -21,6 +21,7 @@ from manualnst.network.network import Network
 from manualnst.objective.objective import Evaluation, LossSettings, Objective
 from manualnst.optimizers import LBFGS, State
 from manualnst.runs.settings import Settings
+from manualnst.weights import save_weights
 
 NUMPY = get_backend("numpy")
 STYLE_LAYERS = ("pixels", "relu1_1", "relu2_1", "relu3_1")
@@ -161,13 +162,19 @@ def test_an_evaluation_waits_for_the_card_once(cupy):
     assert cupy.waits == before + 1
 
 
-SMALL = dict(size=24, steps=4, min_size=16)
+@pytest.fixture
+def small(tmp_path):
+    """A run that a processor in the place of a card can do in seconds."""
+    path = tmp_path / "small.h5"
+    save_weights(small_weights(last="conv3_2", widths=(6, 9, 12)), path)
+    layers = {"content_layers": {"relu3_2": 1.0}, "style_layers": dict.fromkeys(STYLE_LAYERS, 1.0)}
+    return dict(size=24, steps=4, min_size=16, weights=str(path)) | layers
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "lbfgsb"])
-def test_a_run_is_that_of_numpy(optimizer, card_is_there):
+def test_a_run_is_that_of_numpy(optimizer, card_is_there, small):
     runs = [
-        manualnst.stylize(**SMALL, optimizer=optimizer, backend=backend, precision="float32")
+        manualnst.stylize(**small, optimizer=optimizer, backend=backend, precision="float32")
         for backend in ("numpy", "cuda")
     ]
     expected, found = (run.record["history"]["total"] for run in runs)
@@ -178,8 +185,8 @@ def test_a_run_is_that_of_numpy(optimizer, card_is_there):
     assert card_is_there.cuda.launches > 0
 
 
-def test_an_interrupted_run_goes_on_with_the_same_bits(card_is_there, tmp_path):
-    options = SMALL | {"backend": "cuda", "precision": "float32", "scales": 1}
+def test_an_interrupted_run_goes_on_with_the_same_bits(card_is_there, tmp_path, small):
+    options = small | {"backend": "cuda", "precision": "float32", "scales": 1}
     whole = manualnst.stylize(**options)
     path = tmp_path / "run.checkpoint"
 
@@ -195,8 +202,8 @@ def test_an_interrupted_run_goes_on_with_the_same_bits(card_is_there, tmp_path):
     assert resumed.record["history"] == whole.record["history"]
 
 
-def test_auto_takes_the_card_where_there_is_one_and_tells(card_is_there):
-    run = prepare(None, None, Settings(**SMALL, scales=1, backend="auto", precision="float32"))
+def test_auto_takes_the_card_where_there_is_one_and_tells(card_is_there, small):
+    run = prepare(None, None, Settings(**small, scales=1, backend="auto", precision="float32"))
     run.start()
     assert run.settings.backend == "cuda"
     assert ("backend", "cuda, a processor, matrix products in float32") in run.notices
@@ -208,7 +215,7 @@ def without_cupy(monkeypatch):
 
 def test_without_cupy_auto_tells_what_it_takes_and_why(monkeypatch):
     without_cupy(monkeypatch)
-    run = prepare(None, None, Settings(**SMALL, backend="auto"))
+    run = prepare(None, None, Settings(size=24, backend="auto"))
     assert run.settings.backend == "numpy"
     [line] = [str(each) for each in run.notices if each.topic == "backend"]
     assert "CuPy is not installed" in line
@@ -371,9 +378,9 @@ def test_where_all_masks_are_black_nothing_moves(cupy):
     assert to_host(found.dL_dx)[:, :12].any()
 
 
-def test_a_run_with_masks_is_that_of_numpy(card_is_there):
+def test_a_run_with_masks_is_that_of_numpy(card_is_there, small):
     mask = np.linspace(0, 1, 448 * 640, dtype=np.float32).reshape(448, 640)
-    options = dict(size=24, steps=2, min_size=24, masks=mask, tv="smoothed", tv_weight=0.02)
+    options = small | dict(steps=2, min_size=24, masks=mask, tv="smoothed", tv_weight=0.02)
     runs = [
         manualnst.stylize(**options, backend=backend, precision=precision)
         for backend, precision in (("numpy", None), ("cuda", "float32"))

@@ -18,23 +18,26 @@ from manualnst.weights import find_weights
 DEEPER = {"pixels": 1, "relu2_1": 1, "relu3_1": 1, "relu4_1": 1}
 
 
+ALL_LOSSES = {"style_losses": dict.fromkeys(STYLE_LOSSES, 1), "style_layers": DEEPER}
+ASKED = [
+    {},
+    {"margin": 0},
+    {"mask_form": "guided"},
+    {"style_layers": {"relu1_1": 1, "relu1_2": 1}},
+    {"pool": "max"},
+    *({"style_losses": {loss: 1}} for loss in STYLE_LOSSES if loss != "patches"),
+    {"style_losses": {"patches": 1}, "style_layers": DEEPER},
+    {"style_losses": {"gram": 1, "histogram": 1, "wasserstein": 1}},
+]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "layers",
-    [
-        {},
-        {"margin": 0},
-        {"mask_form": "guided"},
-        {"style_layers": {"relu1_1": 1, "relu1_2": 1}},
-        {"pool": "max"},
-        *({"style_losses": {loss: 1}} for loss in STYLE_LOSSES if loss != "patches"),
-        {"style_losses": {"patches": 1}, "style_layers": DEEPER},
-        {"style_losses": dict.fromkeys(STYLE_LOSSES, 1), "style_layers": DEEPER},
-        {"style_losses": {"gram": 1, "histogram": 1, "wasserstein": 1}},
-    ],
+    ("size", "layers"),
+    [((256, 320), layers) for layers in ASKED]
+    + [((500, 140), layers) for layers in ({}, {"mask_form": "guided"}, ALL_LOSSES)],
     ids=str,
 )
-@pytest.mark.parametrize("size", [(256, 320), (500, 140)])
 def test_the_memory_of_an_evaluation(size, layers):
     settings = Settings(**layers)
     weights = find_weights("builtin")
