@@ -26,8 +26,8 @@ import numpy as np
 
 OCTAVES = 6  # from the finest; the last one has all that is larger
 MOST = 10.0
-# Up to so many rows and columns products with a matrix cost hardly more than the fast transform, and
-# need not wait for it: to load scipy.fft takes longer than to load all else.
+# Up to so many rows and columns products with a matrix cost hardly more than the fast transform,
+# and need not wait for it: to load scipy.fft takes longer than to load all else.
 PRODUCTS = 192
 
 # An orthonormal basis of colours: luminance, and two of chroma, which are of one kind.
@@ -46,9 +46,10 @@ class Bands:
         frequency = np.maximum(np.hypot(rows, columns), 2.0**-OCTAVES) / np.sqrt(2)
         octave = np.minimum(np.floor(-np.log2(frequency)), OCTAVES - 1)
         members = octave.ravel() == np.arange(OCTAVES)[:, None]
+        cosines = [_cosines(H), _cosines(W)] if products else []
         self._members, self._colours, self._kinds, *self._cosines = (
             (put or np.asarray)(each.astype(x.dtype))
-            for each in (members, _COLOURS, _KINDS, *([_cosines(H), _cosines(W)] if products else []))
+            for each in (members, _COLOURS, _KINDS, *cosines)
         )
 
     def multiples(self, s, y):

@@ -30,6 +30,7 @@ from .chained_style import (
     chained_style_forward,
     chained_style_target,
 )
+from .content import LOSS as CONTENT_LOSS
 from .content import content_backward, content_forward
 from .guided_style import (
     Guided,
@@ -45,7 +46,7 @@ from .nine_point_variation import nine_point_variation_backward, nine_point_vari
 from .normalisation import NORMALISATIONS, RELATIVE
 from .patches import Patches, patches_backward, patches_forward, patches_target
 from .power_variation import power_variation_backward, power_variation_forward
-from .record import Need, StyleLoss, Variation
+from .record import Loss, Need, StyleLoss, Variation
 from .shifted_style import (
     ShiftedGram,
     shifted_style_backward,

@@ -27,9 +27,9 @@ All normalisations are those of [E4], with N K in the place of N².
 from typing import NamedTuple
 
 from ..ops import check
-from .record import Need, StyleLoss
+from .record import Distance, Need, Statistic, StyleLoss
 from .resample import resample_backward, resample_forward
-from .style import Gram, distance_backward, distance_forward
+from .style import Gram, distance_backward, distance_of_gram_forward
 
 
 class ChainedGram(NamedTuple):
@@ -47,18 +47,29 @@ def chained_style_target(F, B, shift: float = 0.0, *, backend) -> ChainedGram:
 
 def chained_style_forward(F, B, target: ChainedGram, normalisation: str = "paper", *, backend):
     """[J1] and [J4]: F (h, w, N), B (H, W, K), of the layer below → loss, cache."""
-    C, chain_cache = _chain("chained_style_forward", F, B, target.shift, backend)
+    C, chain_cache = chain_forward(F, B, target, backend=backend)
     positions = F.shape[0] * F.shape[1]
-    loss, distance_cache = distance_forward(
-        C, positions, target.gram, normalisation, backend=backend
+    loss, distance_cache = distance_of_gram_forward(
+        C, positions, target, normalisation, backend=backend
     )
     return loss, (distance_cache, chain_cache)
 
 
 def chained_style_backward(dL_dloss: float, cache, *, backend):
     """[J5] and [J6] → dL_dF (h, w, N), dL_dB (H, W, K)."""
-    distance_cache, (gram_cache, pool_caches) = cache
+    distance_cache, chain_cache = cache
     dL_dC = distance_backward(dL_dloss, distance_cache, backend=backend)
+    return chain_backward(dL_dC, chain_cache, backend=backend)
+
+
+def chain_forward(F, B, target: ChainedGram, *, backend):
+    """[J1]: F (h, w, N), B (H, W, K) → C (N, K), cache."""
+    return _chain("chained_style_forward", F, B, target.shift, backend)
+
+
+def chain_backward(dL_dC, cache, *, backend):
+    """[J2] and [J3] → dL_dF (h, w, N), dL_dB (H, W, K)."""
+    gram_cache, pool_caches = cache
     dL_dF, dL_dR = backend.cross_gram_backward(dL_dC, gram_cache)
     return dL_dF, resample_backward(dL_dR, pool_caches, backend=backend)
 
@@ -76,6 +87,8 @@ LOSS = StyleLoss(
     target_of=chained_style_target,
     forward=chained_style_forward,
     backward=chained_style_backward,
+    statistic=Statistic(chain_forward, chain_backward),
+    distance=Distance(distance_of_gram_forward, distance_backward),
     need=Need(1, 1, 1),  # F + s; dL_dF
     of_pairs=True,
     at_pixels="moments",

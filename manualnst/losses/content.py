@@ -11,6 +11,7 @@ from ..errors import InputError
 from ..ops import check
 from .accumulated import accumulated
 from .normalisation import NORMALISATIONS
+from .record import Distance, Loss, Need, Statistic
 
 
 def content_forward(F, P, normalisation: str = "paper", *, backend):
@@ -22,12 +23,41 @@ def content_forward(F, P, normalisation: str = "paper", *, backend):
             f"content_forward: F and P must have one shape, got {F.shape} and {P.shape}; "
             "the content picture must have the size of the result"
         )
-    scale = NORMALISATIONS[normalisation].content(P)
-    loss, D = backend.squared_error_forward(F, P)  # D = F − P
-    return scale * loss, (scale, D)
+    half, D = _half_forward(F, P, backend=backend)
+    loss, scale = _distance_forward(half, None, P, normalisation, backend=backend)
+    return loss, (scale, D)
 
 
 def content_backward(dL_dloss: float, cache, onto=None, *, backend):
     """[E2] → dL_dF (H, W, N), added to `onto` if that is given."""
     scale, D = cache
-    return accumulated(backend.squared_error_backward(dL_dloss * scale, D), onto)
+    return _half_backward(dL_dloss * scale, D, onto, backend=backend)
+
+
+def _half_forward(F, P, *, backend):
+    """½ Σ D², D = F − P: a sum over positions."""
+    return backend.squared_error_forward(F, P)
+
+
+def _half_backward(dL_dhalf: float, D, onto=None, *, backend):
+    return accumulated(backend.squared_error_backward(dL_dhalf, D), onto)
+
+
+def _distance_forward(half, _positions, P, normalisation: str, *, backend):
+    scale = NORMALISATIONS[normalisation].content(P)
+    return scale * half, scale
+
+
+def _distance_backward(dL_dloss: float, scale, *, backend):
+    return dL_dloss * scale
+
+
+LOSS = Loss(
+    forward=content_forward,
+    backward=content_backward,
+    need=Need(1, 2, 1),  # F − P; its squares
+    statistic=Statistic(
+        _half_forward, _half_backward, part_of=lambda P, rows, columns: P[rows, columns]
+    ),
+    distance=Distance(_distance_forward, _distance_backward),
+)

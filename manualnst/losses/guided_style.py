@@ -27,9 +27,9 @@ import numpy as np
 from ..errors import InputError
 from ..ops import check
 from .accumulated import accumulated
-from .record import Need, StyleLoss
+from .record import Distance, Need, Statistic, StyleLoss
 from .resample import resample_forward
-from .style import Gram, distance_backward, distance_forward
+from .style import Gram, distance_backward, distance_of_gram_forward
 
 
 class Guided(NamedTuple):
@@ -70,10 +70,9 @@ def _gram(F, weights, positions: float, backend) -> Gram:
 
 def guided_style_forward(F, target: Guided, normalisation: str = "paper", *, backend):
     """[K1] and [K3], or [K5], of one layer: F (H, W, N) → loss, cache."""
-    _check("guided_style_forward", F, target.weights)
-    G, gram_cache = backend.weighted_gram_forward(F, target.weights)
-    loss, distance_cache = distance_forward(
-        G, target.positions, target.gram, normalisation, backend=backend
+    G, gram_cache = weighted_gram_forward(F, target, backend=backend)
+    loss, distance_cache = _distance_forward(
+        G, F.shape[0] * F.shape[1], target, normalisation, backend=backend
     )
     return loss, (distance_cache, gram_cache)
 
@@ -82,7 +81,27 @@ def guided_style_backward(dL_dloss: float, cache, onto=None, *, backend):
     """[K4], or [K6], by [K2] → dL_dF (H, W, N), added to `onto` if that is given."""
     distance_cache, gram_cache = cache
     dL_dG = distance_backward(dL_dloss, distance_cache, backend=backend)
-    return accumulated(backend.weighted_gram_backward(dL_dG, gram_cache), onto)
+    return weighted_gram_backward(dL_dG, gram_cache, onto, backend=backend)
+
+
+def weighted_gram_forward(F, target: Guided, *, backend):
+    """[K1]: F (H, W, N) → G (N, N), cache."""
+    _check("guided_style_forward", F, target.weights)
+    return backend.weighted_gram_forward(F, target.weights)
+
+
+def weighted_gram_backward(dL_dG, cache, onto=None, *, backend):
+    """[K2] → dL_dF (H, W, N), added to `onto` if that is given."""
+    return accumulated(backend.weighted_gram_backward(dL_dG, cache), onto)
+
+
+def _distance_forward(G, _positions, target: Guided, normalisation: str, *, backend):
+    """[K3], or [K5]: of as many positions as the target says that there are."""
+    return distance_of_gram_forward(G, target.positions, target, normalisation, backend=backend)
+
+
+def _part_of(target: Guided, rows: slice, columns: slice) -> Guided:
+    return target._replace(weights=target.weights[rows, columns])
 
 
 def pooled_mask(mask, shape: tuple[int, int], *, backend):
@@ -104,6 +123,8 @@ LOSS = StyleLoss(
     target_of=guided_style_target,
     forward=guided_style_forward,
     backward=guided_style_backward,
+    statistic=Statistic(weighted_gram_forward, weighted_gram_backward, part_of=_part_of),
+    distance=Distance(_distance_forward, distance_backward),
     need=Need(0, 0, 1, keeps_map=True, whole=False),
     need_on_card=Need(0, 1, 1, keeps_map=True),  # √w F
     mask_form="guided",

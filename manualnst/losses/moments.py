@@ -24,8 +24,9 @@ import numpy as np
 from ..errors import InputError
 from ..ops import check
 from .accumulated import accumulated
+from .merging import MOMENTS
 from .normalisation import NORMALISATIONS
-from .record import Need, StyleLoss
+from .record import Distance, Need, Statistic, StyleLoss
 
 
 class Moments(NamedTuple):
@@ -44,34 +45,61 @@ def moments_target(F, *, backend) -> Moments:
 
 def moments_forward(F, target: Moments, normalisation: str = "paper", *, backend):
     """[D1] and [D3] of one map: F (H, W, N) → loss, cache."""
-    check.is_map("moments_forward", "F", F)
-    check.same_dtype("moments_forward", F=F, mean=target.mean, covariance=target.covariance)
-    H, W, N = F.shape
-    if target.covariance.shape != (N, N):
-        raise InputError(
-            f"moments_forward: F has {N} channels, but the target is the covariance of "
-            f"{len(target.covariance)}; both must come from the same layer of the same network"
-        )
-    scales = NORMALISATIONS[normalisation].moments(*target, H * W)
-    mean, covariance, moments_cache = backend.mean_and_covariance_forward(F)
-    half_mean, mean_D = backend.squared_error_forward(mean, target.mean)
-    half_covariance, covariance_D = backend.squared_error_forward(covariance, target.covariance)
-    loss = 2 * (scales[0] * half_mean + scales[1] * half_covariance)
-    return loss, (scales, mean_D, covariance_D, moments_cache)
+    S, moments_cache = mean_and_covariance_forward(F, target, backend=backend)
+    loss, distance_cache = _distance_forward(
+        S, F.shape[0] * F.shape[1], target, normalisation, backend=backend
+    )
+    return loss, (distance_cache, moments_cache)
 
 
 def moments_backward(dL_dloss: float, cache, onto=None, *, backend):
     """[D4] → dL_dF (H, W, N), added to `onto` if that is given."""
-    scales, mean_D, covariance_D, moments_cache = cache
+    distance_cache, moments_cache = cache
+    dL_dS = _distance_backward(dL_dloss, distance_cache, backend=backend)
+    return mean_and_covariance_backward(dL_dS, moments_cache, onto, backend=backend)
+
+
+def mean_and_covariance_forward(F, target: Moments, *, backend):
+    """[D1] of one map: F (H, W, N) → (μ, S), cache."""
+    check.is_map("moments_forward", "F", F)
+    check.same_dtype("moments_forward", F=F, mean=target.mean, covariance=target.covariance)
+    if target.covariance.shape != 2 * (F.shape[2],):
+        raise InputError(
+            f"moments_forward: F has {F.shape[2]} channels, but the target is the covariance of "
+            f"{len(target.covariance)}; both must come from the same layer of the same network"
+        )
+    mean, covariance, cache = backend.mean_and_covariance_forward(F)
+    return (mean, covariance), cache
+
+
+def mean_and_covariance_backward(dL_dS, cache, onto=None, *, backend):
+    """[D2]: (dL_dμ, dL_dS) → dL_dF (H, W, N), added to `onto` if that is given."""
+    return accumulated(backend.mean_and_covariance_backward(*dL_dS, cache), onto)
+
+
+def _distance_forward(S, positions: int, target: Moments, normalisation: str, *, backend):
+    """[D3]: (μ, S) of so many positions → loss, cache."""
+    mean, covariance = S
+    scales = NORMALISATIONS[normalisation].moments(*target, positions)
+    half_mean, mean_D = backend.squared_error_forward(mean, target.mean)
+    half_covariance, covariance_D = backend.squared_error_forward(covariance, target.covariance)
+    loss = 2 * (scales[0] * half_mean + scales[1] * half_covariance)
+    return loss, (scales, mean_D, covariance_D)
+
+
+def _distance_backward(dL_dloss: float, cache, *, backend):
+    """The derivatives of [D3] → (dL_dμ, dL_dS)."""
+    scales, mean_D, covariance_D = cache
     dL_dmean = backend.squared_error_backward(2 * dL_dloss * scales[0], mean_D)
     dL_dcovariance = backend.squared_error_backward(2 * dL_dloss * scales[1], covariance_D)
-    dL_dF = backend.mean_and_covariance_backward(dL_dmean, dL_dcovariance, moments_cache)
-    return accumulated(dL_dF, onto)
+    return dL_dmean, dL_dcovariance
 
 
 LOSS = StyleLoss(
     target_of=moments_target,
     forward=moments_forward,
     backward=moments_backward,
+    statistic=Statistic(mean_and_covariance_forward, mean_and_covariance_backward, MOMENTS),
+    distance=Distance(_distance_forward, _distance_backward),
     need=Need(1, 1, 1),  # F − μ; dL_dF
 )

@@ -6,11 +6,23 @@ else the loss wants to know (a shift, a mask …), and holds all of that.
     target = target_of(F_style, …, backend=backend)
     loss, cache = forward(F, target, normalisation, backend=backend)
     dL_dF = backward(dL_dloss, cache, onto, backend=backend)     onto: None, or what it is added to
+
+Most are a distance between statistics: what they know of a map are sums over its positions, and of
+a picture in tiles those of the tiles can be put together (merging.py). They are made of two pairs,
+
+    S, cache = statistic.forward(F, target, backend=backend)
+    loss, cache = distance.forward(S, positions, target, normalisation, backend=backend)
+    dL_dS = distance.backward(dL_dloss, cache, backend=backend)
+    dL_dF = statistic.backward(dL_dS, cache, onto, backend=backend)
+
+and a target of which the statistic needs what belongs to a position has a part for every tile.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from .merging import SUMS, Merge
 
 
 class Need(NamedTuple):
@@ -33,12 +45,30 @@ class Need(NamedTuple):
         )
 
 
+class Statistic(NamedTuple):
+    forward: Callable
+    backward: Callable
+    merge: Merge = SUMS
+    part_of: Callable = lambda target, rows, columns: target
+
+
+class Distance(NamedTuple):
+    forward: Callable
+    backward: Callable
+
+
 @dataclass(frozen=True, kw_only=True)
-class StyleLoss:
-    target_of: Callable
+class Loss:
     forward: Callable
     backward: Callable
     need: Need
+    statistic: Statistic | None = None  # of those that are a distance between statistics
+    distance: Distance | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleLoss(Loss):
+    target_of: Callable
     need_on_card: Need | None = None  # if it is another there
     matrices: Need = Need(0, 0, 0)  # in N × N matrices of double precision
     search: str | None = None  # the backend's function that tells the bytes of its search

@@ -17,8 +17,17 @@ energy ΣA² of the shifted one.
 
 from typing import NamedTuple
 
-from .record import Need, StyleLoss
-from .style import Gram, gram_target, style_backward, style_forward
+from .record import Distance, Need, Statistic, StyleLoss
+from .style import (
+    Gram,
+    distance_backward,
+    distance_of_gram_forward,
+    gram_backward,
+    gram_forward,
+    gram_target,
+    style_backward,
+    style_forward,
+)
 
 
 class ShiftedGram(NamedTuple):
@@ -43,10 +52,17 @@ def shifted_style_backward(dL_dloss: float, cache, onto=None, *, backend):
     return style_backward(dL_dloss, cache, onto, backend=backend)
 
 
+def shifted_gram_forward(F, target: ShiftedGram, *, backend):
+    """[S1] of one layer: F (H, W, N) → G (N, N), cache."""
+    return gram_forward(F[:] + target.shift, target.gram, backend=backend)
+
+
 LOSS = StyleLoss(
     target_of=shifted_style_target,
     forward=shifted_style_forward,
     backward=shifted_style_backward,
+    statistic=Statistic(shifted_gram_forward, gram_backward),
+    distance=Distance(distance_of_gram_forward, distance_backward),
     need=Need(1, 1, 0),  # F + s
     at_pixels="moments",
     settings=("shift",),

@@ -29,7 +29,7 @@ import numpy as np
 from ..errors import InputError
 from ..ops import check
 from .normalisation import NORMALISATIONS
-from .record import Need, StyleLoss
+from .record import Distance, Need, Statistic, StyleLoss
 
 
 class Gram(NamedTuple):
@@ -47,9 +47,7 @@ def gram_target(F, *, backend) -> Gram:
 
 def style_forward(F, target: Gram, normalisation: str = "paper", *, backend):
     """[E3] and [E4] of one layer: F (H, W, N) → loss, cache."""
-    check.is_map("style_forward", "F", F)
-    check.same_dtype("style_forward", F=F, A=target.A)
-    G, gram_cache = backend.gram_forward(F)
+    G, gram_cache = gram_forward(F, target, backend=backend)
     loss, distance_cache = distance_forward(
         G, F.shape[0] * F.shape[1], target, normalisation, backend=backend
     )
@@ -60,7 +58,19 @@ def style_backward(dL_dloss: float, cache, onto=None, *, backend):
     """[E6] → dL_dF (H, W, N), added to `onto` if that is given."""
     distance_cache, gram_cache = cache
     dL_dG = distance_backward(dL_dloss, distance_cache, backend=backend)
-    return backend.gram_backward(dL_dG, gram_cache, onto)
+    return gram_backward(dL_dG, gram_cache, onto, backend=backend)
+
+
+def gram_forward(F, target: Gram, *, backend):
+    """[E3]: F (H, W, N) → G (N, N), cache."""
+    check.is_map("style_forward", "F", F)
+    check.same_dtype("style_forward", F=F, A=target.A)
+    return backend.gram_forward(F)
+
+
+def gram_backward(dL_dG, cache, onto=None, *, backend):
+    """[G1] → dL_dF (H, W, N), added to `onto` if that is given."""
+    return backend.gram_backward(dL_dG, cache, onto)
 
 
 def distance_forward(G, positions: float, target: Gram, normalisation: str, *, backend):
@@ -84,10 +94,17 @@ def distance_backward(dL_dloss: float, cache, *, backend):
     return backend.squared_error_backward(dL_dloss * double_scale, D)
 
 
+def distance_of_gram_forward(G, positions, target, normalisation: str, *, backend):
+    """[E4] for a target that has more to it than its Gram matrix."""
+    return distance_forward(G, positions, target.gram, normalisation, backend=backend)
+
+
 LOSS = StyleLoss(
     target_of=gram_target,
     forward=style_forward,
     backward=style_backward,
+    statistic=Statistic(gram_forward, gram_backward),
+    distance=Distance(distance_forward, distance_backward),
     need=Need(0, 0, 0, keeps_map=True, whole=False),
     at_pixels="moments",
 )

@@ -33,9 +33,10 @@ import numpy as np
 
 from ..errors import InputError
 from ..ops import check
-from .accumulated import accumulated
+from .merging import MOMENTS
+from .moments import mean_and_covariance_backward
 from .normalisation import NORMALISATIONS
-from .record import Need, StyleLoss
+from .record import Distance, Need, Statistic, StyleLoss
 
 NOISE_SHARE = 1e-4
 
@@ -61,6 +62,22 @@ def wasserstein_target(F, *, backend) -> Gaussian:
 
 def wasserstein_forward(F, target: Gaussian, normalisation: str = "paper", *, backend):
     """[W2] of one layer: F (H, W, N) → loss, cache."""
+    S, moments_cache = _moments_forward(F, target, backend=backend)
+    loss, distance_cache = _distance_forward(
+        S, F.shape[0] * F.shape[1], target, normalisation, backend=backend
+    )
+    return loss, (distance_cache, moments_cache)
+
+
+def wasserstein_backward(dL_dloss: float, cache, onto=None, *, backend):
+    """[W4], by [W3] and [D2] → dL_dF (H, W, N), added to `onto` if that is given."""
+    distance_cache, moments_cache = cache
+    dL_dS = _distance_backward(dL_dloss, distance_cache, backend=backend)
+    return mean_and_covariance_backward(dL_dS, moments_cache, onto, backend=backend)
+
+
+def _moments_forward(F, target: Gaussian, *, backend):
+    """[D1] of one map: F (H, W, N) → (μ, Σ), cache."""
     check.is_map("wasserstein_forward", "F", F)
     check.same_dtype("wasserstein_forward", F=F, mean=target.mean)
     if target.mean.shape != F.shape[2:]:
@@ -68,26 +85,33 @@ def wasserstein_forward(F, target: Gaussian, normalisation: str = "paper", *, ba
             f"wasserstein_forward: F has {F.shape[2]} channels, but the target has the mean of "
             f"{len(target.mean)}; both must come from the same layer of the same network"
         )
+    mean, covariance, cache = backend.mean_and_covariance_forward(F)
+    return (mean, covariance), cache
+
+
+def _distance_forward(S, _positions, target: Gaussian, normalisation: str, *, backend):
+    """[W2]: (μ, Σ) → loss, cache."""
+    mean, covariance = S
     scale = NORMALISATIONS[normalisation].distance(target.energy, len(target.mean))
-    mean, covariance, moments_cache = backend.mean_and_covariance_forward(F)
     half, D = backend.squared_error_forward(mean, target.mean)  # ½ Σ D², D = μ − μ̂
     distance, distance_cache = backend.bures_forward(covariance, target.root, target.noise)
-    return scale * (2 * half + distance), (scale, D, distance_cache, moments_cache)
+    return scale * (2 * half + distance), (scale, D, distance_cache)
 
 
-def wasserstein_backward(dL_dloss: float, cache, onto=None, *, backend):
-    """[W4], by [W3] and [D2] → dL_dF (H, W, N), added to `onto` if that is given."""
-    scale, D, distance_cache, moments_cache = cache
+def _distance_backward(dL_dloss: float, cache, *, backend):
+    """The derivatives of [W2], with [W3] → (dL_dμ, dL_dΣ)."""
+    scale, D, distance_cache = cache
     dL_dmean = backend.squared_error_backward(2 * scale * dL_dloss, D)
     dL_dcovariance = backend.bures_backward(scale * dL_dloss, distance_cache)
-    dL_dF = backend.mean_and_covariance_backward(dL_dmean, dL_dcovariance, moments_cache)
-    return accumulated(dL_dF, onto)
+    return dL_dmean, dL_dcovariance
 
 
 LOSS = StyleLoss(
     target_of=wasserstein_target,
     forward=wasserstein_forward,
     backward=wasserstein_backward,
+    statistic=Statistic(_moments_forward, mean_and_covariance_backward, MOMENTS),
+    distance=Distance(_distance_forward, _distance_backward),
     need=Need(1, 1, 1),  # F − μ; dL_dF
     matrices=Need(1, 10, 4),  # around a root
 )

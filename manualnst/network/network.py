@@ -13,6 +13,8 @@ import numpy as np
 from .. import ops
 from ..backends import Backend, get_backend
 from ..errors import InputError
+from ..ops import Edges
+from .tiles import UNIT, Tile
 from .vgg import (
     CONVOLUTION,
     PIXELS,
@@ -30,9 +32,6 @@ POOLINGS = {
     "average": (ops.avgpool_forward, ops.avgpool_backward),
     "max": (ops.maxpool_forward, ops.maxpool_backward),
 }
-
-# A margin is a multiple of this: every pooling halves it, and before the deepest layers are four.
-MARGIN_UNIT = 16
 
 
 class _Passed(NamedTuple):
@@ -74,33 +73,46 @@ class Network:
         self._fuses = backend.fused_forward is not None and self.dtype.kind == "f"
         self._order = available_layers(weights)
 
-    def forward(self, x, taps: Iterable[str], *, as_arrays: bool = True):
+    def forward(self, x, taps: Iterable[str], *, as_arrays: bool = True, tile: Tile | None = None):
         """x (H, W, 3) in [0, 1] → ({tap: its map (H_l, W_l, N_l)}, tape for `backward`).
 
         Stops at the deepest tap. The tap "pixels" is x itself, before its normalisation. Without
-        `as_arrays` a map may be one that is made when its rows are read.
+        `as_arrays` a map may be one that is made when its rows are read. With `tile`, x is what
+        that tile sees, margin included, and the maps are of its own positions.
         """
         taps = set(taps)
         for tap in taps:
             check_tap(tap, self._order)
-        features = {PIXELS: x} if PIXELS in taps else {}
+        margin = 0 if tile else self.margin_of(x)
+        edges_at = tile.edges if tile else lambda halvings: Edges(*4 * (margin >> halvings,))
+        features = {}
+        crop = None
+        if PIXELS in taps:
+            features[PIXELS], crop = self._shown(x, tile.edges(0)) if tile else (x, None)
         y, cache = ops.pixels_forward(x, self._preprocessing, backend=self.backend)
         tape = [
-            _Passed(PIXELS, _end_of_the_walk, None),
+            _Passed(PIXELS, _end_of_the_walk, None, crop),
             _Passed("input", ops.pixels_backward, cache),
         ]
-        if margin := margin_of(x.shape, self._margin):
+        if margin:
             y, cache = ops.mirror_forward(y, margin, backend=self.backend)
             tape.append(_Passed("mirror", ops.mirror_backward, cache))
-        names = self._order[: _depth(self._order, taps)]
+        names = self.passed(taps)
         for step in steps(names, taps, self._pool) if self._fuses else [[n] for n in names]:
             y, backward, cache = self._step_forward(step, y)
             crop = None
             if (layer := step[-1]) in taps:
-                F, crop = self._shown(y, margin >> halvings(layer))
+                F, crop = self._shown(y, edges_at(halvings(layer)))
                 features[layer] = F[:] if as_arrays else F
             tape.append(_Passed(layer, backward, cache, crop))
         return features, tape
+
+    def margin_of(self, x) -> int:
+        return margin_of(x.shape, self._margin)
+
+    def passed(self, taps: Iterable[str]) -> list[str]:
+        """The layers that a forward to these taps passes through."""
+        return self._order[: _depth(self._order, taps)]
 
     def backward(self, dL_dF: dict, tape: list):
         """{tap: dL_dF of its map} and the forward's tape → dL_dx (H, W, 3).
@@ -123,9 +135,9 @@ class Network:
                 gradient = passed.backward(gradient, passed.cache, backend=self.backend)
         return gradient
 
-    def _shown(self, y, margin: int):
+    def _shown(self, y, edges: Edges):
         """The part of a map that a tap shows, and what leads back from it."""
-        return ops.crop_forward(y, margin, backend=self.backend) if margin else (y, None)
+        return ops.crop_forward(y, edges, backend=self.backend) if any(edges) else (y, None)
 
     def _added(self, gradient, at_tap, crop):
         """What arrived from deeper layers, if anything, with what is given at a tap."""
@@ -201,7 +213,7 @@ def steps(names: Iterable[str], taps: Container[str], pool: str) -> Iterator[lis
 
 def margin_of(shape: tuple[int, ...], margin: int) -> int:
     """As much of the margin as a picture of this (height, width, …) can be mirrored."""
-    return min(margin, *(side - 1 for side in shape[:2])) // MARGIN_UNIT * MARGIN_UNIT
+    return min(margin, *(side - 1 for side in shape[:2])) // UNIT * UNIT
 
 
 def with_margin(height: int, width: int, margin: int) -> tuple[int, int]:

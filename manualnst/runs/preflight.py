@@ -14,7 +14,7 @@ from ..backends.cuda import losses as losses_on_card
 from ..backends.numpy import convolution, fused, winograd
 from ..backends.numpy import losses as losses_on_host
 from ..errors import InputError
-from ..losses import STYLE_LOSSES, Need, StyleLoss
+from ..losses import CONTENT_LOSS, STYLE_LOSSES, Need, StyleLoss
 from ..network.network import map_shapes, steps, with_margin
 from ..network.vgg import CONVOLUTION, PIXELS, Weights, kind_of
 from ..objective.terms import LossSettings, shares, style_terms
@@ -86,9 +86,6 @@ def _shapes(weights: Weights, losses: LossSettings, size: Size) -> dict[str, tup
     return {PIXELS: (*size, 3)} | shapes
 
 
-_CONTENT = Need(1, 2, 1)  # F − P; its squares
-
-
 class _Need(NamedTuple):
     """What a loss needs at one layer, in bytes; and what of one layer's waits at another."""
 
@@ -114,7 +111,7 @@ def _needs(
     shapes = _shapes(weights, losses, size)
     needs = {layer: [] for layer in shapes}
     for layer in shares(losses.content_layers, losses.content_weight):
-        needs[layer].append(_Need(_CONTENT.times(_bytes(shapes[layer]))))
+        needs[layer].append(_Need(CONTENT_LOSS.need.times(_bytes(shapes[layer]))))
     for style in styles:
         style_shapes = _shapes(weights, losses, style)
         for _, loss, (layer, *before), _ in style_terms(losses):

@@ -6,7 +6,8 @@ from typing import Any
 from .. import backends
 from ..errors import InputError
 from ..losses import NORMALISATIONS, RELATIVE
-from ..network.network import MARGIN_UNIT, POOLINGS
+from ..network.network import POOLINGS
+from ..network.tiles import UNIT
 from ..network.vgg import PIXELS
 from ..objective.terms import (
     ALL,
@@ -204,9 +205,9 @@ class Settings:
     )
     pool: str = choice("average", "kind of pooling", "network", POOLINGS)
     margin: int = setting(
-        MARGIN_UNIT,
+        UNIT,
         "pixels by which the network sees every picture go on beyond its borders, mirrored: a "
-        f"multiple of {MARGIN_UNIT}, less where a picture is smaller; the losses do not see them; "
+        f"multiple of {UNIT}, less where a picture is smaller; the losses do not see them; "
         "0: one colour from the border on, which leaves a frame in the painting",
         "network",
         integer(0),
@@ -291,10 +292,9 @@ class Settings:
             raise InputError(
                 f"first_steps is {self.first_steps}, of {self.steps} steps at all sizes; give less"
             )
-        if self.margin % MARGIN_UNIT:
+        if self.margin % UNIT:
             raise InputError(
-                f"margin is {self.margin}; poolings halve it, so give 0 or a multiple of "
-                f"{MARGIN_UNIT}"
+                f"margin is {self.margin}; poolings halve it, so give 0 or a multiple of {UNIT}"
             )
 
     def _check_strength(self):

@@ -63,7 +63,7 @@ def test_the_inside_of_a_map_that_is_made_again_is_that_of_the_map(rows):
     expected_y, expected = one_after_the_other(x, w, b, False, dL_dy)
     inside = expected_y[2:-2, 2:-2]
     y, cache = NUMPY.fused_forward(x, w, b, False)
-    F, _ = NUMPY.crop_forward(y, 2)
+    F, _ = NUMPY.crop_forward(y, (2, 2, 2, 2))
     assert (len(F), F.shape, F.ndim, F.dtype, F.nbytes) == (
         len(inside), inside.shape, inside.ndim, inside.dtype, inside.nbytes
     )  # fmt: skip

@@ -77,8 +77,8 @@ def mirror(shape, margin, backend, draw):
     return {"y": y, "dL_dx": backend.mirror_backward(draw(2, y.shape), cache)}
 
 
-def crop(shape, margin, backend, draw):
-    F, cache = backend.crop_forward(draw(1, shape), margin)
+def crop(shape, edges, backend, draw):
+    F, cache = backend.crop_forward(draw(1, shape), edges)
     dL_dF, onto = draw(2, F.shape), draw(3, shape)
     dL_dy = backend.crop_backward(dL_dF, cache)
     return {"F": F, "dL_dy": dL_dy, "onto": backend.crop_backward(dL_dF, cache, onto)}
@@ -256,8 +256,8 @@ OTHERS = {
         for *s, m in [(1, 1, 3, 0), (3, 4, 2, 2), (7, 9, 3, 4)]
     },
     **{
-        f"crop {s} {m}": partial(crop, s, m)
-        for *s, m in [(1, 1, 3, 0), (5, 6, 2, 2), (9, 7, 34, 1)]
+        f"crop {s} {edges}": partial(crop, s, edges)
+        for *s, edges in [(1, 1, 3, 4 * (0,)), (5, 6, 2, (1, 2, 0, 3)), (9, 7, 34, 4 * (1,))]
     },
     **{f"squared error {s}": partial(squared_error, s) for s in [*MAPS, (3, 3)]},
     **{f"total variation {s}": partial(total_variation, s) for s in MAPS},

@@ -43,7 +43,7 @@ def test_the_tables_are_vgg():
 @pytest.mark.parametrize("backend", NAMES)
 @pytest.mark.parametrize("margin", [0, 4])
 def test_backward_is_the_derivative_of_forward(architecture, pool, backend, margin, monkeypatch):
-    monkeypatch.setattr(network_module, "MARGIN_UNIT", 4)  # enough for two poolings
+    monkeypatch.setattr(network_module, "UNIT", 4)  # enough for two poolings
     options = {"pool": pool, "margin": margin}
     weights = small_weights(architecture=architecture, last="conv3_1", widths=(2, 3, 4))
     taps = ["pixels", "conv1_2", "relu2_1", "relu3_1"]

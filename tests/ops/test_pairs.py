@@ -26,6 +26,11 @@ PREPROCESSING = Preprocessing("BGR", 255.0, (103.0, 116.0, 123.0), (1.0, 2.0, 3.
 FILTERS = 4  # unlike any number of channels above
 
 
+def uneven_edges(x):
+    H, W = (side - 1 for side in x.shape[:2])
+    return ops.Edges(H // 3, H // 2, W // 2, W // 3)
+
+
 def pair_of(name, backend, channels=3, dtype=np.float64):
     """(forward, backward) of x alone; the filters are fixed, in the dtype of x."""
     forward = partial(getattr(ops, f"{name}_forward"), backend=backend)
@@ -35,7 +40,7 @@ def pair_of(name, backend, channels=3, dtype=np.float64):
     if name == "mirror":
         return lambda x: forward(x, min(x.shape[:2]) - 1), backward
     if name == "crop":
-        return lambda x: forward(x, (min(x.shape[:2]) - 1) // 2), backward
+        return lambda x: forward(x, uneven_edges(x)), backward
     if name != "conv3x3":
         return forward, backward
     w, b = random_array(1, (3, 3, channels, FILTERS)), random_array(2, (FILTERS,))

@@ -92,13 +92,13 @@ def test_events_tell_of_every_change_until_the_end(client):
 
 @pytest.mark.slow
 def test_what_is_stopped_goes_on_to_the_same_bits(client):
-    long = asked(client, steps=100, scales=1)
+    long = asked(client, steps=40, scales=1)
     job = client.post("/api/jobs", json=long).json()["id"]
     while client.get(f"/api/jobs/{job}").json().get("step", 0) < 2:
         time.sleep(0.02)
     client.post(f"/api/jobs/{job}/stop")
     stopped = ended(client, job)
-    assert stopped["state"] == "stopped" and stopped["step"] < 100
+    assert stopped["state"] == "stopped" and stopped["step"] < 40
     assert client.get(f"/api/jobs/{job}/result.png").status_code == 200
     assert client.post(f"/api/jobs/{job}/resume").json()["state"] in ("queued", "running")
     assert ended(client, job, ("done", "failed"))["state"] == "done"

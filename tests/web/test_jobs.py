@@ -122,7 +122,7 @@ def fetch(address, path, body=None):
 @pytest.mark.slow
 def test_a_server_that_is_killed_goes_on_where_it_was(tmp_path):
     process, address = serve(tmp_path)
-    settings = SMALL | {"steps": 120}
+    settings = SMALL | {"steps": 60}
     job = fetch(address, "api/jobs", ASKED | {"settings": settings})["id"]
     wait_for(lambda: fetch(address, f"api/jobs/{job}").get("step", 0) > 25)
     os.kill(process.pid, signal.SIGKILL)

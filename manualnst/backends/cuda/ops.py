@@ -209,19 +209,20 @@ class Operations(Launches):
         )
         return dL_dx
 
-    def crop_forward(self, y, margin: int):
+    def crop_forward(self, y, edges: tuple[int, int, int, int]):
+        top, bottom, left, right = edges
         H, W, N = y.shape
-        F = self._empty((H - 2 * margin, W - 2 * margin, N), y.dtype)
-        self._for_each("crop_forward", y.dtype, F.size, y, F, *F.shape, margin)
-        return F, margin
+        F = self._empty((H - top - bottom, W - left - right, N), y.dtype)
+        self._for_each("crop_forward", y.dtype, F.size, y, F, *F.shape, *edges)
+        return F, edges
 
     def crop_backward(self, dL_dF, cache, onto=None):
-        margin, (H, W, N), adds = cache, dL_dF.shape, onto is not None
+        (top, bottom, left, right), (H, W, N), adds = cache, dL_dF.shape, onto is not None
         dL_dy = onto
         if not adds:
-            dL_dy = self._empty((H + 2 * margin, W + 2 * margin, N), dL_dF.dtype)
+            dL_dy = self._empty((top + H + bottom, left + W + right, N), dL_dF.dtype)
         self._for_each(
-            "crop_backward", dL_dy.dtype, dL_dy.size, dL_dF, dL_dy, adds, H, W, N, margin
+            "crop_backward", dL_dy.dtype, dL_dy.size, dL_dF, dL_dy, adds, H, W, N, *cache
         )
         return dL_dy
 

@@ -144,20 +144,21 @@ def mirror_backward(dL_dy, cache):
     return dL_dx
 
 
-def crop_forward(y, margin):
-    H, W, N = y.shape[0] - 2 * margin, y.shape[1] - 2 * margin, y.shape[2]
-    F = np.zeros((H, W, N), y.dtype)
-    for i, j, n in np.ndindex(H, W, N):
-        F[i, j, n] = y[i + margin, j + margin, n]
-    return F, margin
+def crop_forward(y, edges):
+    top, bottom, left, right = edges
+    F = np.zeros((y.shape[0] - top - bottom, y.shape[1] - left - right, y.shape[2]), y.dtype)
+    for i, j, n in np.ndindex(F.shape):
+        F[i, j, n] = y[i + top, j + left, n]
+    return F, edges
 
 
 def crop_backward(dL_dF, cache, onto=None):
-    margin = cache
+    top, bottom, left, right = cache
     H, W, N = dL_dF.shape
-    dL_dy = np.zeros((H + 2 * margin, W + 2 * margin, N), dL_dF.dtype) if onto is None else onto
+    shape = (top + H + bottom, left + W + right, N)
+    dL_dy = np.zeros(shape, dL_dF.dtype) if onto is None else onto
     for i, j, n in np.ndindex(H, W, N):
-        dL_dy[i + margin, j + margin, n] += dL_dF[i, j, n]
+        dL_dy[i + top, j + left, n] += dL_dF[i, j, n]
     return dL_dy
 
 

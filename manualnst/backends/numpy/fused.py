@@ -92,8 +92,8 @@ class Remade(_ByRows):
         self._seen[start:stop] = True
         return np.maximum(y, 0, out=y)
 
-    def inside(self, margin: int) -> "_Inside":
-        return _Inside(self, margin)
+    def inside(self, edges: tuple[int, int, int, int]) -> "_Inside":
+        return _Inside(self, *edges)
 
     def mask_of(self, rows: slice) -> np.ndarray:
         if not self._seen[rows].all():
@@ -102,17 +102,17 @@ class Remade(_ByRows):
 
 
 class _Inside(_ByRows):
-    """A map that is made again, without its margin."""
+    """A map that is made again, without its edges."""
 
-    def __init__(self, whole: Remade, margin: int):
+    def __init__(self, whole: Remade, top: int, bottom: int, left: int, right: int):
         H, W, K = whole.shape
-        super().__init__((H - 2 * margin, W - 2 * margin, K), whole.dtype)
-        self._whole, self._margin = whole, margin
+        super().__init__((H - top - bottom, W - left - right, K), whole.dtype)
+        self._whole, self._top, self._left = whole, top, left
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         start, stop, step = rows.indices(len(self))
-        m = self._margin
-        return self._whole[start + m : stop + m : step][:, m : m + self.shape[1]]
+        rows = self._whole[start + self._top : stop + self._top : step]
+        return rows[:, self._left : self._left + self.shape[1]]
 
 
 def _packed(Y) -> np.ndarray:

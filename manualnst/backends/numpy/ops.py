@@ -76,16 +76,16 @@ def _folded(y, margin):
     return x
 
 
-def crop_forward(y, margin):
-    F = y.inside(margin) if isinstance(y, Remade) else _inside(y, margin)  # either is a view
-    return F, margin
+def crop_forward(y, edges):
+    F = y.inside(edges) if isinstance(y, Remade) else _inside(y, edges)  # either is a view
+    return F, edges
 
 
 def crop_backward(dL_dF, cache, onto=None):
-    margin = cache
     if onto is None:
-        return np.pad(dL_dF, ((margin, margin), (margin, margin), (0, 0)))
-    inside = _inside(onto, margin)
+        top, bottom, left, right = cache
+        return np.pad(dL_dF, ((top, bottom), (left, right), (0, 0)))
+    inside = _inside(onto, cache)
     inside += dL_dF
     return onto
 
@@ -99,5 +99,6 @@ def crop_backward_in_place(add, cache, onto):
     return onto
 
 
-def _inside(y, margin):
-    return y[margin : len(y) - margin, margin : y.shape[1] - margin]
+def _inside(y, edges):
+    top, bottom, left, right = edges
+    return y[top : len(y) - bottom, left : y.shape[1] - right]
