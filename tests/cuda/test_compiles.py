@@ -16,20 +16,22 @@ ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_120")
 QUICKLY = "--Ofast-compile=max"  # all that can be refused is; a tenth of the time
 
 
-def kernels_in(code: bytes) -> set[str]:
-    """By their sections of a cubin, which is an ELF file; C++'s own functions begin with _."""
-    return {name.decode() for name in re.findall(rb"\.text\.([a-z]\w*)\0", code)}
+def functions_in(code: bytes) -> set[str]:
+    """By their sections of a cubin, which is an ELF file. Other functions have sections, too."""
+    return {name.decode() for name in re.findall(rb"\.text\.(\w+)\0", code)}
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("real", ["float", "double"])
 def test_every_kernel_compiles(real, architecture, libraries):
     options = (*sources.options(real), f"--gpu-architecture={architecture}", QUICKLY)
-    compiled = kernels_in(compile_for(NVRTC, sources.text(), options))
+    compiled = functions_in(compile_for(NVRTC, sources.text(), options))
     expected = libraries[{"float": "float32", "double": "float64"}[real]].names
     if architecture == "sm_75":
         expected = {name for name in expected if not re.search("tf32|float16", name)}
-    assert compiled == expected
+    assert expected <= compiled
+    if architecture == "sm_75":
+        assert not any("float16" in name for name in compiled)
 
 
 def test_a_mistake_in_a_source_is_told_with_its_place():
