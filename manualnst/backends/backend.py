@@ -32,10 +32,10 @@ class Backend:
         is not kept, as whoever has it usually holds the replayer: memory of the card would wait for
         a garbage collection.
         """
-        return _call
+        return call
 
 
-def _call(function: Callable, *arguments):
+def call(function: Callable, *arguments):
     return function(*arguments)
 
 

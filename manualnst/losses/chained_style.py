@@ -41,8 +41,17 @@ class ChainedGram(NamedTuple):
 
 def chained_style_target(F, B, shift: float = 0.0, *, backend) -> ChainedGram:
     """[J1] of a style picture's maps F (h, w, N) and B (H, W, K), of the layer below."""
-    C, _ = _chain("chained_style_target", F, B, shift, backend)
-    return ChainedGram(Gram(C, F.shape[0] * F.shape[1]), shift)
+    C = measured_chain(F, B, shift, backend=backend)
+    return chained_style_target_from(C, F.shape[0] * F.shape[1], shift, backend=backend)
+
+
+def measured_chain(F, B, shift: float, *, backend):
+    """[J1] of a style picture's maps F (h, w, N) and B (H, W, K) → C (N, K)."""
+    return _chain("chained_style_target", F, B, shift, backend)[0]
+
+
+def chained_style_target_from(C, positions: float, shift: float, *, backend) -> ChainedGram:
+    return ChainedGram(Gram(C, positions), shift)
 
 
 def chained_style_forward(F, B, target: ChainedGram, normalisation: str = "paper", *, backend):
@@ -87,7 +96,7 @@ LOSS = StyleLoss(
     target_of=chained_style_target,
     forward=chained_style_forward,
     backward=chained_style_backward,
-    statistic=Statistic(chain_forward, chain_backward),
+    statistic=Statistic(chain_forward, chain_backward, measured_chain, chained_style_target_from),
     distance=Distance(distance_of_gram_forward, distance_backward),
     need=Need(1, 1, 1),  # F + s; dL_dF
     of_pairs=True,

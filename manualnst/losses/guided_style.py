@@ -42,6 +42,17 @@ class Guided(NamedTuple):
 
 def guided_style_target(F, weights, style_weights, *, backend) -> Guided:
     """[K1] of a style picture's map F (h, w, N) with its weights (h, w), for a picture's (H, W)."""
+    G = measured_weighted_gram(F, weights, style_weights, backend=backend)
+    return guided_style_target_from(G, style_weights.size, weights, style_weights, backend=backend)
+
+
+def measured_weighted_gram(F, _weights, style_weights, *, backend):
+    """[K1] of a style picture's map F (h, w, N) with its weights (h, w) → G (N, N)."""
+    _check("style target", F, style_weights)
+    return backend.weighted_gram_forward(F, style_weights)[0]
+
+
+def guided_style_target_from(G, _positions: float, weights, style_weights, *, backend) -> Guided:
     given = (weights, style_weights)
     least = [float(np.min(array.real)) for array in given]
     if not all(value >= 0 for value in least):
@@ -55,17 +66,21 @@ def guided_style_target(F, weights, style_weights, *, backend) -> Guided:
             "guided_style_target: a mask is black throughout, so there is nothing to compare; "
             "give one with a white part, or leave it out"
         )
-    return Guided(_gram(F, style_weights, sums[1], backend), weights, sums[0])
+    return Guided(Gram(G, sums[1]), weights, sums[0])
 
 
 def masked_style_target(F, mask, style_mask, *, backend) -> Guided:
     """[K5] of a style picture's map F (h, w, N) with its mask (h, w), for a picture's (H, W)."""
-    return Guided(_gram(F, style_mask**2, style_mask.size, backend), mask**2, mask.size)
+    G = _measured_masked_gram(F, mask, style_mask, backend=backend)
+    return _masked_target_from(G, style_mask.size, mask, style_mask, backend=backend)
 
 
-def _gram(F, weights, positions: float, backend) -> Gram:
-    _check("style target", F, weights)
-    return Gram(backend.weighted_gram_forward(F, weights)[0], positions)
+def _measured_masked_gram(F, mask, style_mask, *, backend):
+    return measured_weighted_gram(F, mask, style_mask**2, backend=backend)
+
+
+def _masked_target_from(G, positions: float, mask, _style_mask, *, backend) -> Guided:
+    return Guided(Gram(G, positions), mask**2, mask.size)
 
 
 def guided_style_forward(F, target: Guided, normalisation: str = "paper", *, backend):
@@ -101,7 +116,23 @@ def _distance_forward(G, _positions, target: Guided, normalisation: str, *, back
 
 
 def _part_of(target: Guided, rows: slice, columns: slice) -> Guided:
-    return target._replace(weights=target.weights[rows, columns])
+    return target._replace(weights=target.weights[rows, columns].copy())
+
+
+def _part_of_given(given, rows: slice, columns: slice):
+    """Of the weights of both pictures, those of the style picture's map, which is measured."""
+    weights, style_weights = given
+    return weights, style_weights[rows, columns].copy()
+
+
+_STATISTIC = Statistic(
+    weighted_gram_forward,
+    weighted_gram_backward,
+    measured_weighted_gram,
+    guided_style_target_from,
+    part_of=_part_of,
+    part_of_given=_part_of_given,
+)
 
 
 def pooled_mask(mask, shape: tuple[int, int], *, backend):
@@ -123,10 +154,15 @@ LOSS = StyleLoss(
     target_of=guided_style_target,
     forward=guided_style_forward,
     backward=guided_style_backward,
-    statistic=Statistic(weighted_gram_forward, weighted_gram_backward, part_of=_part_of),
+    statistic=_STATISTIC,
     distance=Distance(_distance_forward, distance_backward),
     need=Need(0, 0, 1, keeps_map=True, whole=False),
     need_on_card=Need(0, 1, 1, keeps_map=True),  # √w F
     mask_form="guided",
 )
-MASKED_LOSS = replace(LOSS, target_of=masked_style_target, mask_form="product")
+MASKED_LOSS = replace(
+    LOSS,
+    target_of=masked_style_target,
+    statistic=_STATISTIC._replace(measure=_measured_masked_gram, target_from=_masked_target_from),
+    mask_form="product",
+)

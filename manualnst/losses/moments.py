@@ -38,9 +38,18 @@ class Moments(NamedTuple):
 
 def moments_target(F, *, backend) -> Moments:
     """[D1] of a style picture's map F (H, W, N)."""
+    S = measured_moments(F, backend=backend)
+    return moments_target_from(S, F.shape[0] * F.shape[1], backend=backend)
+
+
+def measured_moments(F, *, backend):
+    """[D1] of a style picture's map F (H, W, N) → (μ, S)."""
     check.is_map("moments_target", "F", F)
-    mean, covariance, _ = backend.mean_and_covariance_forward(F)
-    return Moments(mean, covariance)
+    return backend.mean_and_covariance_forward(F)[:2]
+
+
+def moments_target_from(S, _positions: float, *, backend) -> Moments:
+    return Moments(*S)
 
 
 def moments_forward(F, target: Moments, normalisation: str = "paper", *, backend):
@@ -99,7 +108,13 @@ LOSS = StyleLoss(
     target_of=moments_target,
     forward=moments_forward,
     backward=moments_backward,
-    statistic=Statistic(mean_and_covariance_forward, mean_and_covariance_backward, MOMENTS),
+    statistic=Statistic(
+        mean_and_covariance_forward,
+        mean_and_covariance_backward,
+        measured_moments,
+        moments_target_from,
+        MOMENTS,
+    ),
     distance=Distance(_distance_forward, _distance_backward),
     need=Need(1, 1, 1),  # F − μ; dL_dF
 )

@@ -15,7 +15,11 @@ a picture in tiles those of the tiles can be put together (merging.py). They are
     dL_dS = distance.backward(dL_dloss, cache, backend=backend)
     dL_dF = statistic.backward(dL_dS, cache, onto, backend=backend)
 
-and a target of which the statistic needs what belongs to a position has a part for every tile.
+and a target of which the statistic needs what belongs to a position has a part for every tile. So
+is the target:
+
+    S = measure(F_style, …, backend=backend)
+    target = target_from(S, positions, …, backend=backend)
 """
 
 from collections.abc import Callable
@@ -48,8 +52,11 @@ class Need(NamedTuple):
 class Statistic(NamedTuple):
     forward: Callable
     backward: Callable
+    measure: Callable | None = None  # None: the target is the map itself
+    target_from: Callable | None = None
     merge: Merge = SUMS
     part_of: Callable = lambda target, rows, columns: target
+    part_of_given: Callable = lambda given, rows, columns: given  # of what stands at … above
 
 
 class Distance(NamedTuple):

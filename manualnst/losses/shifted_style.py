@@ -24,7 +24,7 @@ from .style import (
     distance_of_gram_forward,
     gram_backward,
     gram_forward,
-    gram_target,
+    measured_gram,
     style_backward,
     style_forward,
 )
@@ -39,7 +39,17 @@ class ShiftedGram(NamedTuple):
 
 def shifted_style_target(F, shift: float = -1.0, *, backend) -> ShiftedGram:
     """[S1] of a style picture's map F (H, W, N)."""
-    return ShiftedGram(gram_target(F[:] + shift, backend=backend), shift)
+    G = measured_shifted_gram(F, shift, backend=backend)
+    return shifted_style_target_from(G, F.shape[0] * F.shape[1], shift, backend=backend)
+
+
+def measured_shifted_gram(F, shift: float, *, backend):
+    """[S1] of a style picture's map F (H, W, N) → G (N, N)."""
+    return measured_gram(F[:] + shift, backend=backend)
+
+
+def shifted_style_target_from(G, positions: float, shift: float, *, backend) -> ShiftedGram:
+    return ShiftedGram(Gram(G, positions), shift)
 
 
 def shifted_style_forward(F, target: ShiftedGram, normalisation: str = "paper", *, backend):
@@ -61,7 +71,9 @@ LOSS = StyleLoss(
     target_of=shifted_style_target,
     forward=shifted_style_forward,
     backward=shifted_style_backward,
-    statistic=Statistic(shifted_gram_forward, gram_backward),
+    statistic=Statistic(
+        shifted_gram_forward, gram_backward, measured_shifted_gram, shifted_style_target_from
+    ),
     distance=Distance(distance_of_gram_forward, distance_backward),
     need=Need(1, 1, 0),  # F + s
     at_pixels="moments",

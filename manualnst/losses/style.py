@@ -41,8 +41,18 @@ class Gram(NamedTuple):
 
 def gram_target(F, *, backend) -> Gram:
     """[E3] of a style picture's map F (H, W, N)."""
+    G = measured_gram(F, backend=backend)
+    return gram_target_from(G, F.shape[0] * F.shape[1], backend=backend)
+
+
+def measured_gram(F, *, backend):
+    """[E3] of a style picture's map F (H, W, N) → G (N, N)."""
     check.is_map("gram_target", "F", F)
-    return Gram(backend.gram_forward(F)[0], F.shape[0] * F.shape[1])
+    return backend.gram_forward(F)[0]
+
+
+def gram_target_from(G, positions: float, *, backend) -> Gram:
+    return Gram(G, positions)
 
 
 def style_forward(F, target: Gram, normalisation: str = "paper", *, backend):
@@ -103,7 +113,7 @@ LOSS = StyleLoss(
     target_of=gram_target,
     forward=style_forward,
     backward=style_backward,
-    statistic=Statistic(gram_forward, gram_backward),
+    statistic=Statistic(gram_forward, gram_backward, measured_gram, gram_target_from),
     distance=Distance(distance_forward, distance_backward),
     need=Need(0, 0, 0, keeps_map=True, whole=False),
     at_pixels="moments",

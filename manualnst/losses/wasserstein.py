@@ -34,7 +34,7 @@ import numpy as np
 from ..errors import InputError
 from ..ops import check
 from .merging import MOMENTS
-from .moments import mean_and_covariance_backward
+from .moments import mean_and_covariance_backward, measured_moments
 from .normalisation import NORMALISATIONS
 from .record import Distance, Need, Statistic, StyleLoss
 
@@ -52,8 +52,13 @@ class Gaussian(NamedTuple):
 
 def wasserstein_target(F, *, backend) -> Gaussian:
     """[D1] and [W1] of a style picture's map F (H, W, N)."""
-    check.is_map("wasserstein_target", "F", F)
-    mean, covariance, _ = backend.mean_and_covariance_forward(F)
+    S = measured_moments(F, backend=backend)
+    return wasserstein_target_from(S, F.shape[0] * F.shape[1], backend=backend)
+
+
+def wasserstein_target_from(S, _positions: float, *, backend) -> Gaussian:
+    """[W1] of the style picture's moments."""
+    mean, covariance = S
     variance = float(np.sum(np.diagonal(covariance.real)))
     noise = NOISE_SHARE * (variance / len(mean) or 1.0)
     energy = float(np.sum(np.square(mean.real))) + variance
@@ -110,7 +115,13 @@ LOSS = StyleLoss(
     target_of=wasserstein_target,
     forward=wasserstein_forward,
     backward=wasserstein_backward,
-    statistic=Statistic(_moments_forward, mean_and_covariance_backward, MOMENTS),
+    statistic=Statistic(
+        _moments_forward,
+        mean_and_covariance_backward,
+        measured_moments,
+        wasserstein_target_from,
+        MOMENTS,
+    ),
     distance=Distance(_distance_forward, _distance_backward),
     need=Need(1, 1, 1),  # F − μ; dL_dF
     matrices=Need(1, 10, 4),  # around a root

@@ -14,7 +14,7 @@ from .. import ops
 from ..backends import Backend, get_backend
 from ..errors import InputError
 from ..ops import Edges
-from .tiles import UNIT, Tile
+from .tiles import UNIT, Tile, halo_of, tiles
 from .vgg import (
     CONVOLUTION,
     PIXELS,
@@ -106,6 +106,13 @@ class Network:
                 features[layer] = F[:] if as_arrays else F
             tape.append(_Passed(layer, backward, cache, crop))
         return features, tape
+
+    def cut(self, x, taps: Iterable[str], side: int):
+        """x (H, W, 3) → y, x with its margin; the tiles of about `side` rows and columns, of which
+        each sees a part of y; and what leads back from y: `ops.mirror_backward`'s cache."""
+        margin = self.margin_of(x)
+        y, mirrored = ops.mirror_forward(x, margin, backend=self.backend)
+        return y, tiles(*x.shape[:2], side, halo_of(self.passed(taps)), margin), mirrored
 
     def margin_of(self, x) -> int:
         return margin_of(x.shape, self._margin)

@@ -19,25 +19,22 @@ style layers have w_l = 1/5 as in the paper. `scale` changes nothing but the uni
 `unit_scale`); loss and gradient always carry the same one.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import losses
 from ..backends import fetched, together
+from ..backends.backend import call
 from ..errors import InputError
-from ..losses.accumulated import accumulated
 from ..network.network import Network
-from ..network.vgg import halvings
 from ..pictures.colours import mean_of_channels
 from ..pictures.masks import mixed, one_for_each_style, union
-from ..pictures.resizing import resize_linearly
 from ..system.memo import NOTHING_KEPT, Memo
-from .targets import Asked, map_itself, measured
-from .terms import LossSettings, shares, style_terms
+from .parts import Part, content_parts, style_parts, ways_back
+from .terms import LossSettings, shares
+from .tiles import InTiles, check_tiled
 
 
 class Term(NamedTuple):
@@ -62,61 +59,6 @@ class Evaluation(NamedTuple):
         return Evaluation(self.loss * scale, self.dL_dx * scale, self.terms)
 
 
-class _Part(NamedTuple):
-    """One term of the loss: what it is called, what it compares, and how."""
-
-    name: str
-    layers: tuple[str, ...]  # whose maps it takes, the deeper one first
-    weight: float
-    target: Any
-    forward: Callable
-    backward: Callable
-
-
-def _content_parts(network: Network, picture, weights: dict[str, float], memo: Memo):
-    targets = measured(network, picture, [Asked(map_itself, (layer,)) for layer in weights], memo)
-    pair = losses.content_forward, losses.content_backward
-    for (layer, weight), P in zip(weights.items(), targets, strict=True):
-        yield _Part(f"content {layer}", (layer,), weight, P, *pair)
-
-
-def _style_parts(
-    title: str, network: Network, picture, share: float, settings: LossSettings, mask, memo: Memo
-) -> Iterator[_Part]:
-    """The parts of the loss of one style picture, which has this share of the style's weight, and
-    maybe a mask."""
-    asked = []
-    for _, name, layers, _ in (terms := style_terms(settings)):
-        loss = losses.STYLE_LOSSES[name]
-        more = tuple(getattr(settings, each) for each in loss.settings)
-        if mask is not None:
-            more = _pooled_masks(mask, picture, layers[0], loss.mask_form, network)
-        asked.append(Asked(loss.target_of, layers, more))
-    targets = measured(network, picture, asked, memo if mask is None else None)
-    for (title_there, name, layers, weight), target in zip(terms, targets, strict=True):
-        pair = losses.STYLE_LOSSES[name].forward, losses.STYLE_LOSSES[name].backward
-        yield _Part(f"{title} {title_there}", layers, weight * share, target, *pair)
-
-
-def _pooled_masks(mask, picture, layer: str, mask_form: str, network: Network):
-    """The mask (H, W) at the size of a layer, and the one of the style picture there.
-
-    A guided loss compares the mean of the masked part with that of the whole style picture. The
-    product compares sums, which are larger for more of a picture: the style's map is multiplied by
-    the same mask, as if it were its own.
-    """
-    own = np.ones_like(mask, shape=picture.shape[:2])
-    if mask_form == "product":
-        own = resize_linearly(mask.real, *picture.shape[:2]).astype(mask.dtype)
-    n, backend = halvings(layer), network.backend
-    return tuple(
-        losses.pooled_mask(
-            backend.from_host(each), tuple(side >> n for side in each.shape), backend=backend
-        )
-        for each in (mask, own)
-    )
-
-
 class Objective:
     """Targets measured once from the pictures; then call it with x as often as you like."""
 
@@ -128,12 +70,14 @@ class Objective:
         settings: LossSettings,
         masks: list[np.ndarray] | None = None,
         memo: Memo = NOTHING_KEPT,
+        tile: int | None = None,
     ):
         """Pictures are (H, W, 3) in [0, 1]; content has the size of x, and styles may be several.
 
         With `in_greys` they should be greys. Masks (H, W) have the content's size; there is one for
         each style, or one for all, and then `settings.mask_form` says how they take part. `memo`
-        keeps targets for the next objective of this network.
+        keeps targets for the next objective of this network. With `tile` it is computed in tiles of
+        about so many rows and columns.
         """
         if settings.normalisation not in losses.NORMALISATIONS:
             raise InputError(
@@ -142,13 +86,15 @@ class Objective:
             )
         if not (settings.content_weight or settings.style_weight or settings.tv_weight):
             raise InputError("all weights are zero: there is nothing to optimise; raise one")
+        styles = style if isinstance(style, list) else [style]
+        if tile and max(max(picture.shape[:2]) for picture in (content, *styles)) > tile:
+            check_tiled(settings)
         self.scale = 1.0
         self._network = network
         self._settings = settings
         self._normalisation = settings.normalisation
         content_weights = shares(settings.content_layers, settings.content_weight)
-        self._parts = list(_content_parts(network, content, content_weights, memo))
-        styles = style if isinstance(style, list) else [style]
+        self._parts = list(content_parts(network, content, content_weights, memo, tile))
         weights = for_each_style("style_weights", settings.style_weights, len(styles))
         masks = [mask.astype(network.dtype) for mask in masks or ()]
         own_masks = one_for_each_style(masks or [None], len(styles))
@@ -161,10 +107,16 @@ class Objective:
         ):
             if weight:
                 share = weight / sum(weights)
-                self._parts += _style_parts(title, network, picture, share, settings, mask, memo)
+                self._parts += style_parts(
+                    title, network, picture, share, settings, mask, memo, tile
+                )
         self._taps = {layer for part in self._parts for layer in part.layers}
         self._weights: dict[str, float] = {}  # of the terms, as the last evaluation met them
+        self._in_tiles = None
         self._computed = network.backend.replayer()
+        if tile and max(content.shape[:2]) > tile and self._parts:
+            self._in_tiles = InTiles(network, self._parts, settings.normalisation, tile)
+            self._computed = call  # a recording would hold all tiles' memory at once
 
     def __call__(self, x) -> Evaluation:
         """x (H, W, 3) of the network's dtype, where its backend computes → Evaluation."""
@@ -198,38 +150,27 @@ class Objective:
         return values, mean_of_channels(dL_dx)
 
     def _loss_and_gradient(self, x, scale: float):
-        backend = self._network.backend
-        terms: dict[str, Term] = {}
-        waiting: dict[str, list[Callable]] = {layer: [] for layer in self._taps}  # ways back
-        features, tape = self._network.forward(x, self._taps, as_arrays=False)
-        for part, maps in self._with_maps(features):
-            value, cache = part.forward(*maps, part.target, self._normalisation, backend=backend)
-            terms[part.name] = Term(value, part.weight)
-            go_back = partial(part.backward, scale * part.weight, cache, backend=backend)
-            layer, *before = part.layers
-            for other in before:
-                go_back = partial(_back_to_two, go_back, waiting[other])
-            waiting[layer].append(go_back)
-        dL_dF = {layer: partial(_add_all, losses) for layer, losses in waiting.items()}
-        dL_dx = self._network.backward(dL_dF, tape) if dL_dF else np.zeros_like(x)
+        values, dL_dx = (self._in_tiles or self._at_once)(x, scale)
+        terms = {part.name: Term(value, part.weight) for part, value in values}
         if self._settings.tv_weight:
             terms["tv"], gradient = self._total_variation(x, scale)
             dL_dx = dL_dx + gradient
         self._weights = {name: term.weight for name, term in terms.items()}
         return together([term.value for term in terms.values()]), dL_dx
 
-    def _with_maps(self, features: dict[str, Any]) -> Iterator[tuple[_Part, list]]:
-        """Every part with its maps, layer by layer; a map can go as soon as its losses are done."""
-        to_come = Counter(layer for part in self._parts for layer in part.layers)
-        for layer in list(features):
-            for part in self._parts:
-                if part.layers[0] == layer:
-                    maps = [features[each] for each in part.layers]
-                    to_come.subtract(part.layers)
-                    for each in part.layers:
-                        if not to_come[each]:
-                            del features[each]
-                    yield part, maps
+    def _at_once(self, x, scale: float):
+        """The parts with their values, and scale times the gradient of their sum."""
+        values, backend = [], self._network.backend
+
+        def way_back(part: Part, maps):
+            target, loss = part.target, part.loss
+            value, cache = loss.forward(*maps, target, self._normalisation, backend=backend)
+            values.append((part, value))
+            return partial(loss.backward, scale * part.weight, cache, backend=backend)
+
+        features, tape = self._network.forward(x, self._taps, as_arrays=False)
+        dL_dF = ways_back(self._parts, features, way_back)
+        return values, self._network.backward(dL_dF, tape) if dL_dF else np.zeros_like(x)
 
     def _total_variation(self, x, scale: float):
         backend, settings = self._network.backend, self._settings
@@ -254,20 +195,6 @@ def for_each_style(name: str, values: float | list[float], count: int) -> list[f
             "one for all"
         )
     return listed * (count // len(listed))
-
-
-def _back_to_two(backward: Callable, before: list[Callable], onto):
-    """The way back of a loss of two maps: to the deeper one now; the other's share waits there."""
-    dL_dF, dL_dB = backward()
-    before.append(partial(accumulated, dL_dB))
-    return accumulated(dL_dF, onto)
-
-
-def _add_all(waiting: list[Callable], gradient):
-    """Every loss of a layer adds its dL_dF to the gradient; what it kept for that can go then."""
-    while waiting:
-        gradient = waiting.pop()(gradient)
-    return gradient
 
 
 def unit_scale(evaluation: Evaluation) -> float:

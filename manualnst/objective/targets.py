@@ -2,11 +2,15 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..losses.record import Statistic
 from ..network.network import Network
+from ..network.tiles import Tile
+from ..network.vgg import halvings
 from ..system.memo import Memo
 
 
@@ -16,28 +20,81 @@ class Asked(NamedTuple):
     target_of: Callable  # (*maps, *more, backend=…) → target
     layers: tuple[str, ...]
     more: tuple = ()
+    statistic: Statistic | None = None  # by which it can be measured in tiles
 
 
 def measured(
-    network: Network, picture: np.ndarray, asked: Sequence[Asked], memo: Memo | None
+    network: Network,
+    picture: np.ndarray,
+    asked: Sequence[Asked],
+    memo: Memo | None,
+    tile: int | None = None,
 ) -> list:
-    """What was asked for, of this picture. `memo` must be this network's own, and is for what can
-    be told by a key: without masks."""
-
-    def measure() -> list[Any]:
-        taps = {layer for each in asked for layer in each.layers}
-        there = network.backend.from_host(picture)
-        maps, _ = network.forward(there, taps, as_arrays=False)
-        return [
-            target_of(*(maps[layer] for layer in layers), *more, backend=network.backend)
-            for target_of, layers, more in asked
-        ]
-
+    """What was asked for, of this picture; in tiles of so many rows and columns if it is larger.
+    `memo` must be this network's own, and is for what can be told by a key: without masks."""
+    in_tiles = tile is not None and max(picture.shape[:2]) > tile
+    measure = partial(_in_tiles, side=tile) if in_tiles else _at_once
     if memo is None:
-        return measure()
+        return measure(network, picture, asked)
     # All together: a map may be rounded otherwise where other layers are tapped too.
     pixels = hashlib.sha256(np.ascontiguousarray(picture)).digest()
-    return memo.get((pixels, picture.shape, *asked), measure)
+    key = (pixels, picture.shape, tile if in_tiles else None, *asked)
+    return memo.get(key, lambda: measure(network, picture, asked))
+
+
+def _at_once(network: Network, picture: np.ndarray, asked: Sequence[Asked]) -> list[Any]:
+    there = network.backend.from_host(picture)
+    maps, _ = network.forward(there, _taps(asked), as_arrays=False)
+    return [
+        each.target_of(*_maps(each, maps), *each.more, backend=network.backend) for each in asked
+    ]
+
+
+def _in_tiles(
+    network: Network, picture: np.ndarray, asked: Sequence[Asked], side: int
+) -> list[Any]:
+    y, cut, _ = network.cut(network.backend.from_host(picture), _taps(asked), side)
+    parts: list[list] = [[] for _ in asked]  # of every target, what each tile has to it
+    for tile in cut:
+        maps, _ = network.forward(y[tile.seen].copy(), _taps(asked), as_arrays=False, tile=tile)
+        for each, of_tiles in zip(asked, parts, strict=True):
+            of_tiles.append(_part(each, maps, tile, network.backend))
+    return [_whole(*each, cut, network.backend) for each in zip(asked, parts, strict=True)]
+
+
+def _part(asked: Asked, maps: dict[str, Any], tile: Tile, backend):
+    statistic, own = asked.statistic, tile.own(halvings(asked.layers[0]))
+    if statistic.measure is None:
+        return asked.target_of(*_maps(asked, maps), backend=backend)
+    given = statistic.part_of_given(asked.more, *own)
+    return statistic.measure(*_maps(asked, maps), *given, backend=backend)
+
+
+def _whole(asked: Asked, parts: list, cut: list[Tile], backend):
+    statistic, depth = asked.statistic, halvings(asked.layers[0])
+    if statistic.measure is None:
+        return _laid_out(parts, [tile.own(depth) for tile in cut])
+    positions = [tile.positions(depth) for tile in cut]
+    S, _ = statistic.merge.forward(parts, positions)
+    return statistic.target_from(S, sum(positions), *asked.more, backend=backend)
+
+
+def _laid_out(parts: list, places: list[tuple[slice, slice]]):
+    """The map of which these are the parts."""
+    last_rows, last_columns = places[-1]
+    shape = (last_rows.stop, last_columns.stop, parts[0].shape[2])
+    whole = np.empty_like(parts[0], shape=shape)
+    for (rows, columns), part in zip(places, parts, strict=True):
+        whole[rows, columns] = part
+    return whole
+
+
+def _taps(asked: Sequence[Asked]) -> set[str]:
+    return {layer for each in asked for layer in each.layers}
+
+
+def _maps(asked: Asked, maps: dict[str, Any]) -> list:
+    return [maps[layer] for layer in asked.layers]
 
 
 def map_itself(F, *, backend) -> np.ndarray:

@@ -185,7 +185,7 @@ def test_a_forgotten_end_of_a_chain_would_be_noticed(monkeypatch, forgotten):
         before.append(lambda gradient: gradient)
         return dL_dF if onto is None else dL_dF + onto
 
-    monkeypatch.setattr("manualnst.objective.objective._back_to_two", forgetting)
+    monkeypatch.setattr("manualnst.objective.parts._back_to_two", forgetting)
     with pytest.raises(AssertionError):
         test_the_gradient_of_every_style_loss("chained", "paper")
 
@@ -284,7 +284,7 @@ def test_the_gradient_of_blended_styles(normalisation):
 
 
 def test_a_forgotten_style_would_be_noticed(monkeypatch):
-    monkeypatch.setattr("manualnst.objective.objective._add_all", lambda waiting, g: waiting[0](g))
+    monkeypatch.setattr("manualnst.objective.parts._add_all", lambda waiting, g: waiting[0](g))
     blended = dict(more_styles=other_styles(), content_weight=0.0)
     with pytest.raises(AssertionError):
         test_gradient_is_the_derivative_of_the_loss("paper", "average", 1.0, **blended)

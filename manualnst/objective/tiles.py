@@ -1,0 +1,96 @@
+"""Loss and gradient tile by tile: those of the whole picture, in the memory that a tile takes.
+
+What the losses know of a map are sums over its positions. So the picture is walked through twice:
+forward, for the statistics of every tile, which are put together ([U1], [U3]); and, when their
+distances and dL_dS are known, forward and backward, for every tile's share of the gradient ([U2],
+[U4], then the network's way back). A pixel that several tiles see gets a share from each.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..errors import InputError
+from ..losses import STYLE_LOSSES
+from ..network.network import Network
+from ..network.tiles import Tile
+from ..network.vgg import halvings
+from .parts import Part, ways_back, with_maps
+from .terms import LossSettings, style_terms
+
+
+def check_tiled(settings: LossSettings) -> None:
+    """Refuse the losses that no tiles can have."""
+    for term in style_terms(settings):
+        if STYLE_LOSSES[term.loss].statistic is None:
+            raise InputError(
+                f"style loss {term.loss}: it compares positions with one another, wherever they "
+                "are, and cannot be computed in tiles; choose another one, or a smaller picture"
+            )
+
+
+class InTiles:
+    """(x, scale) → the parts with their values, and scale times the gradient of their sum."""
+
+    def __init__(self, network: Network, parts: Sequence[Part], normalisation: str, side: int):
+        self._network, self._parts, self._normalisation = network, parts, normalisation
+        self._side = side
+        self._taps = {layer for part in parts for layer in part.layers}
+
+    def __call__(self, x, scale: float):
+        y, cut, mirrored = self._network.cut(x, self._taps, self._side)
+        statistics = [self._statistics(y, tile) for tile in cut]
+        values, gradients = self._distances(cut, statistics, scale)
+        dL_dy = np.zeros_like(y)
+        for tile, dL_dS in zip(cut, gradients, strict=True):
+            dL_dy[tile.seen] += self._gradient(y, tile, dL_dS)
+        return values, ops.mirror_backward(dL_dy, mirrored, backend=self._network.backend)
+
+    def _statistics(self, y, tile: Tile) -> dict[str, Any]:
+        """{name of a part: S} of the tile's own positions, layer by layer."""
+        features, _ = self._forward(y, tile)
+        return {
+            part.name: self._statistic(part, maps, tile)[0]
+            for part, maps in with_maps(self._parts, features)
+        }
+
+    def _distances(self, cut: list[Tile], statistics: list[dict], scale: float):
+        """The parts with their values, and {name: dL_dS} for every tile."""
+        backend, parts = self._network.backend, {part.name: part for part in self._parts}
+        values, gradients = [], [{} for _ in cut]
+        for name in statistics[0]:
+            part = parts[name]
+            merge, distance = part.loss.statistic.merge, part.loss.distance
+            positions = [tile.positions(halvings(part.layers[0])) for tile in cut]
+            S, merged = merge.forward([each[name] for each in statistics], positions)
+            value, cache = distance.forward(
+                S, sum(positions), part.target, self._normalisation, backend=backend
+            )
+            values.append((part, value))
+            dL_dS = distance.backward(scale * part.weight, cache, backend=backend)
+            for of_tile, own in zip(gradients, merge.backward(dL_dS, merged), strict=True):
+                of_tile[name] = own
+        return values, gradients
+
+    def _gradient(self, y, tile: Tile, dL_dS: dict[str, Any]):
+        """The tile's share of the gradient, at all pixels that it sees."""
+
+        def way_back(part: Part, maps):
+            _, cache = self._statistic(part, maps, tile)
+            backward = part.loss.statistic.backward
+            return partial(backward, dL_dS[part.name], cache, backend=self._network.backend)
+
+        features, tape = self._forward(y, tile)
+        return self._network.backward(ways_back(self._parts, features, way_back), tape)
+
+    def _forward(self, y, tile: Tile):
+        seen = y[tile.seen].copy()  # without gaps
+        return self._network.forward(seen, self._taps, as_arrays=False, tile=tile)
+
+    def _statistic(self, part: Part, maps, tile: Tile):
+        statistic = part.loss.statistic
+        target = statistic.part_of(part.target, *tile.own(halvings(part.layers[0])))
+        return statistic.forward(*maps, target, backend=self._network.backend)
