@@ -13,7 +13,7 @@ import numpy as np
 from .. import ops
 from ..backends import Backend, get_backend
 from ..errors import InputError
-from ..ops import Edges
+from ..ops.crop import Edges
 from .tiles import UNIT, Tile, halo_of, tiles
 from .vgg import (
     CONVOLUTION,

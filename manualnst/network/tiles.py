@@ -13,7 +13,7 @@ own positions is what the whole picture has there, and each position is one tile
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from ..ops import Edges
+from ..ops.crop import Edges
 from .vgg import CONVOLUTION, POOLING, kind_of
 
 UNIT = 16  # pixels of a position after four poolings, and before the deepest layers are no more
@@ -31,6 +31,11 @@ class Tile(NamedTuple):
     @property
     def seen(self) -> tuple[slice, slice]:
         return self.seen_rows, self.seen_columns
+
+    @property
+    def size_seen(self) -> tuple[int, int]:
+        rows, columns = self.seen
+        return rows.stop - rows.start, columns.stop - columns.start
 
     def own(self, halvings: int) -> tuple[slice, slice]:
         """The rows and columns of a map of the whole picture that are this tile's."""

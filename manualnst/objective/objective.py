@@ -86,8 +86,7 @@ class Objective:
             )
         if not (settings.content_weight or settings.style_weight or settings.tv_weight):
             raise InputError("all weights are zero: there is nothing to optimise; raise one")
-        styles = style if isinstance(style, list) else [style]
-        if tile and max(max(picture.shape[:2]) for picture in (content, *styles)) > tile:
+        if tile:
             check_tiled(settings)
         self.scale = 1.0
         self._network = network
@@ -95,6 +94,7 @@ class Objective:
         self._normalisation = settings.normalisation
         content_weights = shares(settings.content_layers, settings.content_weight)
         self._parts = list(content_parts(network, content, content_weights, memo, tile))
+        styles = style if isinstance(style, list) else [style]
         weights = for_each_style("style_weights", settings.style_weights, len(styles))
         masks = [mask.astype(network.dtype) for mask in masks or ()]
         own_masks = one_for_each_style(masks or [None], len(styles))

@@ -24,12 +24,20 @@ from .terms import LossSettings, style_terms
 
 def check_tiled(settings: LossSettings) -> None:
     """Refuse the losses that no tiles can have."""
-    for term in style_terms(settings):
-        if STYLE_LOSSES[term.loss].statistic is None:
-            raise InputError(
-                f"style loss {term.loss}: it compares positions with one another, wherever they "
-                "are, and cannot be computed in tiles; choose another one, or a smaller picture"
-            )
+    for loss in _not_tiled(settings):
+        raise InputError(
+            f"style loss {loss}: it compares positions with one another, wherever they are, and "
+            "cannot be computed in tiles; choose another one, or a smaller picture"
+        )
+
+
+def can_be_tiled(settings: LossSettings) -> bool:
+    return not _not_tiled(settings)
+
+
+def _not_tiled(settings: LossSettings) -> list[str]:
+    terms = style_terms(settings)
+    return [term.loss for term in terms if STYLE_LOSSES[term.loss].statistic is None]
 
 
 class InTiles:

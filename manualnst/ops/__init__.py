@@ -11,7 +11,7 @@ Conventions, said once for all files here:
 """
 
 from .conv3x3 import conv3x3_backward, conv3x3_backward_params, conv3x3_forward
-from .crop import Edges, crop_backward, crop_forward
+from .crop import crop_backward, crop_forward
 from .fused import fused_backward, fused_forward
 from .mirror import mirror_backward, mirror_forward
 from .pixels import pixels_backward, pixels_forward
@@ -19,7 +19,6 @@ from .pooling import avgpool_backward, avgpool_forward, maxpool_backward, maxpoo
 from .relu import relu_backward, relu_forward
 
 __all__ = [
-    "Edges",
     "avgpool_backward",
     "avgpool_forward",
     "conv3x3_backward",

@@ -15,6 +15,9 @@ LARGEST_INTEGER = 2**31 - 1
 # Beyond these a weight of single precision overflows or vanishes on its way through the network.
 SMALLEST_NUMBER, LARGEST_NUMBER = 1e-12, 1e12
 
+AUTO, OFF = "auto", "off"  # of tiles
+SMALLEST_TILE = 64
+
 Check = Callable[[str, Any], None]  # of a name and its value; raises InputError
 
 
@@ -131,6 +134,20 @@ def parse_path(text: str) -> str:
     return os.path.expanduser(text)
 
 
+def parse_tile(text: str) -> str | int:
+    return int(text) if text.isascii() and text.isdigit() else text
+
+
+def parse_bytes(text: str) -> int:
+    """ "4G", "1.5 GB" or "800M" → bytes."""
+    number = text.upper().strip().removesuffix("B").rstrip()
+    exponent = "KMGT".find(number[-1:]) + 1 if number else 0
+    try:
+        return int(float(number[:-1] if exponent else number) * 1000**exponent)
+    except (ValueError, OverflowError):
+        raise InputError(f"{text!r} is no number of bytes; give one as 4G or 800M") from None
+
+
 # Checks
 
 
@@ -179,6 +196,19 @@ def shares(example: str) -> Check:
             raise InputError(f"{name}: all weights are zero; set the total weight to 0 instead")
 
     return check
+
+
+def tile_size(name: str, value: Any) -> None:
+    if value not in (AUTO, OFF) and not (type(value) is int and value >= SMALLEST_TILE):
+        raise InputError(
+            f"{name} is {value!r:.40}; it must be {AUTO}, {OFF} or a number of pixels, at least "
+            f"{SMALLEST_TILE}"
+        )
+
+
+def byte_count(name: str, value: Any) -> None:
+    if type(value) is not int or value < 1:
+        raise InputError(f"{name} is {value!r:.40}; it must be a number of bytes, as 4000000000")
 
 
 def text(name: str, value: Any) -> None:

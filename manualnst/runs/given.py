@@ -31,6 +31,8 @@ class Given(TypedDict, total=False):
     normalisation: str
     pool: str
     margin: int
+    tile: str | int
+    memory: int | None
     init: str
     seed: int
     optimizer: str

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from ..errors import InputError
 from ..network.vgg import Weights, halvings
 from ..objective.objective import for_each_style
 from ..objective.terms import LossSettings, style_terms
+from ..objective.tiles import can_be_tiled, check_tiled
 from ..pictures.masks import mask_names
 from ..pictures.resizing import fitted_size, resize_linearly
 from ..system import blas, machine
@@ -19,7 +22,7 @@ from . import costs, preflight
 from .inputs import scaled
 from .kept import Pictures
 from .scales import Scale, plan, shrunk
-from .settings import Settings
+from .settings import OFF, Settings
 
 
 def losses_of(settings: Settings, pictures: Pictures) -> LossSettings:
@@ -49,7 +52,12 @@ def plan_scales(settings: Settings, weights: Weights, pictures: Pictures) -> lis
 
     def cost(*size: int) -> float:
         return costs.of_step(
-            weights, losses, size, margin=settings.margin, optimizer=settings.optimizer
+            weights,
+            losses,
+            size,
+            margin=settings.margin,
+            optimizer=settings.optimizer,
+            tile=tile,
         )
 
     try:
@@ -57,6 +65,7 @@ def plan_scales(settings: Settings, weights: Weights, pictures: Pictures) -> lis
     except InputError as error:
         does = _size_that_does(settings, weights, losses, pictures)
         raise InputError(f"{error}{does}") from error
+    tile = plan_memory(settings, weights, losses, pictures).tile
     height, width = content.pixels.shape[:2]
     return plan(
         height,
@@ -104,14 +113,25 @@ def _check_mask(role: str, mask: np.ndarray, losses: LossSettings) -> None:
             )
 
 
-def check_memory(
+# Sides of tiles to choose from, when a picture does not fit. What a tile sees beyond its own costs
+# more, the smaller it is.
+_TILES = (1024, 768, 512, 384, 256)
+
+
+class Memory(NamedTuple):
+    needed: int  # bytes, above what the process holds
+    tile: int | None  # the side of tiles, where the picture is computed in such
+    told: list[Notice]
+
+
+def plan_memory(
     settings: Settings, weights: Weights, losses: LossSettings, pictures: Pictures
-) -> tuple[int, list[Notice]]:
-    """The bytes that a run needs above what the process holds, and what to say of them."""
+) -> Memory:
+    """What a run needs, in tiles if that is what fits."""
     sizes = [each.pixels.shape[:2] for each in (pictures.content, *pictures.styles)]
     on_card = settings.backend == CUDA
 
-    def need(*sizes: tuple[int, int]) -> int:
+    def need(*sizes: tuple[int, int], tile: int | None) -> int:
         return preflight.peak_bytes(
             weights,
             losses,
@@ -120,23 +140,59 @@ def check_memory(
             settings.pool,
             margin=settings.margin,
             on_card=on_card,
+            tile=tile,
         )
 
-    needed = need(*sizes)
-    available = memory_of_card() if on_card else machine.available_memory()
+    available = _available(settings, on_card)
+    tile, needed = _first_that_fits(_tiles_to_try(settings, losses), sizes, need, available)
     if available is not None and needed > available:
-        largest = _largest_that_fits(settings, sizes, need, available)
+        fewest = partial(need, tile=tile)
+        largest = _largest_that_fits(settings, sizes, fewest, available)
         height, width = sizes[0]
         raise InputError(
             f"not enough memory{' on the card' if on_card else ''}: {width} × {height} needs "
             f"about {machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
             f"available; " + (f"--size {largest} fits" if largest else "no size fits")
         )
+    if tile is not None and max(map(max, sizes)) <= tile:
+        tile = None
+    in_tiles = f", in tiles of about {tile} × {tile}" if tile else ""
     if on_card:
-        return needed, [Notice("memory", f"about {machine.format_bytes(needed)} of the card")]
+        told = Notice("memory", f"about {machine.format_bytes(needed)} of the card{in_tiles}")
+        return Memory(needed, tile, [told])
     total = needed + (machine.peak_memory() or 0)  # what is held already, and what is to come
-    told = Notice("memory", f"about {machine.format_bytes(total)} at the peak")
-    return needed, [notice for notice in (blas.advice(), told) if notice is not None]
+    told = Notice("memory", f"about {machine.format_bytes(total)} at the peak{in_tiles}")
+    notices = [notice for notice in (blas.advice(), told) if notice is not None]
+    return Memory(needed, tile, notices)
+
+
+def _available(settings: Settings, on_card: bool) -> int | None:
+    """The bytes that the run may take more than are held; None if nobody knows."""
+    free = memory_of_card() if on_card else machine.available_memory()
+    if settings.memory is None:
+        return free
+    allowed = max(settings.memory - (0 if on_card else machine.peak_memory() or 0), 0)
+    return allowed if free is None else min(free, allowed)
+
+
+def _tiles_to_try(settings: Settings, losses: LossSettings) -> list[int | None]:
+    if isinstance(settings.tile, int):
+        check_tiled(losses)
+        return [settings.tile]
+    return [None] if settings.tile == OFF or not can_be_tiled(losses) else [None, *_TILES]
+
+
+def _first_that_fits(
+    tiles: list[int | None], sizes: list[tuple[int, int]], need: Callable, available: int | None
+) -> tuple[int | None, int]:
+    """The largest tiles that fit, or none, with what they need; else those that need least."""
+    needs = []
+    for tile in tiles:
+        needs.append((need(*sizes, tile=tile), tile))
+        if available is None or needs[-1][0] <= available:
+            return tile, needs[-1][0]
+    needed, tile = min(needs, key=lambda each: each[0])
+    return tile, needed
 
 
 def _largest_that_fits(

@@ -15,7 +15,8 @@ from ..backends.numpy import convolution, fused, winograd
 from ..backends.numpy import losses as losses_on_host
 from ..errors import InputError
 from ..losses import CONTENT_LOSS, STYLE_LOSSES, Need, StyleLoss
-from ..network.network import map_shapes, steps, with_margin
+from ..network.network import map_shapes, margin_of, steps, with_margin
+from ..network.tiles import Tile, halo_of, tiles
 from ..network.vgg import CONVOLUTION, PIXELS, Weights, kind_of
 from ..objective.terms import LossSettings, shares, style_terms
 
@@ -40,6 +41,7 @@ def peak_bytes(
     *,
     margin: int,
     on_card: bool = False,
+    tile: int | None = None,
 ) -> int:
     """The peak above what the process already holds, for pictures of these sizes.
 
@@ -47,10 +49,20 @@ def peak_bytes(
     """
     result, *styles = sizes
     taps = taps_of(losses)
-    evaluation = max(
-        evaluation_bytes(weights, losses, size, styles, pool, margin=margin, on_card=on_card)
-        for size in (result, *styles)
-    )
+
+    def evaluation_of(size: Size) -> int:
+        if tile is None or max(size) <= tile:
+            own = margin
+            around = 0
+        else:  # the picture with its margin, its gradient, and that without the margin
+            around = 3 * 3 * math.prod(with_margin(*size, margin)) * _ITEMSIZE
+            around += _content_bytes(weights, losses, size)
+            size, own = largest_seen(weights, losses, size, tile, margin), 0
+        return around + evaluation_bytes(
+            weights, losses, size, styles, pool, margin=own, on_card=on_card
+        )
+
+    evaluation = max(evaluation_of(size) for size in (result, *styles))
     targets = sum(_target_bytes(weights, losses, size) for size in styles)
     more_styles = sum(_style_bytes(weights, taps, size) for size in styles[1:])
     numbers = 3 * math.prod(result)
@@ -60,6 +72,27 @@ def peak_bytes(
         return int(needed + _filter_bytes(weights) + _CARD_BYTES)
     transformed = transformed_numbers(weights, taps, *with_margin(*result, margin))
     return int(needed + transformed * _ITEMSIZE + _BLAS_BYTES)
+
+
+def largest_seen(
+    weights: Weights, losses: LossSettings, size: Size, tile: int, margin: int
+) -> Size:
+    """What the tile sees that sees most."""
+    cut = cut_at(weights, losses, size, tile, margin)
+    return max((each.size_seen for each in cut), key=math.prod)
+
+
+def cut_at(
+    weights: Weights, losses: LossSettings, size: Size, tile: int, margin: int
+) -> list[Tile]:
+    names = [name for name, _, _ in map_shapes(weights, taps_of(losses), *size)]
+    return tiles(*size, tile, halo_of(names), margin_of(size, margin))
+
+
+def _content_bytes(weights: Weights, losses: LossSettings, size: Size) -> int:
+    """The maps of the content picture, which are kept."""
+    shapes = _shapes(weights, losses, size)
+    return sum(_bytes(shapes[layer]) for layer, weight in losses.content_layers.items() if weight)
 
 
 def taps_of(losses: LossSettings) -> set[str]:

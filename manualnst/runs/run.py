@@ -36,7 +36,7 @@ from . import costs
 from .history import History
 from .kept import Pictures, save_run
 from .pace import Pace
-from .planning import check_memory, losses_of
+from .planning import losses_of, plan_memory
 from .progress import STOP, STOPPED, Callback, Progress
 from .reached import Reached
 from .result import RECORD_FORMAT, Result
@@ -77,7 +77,7 @@ class Run:
         self._first: Evaluation | None = None  # of the picture with which a scale begins
         self._seconds_before = reached.seconds
         self._pace = Pace(self._work_left)
-        self.memory, told = check_memory(settings, weights, self._losses, pictures)
+        self.memory, self._tile, told = plan_memory(settings, weights, self._losses, pictures)
         self.notices += told
         if len(scales) > 1:
             sizes = (f"{scale.width} × {scale.height} ({scale.steps} steps)" for scale in scales)
@@ -125,6 +125,7 @@ class Run:
             self._losses,
             (scale.height, scale.width),
             margin=self.settings.margin,
+            tile=self._tile,
         )
         with _for_numbers():
             # The first was another one: for it memory was got, and filters transformed.
@@ -148,9 +149,8 @@ class Run:
                 resize_linearly(mask.pixels, self._scale.height, self._scale.width)
                 for mask in self._pictures.masks
             ]
-            objective = Objective(
-                self._network, content, styles, self._losses, masks, self._shared.targets
-            )
+            more = masks, self._shared.targets, self._tile
+            objective = Objective(self._network, content, styles, self._losses, *more)
             x = self._network.backend.from_host(self.reached.state.x)
             evaluation = objective(x)
         if self.reached.unit is None:

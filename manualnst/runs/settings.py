@@ -10,34 +10,36 @@ from ..network.network import POOLINGS
 from ..network.tiles import UNIT
 from ..network.vgg import PIXELS
 from ..objective.terms import (
-    ALL,
-    GEOMETRIC,
     MASK_FORMS,
     STYLE_LOSSES,
     TOTAL_VARIATIONS,
     LossSettings,
-    are_chained,
-    chain,
     losses_with,
     words_of_style_losses,
 )
 from ..optimizers import OPTIMIZERS, Optimizer, make_optimizer
 from ..pictures.colours import COLOURS, KEEP_CONTENT
 from .declared import (
-    check_choice,
+    AUTO,
+    OFF,
+    byte_count,
     choice,
     declared_of,
     described,
     integer,
     number,
     numbers,
+    parse_bytes,
     parse_layers,
     parse_numbers,
     parse_path,
+    parse_tile,
     setting,
     shares,
     text,
+    tile_size,
 )
+from .together import check_together
 
 # Starts that are not a file's name.
 INITS = ("content", "style", "noise")
@@ -213,6 +215,25 @@ class Settings:
         integer(0),
         int,
     )
+    tile: str | int = setting(
+        AUTO,
+        f"{AUTO}: a picture that does not fit into memory is computed in tiles, with the same loss "
+        f"and gradient, in about half as much time again; {OFF}: never; a number: in tiles of "
+        "about so many pixels each way",
+        "network",
+        tile_size,
+        parse_tile,
+        metavar="PIXELS",
+    )
+    memory: int | None = setting(
+        None,
+        "bytes that the run may take, as 4G",
+        "network",
+        byte_count,
+        parse_bytes,
+        metavar="BYTES",
+        default_in_words="as much as is free",
+    )
     init: str = setting(
         "content",
         f"start from {', '.join(INITS)} or a picture FILE",
@@ -280,77 +301,7 @@ class Settings:
     def __post_init__(self):
         for each in fields(self):
             declared_of(each).check(each.name, getattr(self, each.name))
-        self._check_steps_and_margin()
-        self._check_strength()
-        self._check_losses()
-        self._check_optimizer()
-        self._check_precision()
-        self._check_that_all_count()
-
-    def _check_steps_and_margin(self):
-        if self.first_steps is not None and self.first_steps >= self.steps:
-            raise InputError(
-                f"first_steps is {self.first_steps}, of {self.steps} steps at all sizes; give less"
-            )
-        if self.margin % UNIT:
-            raise InputError(
-                f"margin is {self.margin}; poolings halve it, so give 0 or a multiple of {UNIT}"
-            )
-
-    def _check_strength(self):
-        if self.style_strength > 1:
-            raise InputError(f"style_strength is {self.style_strength:g}; it must be from 0 to 1")
-        for strength, alone in ((0, "content_weight"), (1, "style_weight")):
-            if self.style_strength == strength and not getattr(self, alone):
-                raise InputError(
-                    f"style_strength {strength} leaves {alone} alone, which is 0; change one of "
-                    "them"
-                )
-
-    def _check_losses(self):
-        for name in self.style_losses:
-            check_choice("style loss", name, STYLE_LOSSES)
-        for name, weight in self.style_losses.items():
-            if weight and are_chained(name) and not {ALL, GEOMETRIC} & set(self.style_layers):
-                chain(name, self.style_layers)  # refuses what makes none
-        if {ALL, GEOMETRIC} <= set(self.style_layers):
-            raise InputError(
-                f"style_layers: {ALL} and {GEOMETRIC} both stand for all layers; give one of them"
-            )
-        if not 1 <= self.tv_power <= 8:
-            raise InputError(f"tv_power is {self.tv_power:g}; give a number from 1 to 8")
-        if self.tv_smoothing == 0:
-            raise InputError("tv_smoothing is 0, which leaves a kink; give a small number")
-
-    def _check_optimizer(self):
-        if self.rate is not None and self.optimizer.startswith("lbfgs"):
-            raise InputError("rate is for adam and momentum; lbfgs finds its own step length")
-        if self.rate == 0:
-            raise InputError("rate is 0: nothing would move; give a positive number")
-        if self.average and self.optimizer.startswith("lbfgs"):
-            raise InputError("average is for adam and momentum; lbfgs has no need of it")
-
-    def _check_precision(self):
-        if self.backend in backends.NAMES and self.precision not in (None, "float32"):
-            raise InputError(
-                f"precision {self.precision} is for the cuda backend; {self.backend} computes in "
-                "float32"
-            )
-
-    def _check_that_all_count(self):
-        """Refuse what would have no effect: who gives it expects one."""
-        losses = {name for name, w in self.style_losses.items() if w} | {self.tv}
-        for name in ("shift", "tv_power", "tv_smoothing"):
-            kind = "style losses" if name == "shift" else "tv"
-            what_for = f"{kind} {' and '.join(losses_with(name))}"
-            self._check_that_it_counts(name, bool(losses & set(losses_with(name))), what_for)
-        for name, optimizers in _OF_OPTIMIZERS.items():
-            what_for = f"optimizer {' and '.join(optimizers)}"
-            self._check_that_it_counts(name, self.optimizer in optimizers, what_for)
-
-    def _check_that_it_counts(self, name: str, counts: bool, what_for: str):
-        if not counts and getattr(self, name) != getattr(Settings, name):
-            raise InputError(f"{name} is for {what_for}, and has no effect here; leave it out")
+        check_together(self)
 
     def make_optimizer(self) -> Optimizer:
         more = {"adam": ("beta1", "beta2", "average"), "momentum": ("average",)}
@@ -396,5 +347,4 @@ class Settings:
         return cls(**data)
 
 
-_OF_OPTIMIZERS = {"beta1": ("adam",), "beta2": ("adam",), "averages": ("adam", "momentum")}
 Settings.__doc__ += f"\n\n{described(fields(Settings))}"

@@ -10,6 +10,7 @@ from manualnst import ops
 from manualnst.backends import NAMES, get_backend
 from manualnst.errors import InputError
 from manualnst.network.vgg import Preprocessing
+from manualnst.ops.crop import Edges
 
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14, "complex128": 1e-14}
 SHAPES = {
@@ -28,7 +29,7 @@ FILTERS = 4  # unlike any number of channels above
 
 def uneven_edges(x):
     H, W = (side - 1 for side in x.shape[:2])
-    return ops.Edges(H // 3, H // 2, W // 2, W // 3)
+    return Edges(H // 3, H // 2, W // 2, W // 3)
 
 
 def pair_of(name, backend, channels=3, dtype=np.float64):
