@@ -42,6 +42,7 @@ class Guided(NamedTuple):
 
 def guided_style_target(F, weights, style_weights, *, backend) -> Guided:
     """[K1] of a style picture's map F (h, w, N) with its weights (h, w), for a picture's (H, W)."""
+    _sums(weights, style_weights)  # refuses what has no root or no white
     G = measured_weighted_gram(F, weights, style_weights, backend=backend)
     return guided_style_target_from(G, style_weights.size, weights, style_weights, backend=backend)
 
@@ -53,7 +54,11 @@ def measured_weighted_gram(F, _weights, style_weights, *, backend):
 
 
 def guided_style_target_from(G, _positions: float, weights, style_weights, *, backend) -> Guided:
-    given = (weights, style_weights)
+    whole, style_whole = _sums(weights, style_weights)
+    return Guided(Gram(G, style_whole), weights, whole)
+
+
+def _sums(*given) -> list[float]:
     least = [float(np.min(array.real)) for array in given]
     if not all(value >= 0 for value in least):
         raise InputError(
@@ -66,7 +71,7 @@ def guided_style_target_from(G, _positions: float, weights, style_weights, *, ba
             "guided_style_target: a mask is black throughout, so there is nothing to compare; "
             "give one with a white part, or leave it out"
         )
-    return Guided(Gram(G, sums[1]), weights, sums[0])
+    return sums
 
 
 def masked_style_target(F, mask, style_mask, *, backend) -> Guided:

@@ -54,39 +54,38 @@ def _in_tiles(
     network: Network, picture: np.ndarray, asked: Sequence[Asked], side: int
 ) -> list[Any]:
     y, cut, _ = network.cut(network.backend.from_host(picture), _taps(asked), side)
-    parts: list[list] = [[] for _ in asked]  # of every target, what each tile has to it
+    so_far: list[Any] = [None for _ in asked]
     for tile in cut:
         maps, _ = network.forward(y[tile.seen].copy(), _taps(asked), as_arrays=False, tile=tile)
-        for each, of_tiles in zip(asked, parts, strict=True):
-            of_tiles.append(_part(each, maps, tile, network.backend))
-    return [_whole(*each, cut, network.backend) for each in zip(asked, parts, strict=True)]
+        so_far = [
+            _with_tile(before, each, maps, tile, picture.shape, network.backend)
+            for before, each in zip(so_far, asked, strict=True)
+        ]
+    return [_target(*each, cut, network.backend) for each in zip(so_far, asked, strict=True)]
 
 
-def _part(asked: Asked, maps: dict[str, Any], tile: Tile, backend):
-    statistic, own = asked.statistic, tile.own(halvings(asked.layers[0]))
-    if statistic.measure is None:
-        return asked.target_of(*_maps(asked, maps), backend=backend)
-    given = statistic.part_of_given(asked.more, *own)
-    return statistic.measure(*_maps(asked, maps), *given, backend=backend)
-
-
-def _whole(asked: Asked, parts: list, cut: list[Tile], backend):
+def _with_tile(so_far, asked: Asked, maps: dict[str, Any], tile: Tile, shape, backend):
+    """What the tiles up to this one have to a target: a sum, or a part of a map."""
     statistic, depth = asked.statistic, halvings(asked.layers[0])
+    rows, columns = tile.own(depth)
     if statistic.measure is None:
-        return _laid_out(parts, [tile.own(depth) for tile in cut])
-    positions = [tile.positions(depth) for tile in cut]
-    S, _ = statistic.merge.forward(parts, positions)
-    return statistic.target_from(S, sum(positions), *asked.more, backend=backend)
+        F = asked.target_of(*_maps(asked, maps), backend=backend)
+        if so_far is None:
+            so_far = np.empty_like(F, shape=(shape[0] >> depth, shape[1] >> depth, F.shape[2]))
+        so_far[rows, columns] = F
+        return so_far
+    given = statistic.part_of_given(asked.more, rows, columns)
+    S = statistic.measure(*_maps(asked, maps), *given, backend=backend)
+    return statistic.merge.added(so_far, S, tile.positions(depth))
 
 
-def _laid_out(parts: list, places: list[tuple[slice, slice]]):
-    """The map of which these are the parts."""
-    last_rows, last_columns = places[-1]
-    shape = (last_rows.stop, last_columns.stop, parts[0].shape[2])
-    whole = np.empty_like(parts[0], shape=shape)
-    for (rows, columns), part in zip(places, parts, strict=True):
-        whole[rows, columns] = part
-    return whole
+def _target(so_far, asked: Asked, cut: list[Tile], backend):
+    statistic = asked.statistic
+    if statistic.measure is None:
+        return so_far
+    S, _ = statistic.merge.whole(so_far)
+    positions = sum(tile.positions(halvings(asked.layers[0])) for tile in cut)
+    return statistic.target_from(S, positions, *asked.more, backend=backend)
 
 
 def _taps(asked: Sequence[Asked]) -> set[str]:

@@ -50,32 +50,35 @@ class InTiles:
 
     def __call__(self, x, scale: float):
         y, cut, mirrored = self._network.cut(x, self._taps, self._side)
-        statistics = [self._statistics(y, tile) for tile in cut]
-        values, gradients = self._distances(cut, statistics, scale)
+        values, gradients = self._distances(cut, self._statistics(y, cut), scale)
         dL_dy = np.zeros_like(y)
         for tile, dL_dS in zip(cut, gradients, strict=True):
             dL_dy[tile.seen] += self._gradient(y, tile, dL_dS)
         return values, ops.mirror_backward(dL_dy, mirrored, backend=self._network.backend)
 
-    def _statistics(self, y, tile: Tile) -> dict[str, Any]:
-        """{name of a part: S} of the tile's own positions, layer by layer."""
-        features, _ = self._forward(y, tile)
-        return {
-            part.name: self._statistic(part, maps, tile)[0]
-            for part, maps in with_maps(self._parts, features)
-        }
+    def _statistics(self, y, cut: list[Tile]) -> dict[str, Any]:
+        """{name of a part: S of all tiles, added up}, layer by layer."""
+        so_far = {}
+        for tile in cut:
+            features, _ = self._forward(y, tile)
+            for part, maps in with_maps(self._parts, features):
+                S, _ = self._statistic(part, maps, tile)
+                positions = tile.positions(halvings(part.layers[0]))
+                merge = part.loss.statistic.merge
+                so_far[part.name] = merge.added(so_far.get(part.name), S, positions)
+        return so_far
 
-    def _distances(self, cut: list[Tile], statistics: list[dict], scale: float):
+    def _distances(self, cut: list[Tile], statistics: dict[str, Any], scale: float):
         """The parts with their values, and {name: dL_dS} for every tile."""
         backend, parts = self._network.backend, {part.name: part for part in self._parts}
         values, gradients = [], [{} for _ in cut]
-        for name in statistics[0]:
+        for name, so_far in statistics.items():
             part = parts[name]
             merge, distance = part.loss.statistic.merge, part.loss.distance
-            positions = [tile.positions(halvings(part.layers[0])) for tile in cut]
-            S, merged = merge.forward([each[name] for each in statistics], positions)
+            S, merged = merge.whole(so_far)
+            positions = sum(tile.positions(halvings(part.layers[0])) for tile in cut)
             value, cache = distance.forward(
-                S, sum(positions), part.target, self._normalisation, backend=backend
+                S, positions, part.target, self._normalisation, backend=backend
             )
             values.append((part, value))
             dL_dS = distance.backward(scale * part.weight, cache, backend=backend)

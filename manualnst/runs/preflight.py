@@ -50,20 +50,14 @@ def peak_bytes(
     result, *styles = sizes
     taps = taps_of(losses)
 
-    def evaluation_of(size: Size) -> int:
-        if tile is None or max(size) <= tile:
-            own = margin
-            around = 0
-        else:  # the picture with its margin, its gradient, and that without the margin
-            around = 3 * 3 * math.prod(with_margin(*size, margin)) * _ITEMSIZE
-            around += _content_bytes(weights, losses, size)
-            size, own = largest_seen(weights, losses, size, tile, margin), 0
-        return around + evaluation_bytes(
-            weights, losses, size, styles, pool, margin=own, on_card=on_card
-        )
-
-    evaluation = max(evaluation_of(size) for size in (result, *styles))
+    evaluation = max(
+        evaluation_bytes(weights, losses, size, styles, pool, margin=margin, on_card=on_card)
+        if tile is None or max(size) <= tile
+        else tiled_bytes(weights, losses, size, styles, pool, tile, margin=margin, on_card=on_card)
+        for size in (result, *styles)
+    )
     targets = sum(_target_bytes(weights, losses, size) for size in styles)
+    targets += _content_bytes(weights, losses, result)
     more_styles = sum(_style_bytes(weights, taps, size) for size in styles[1:])
     numbers = 3 * math.prod(result)
     optimiser = numbers * (_OPTIMIZER_BYTES_PER_NUMBER[optimizer] + _PICTURES_KEPT * _ITEMSIZE)
@@ -74,12 +68,24 @@ def peak_bytes(
     return int(needed + transformed * _ITEMSIZE + _BLAS_BYTES)
 
 
-def largest_seen(
-    weights: Weights, losses: LossSettings, size: Size, tile: int, margin: int
-) -> Size:
-    """What the tile sees that sees most."""
+def tiled_bytes(
+    weights: Weights,
+    losses: LossSettings,
+    size: Size,
+    styles: Sequence[Size],
+    pool: str,
+    tile: int,
+    *,
+    margin: int,
+    on_card: bool = False,
+) -> int:
+    """The peak of an evaluation in tiles: that of the tile which sees most, which has no margin of
+    its own, beside the picture with its margin, its gradient, and that without the margin."""
     cut = cut_at(weights, losses, size, tile, margin)
-    return max((each.size_seen for each in cut), key=math.prod)
+    seen = max((each.size_seen for each in cut), key=math.prod)
+    around = 3 * 3 * math.prod(with_margin(*size, margin)) * _ITEMSIZE
+    of_tile = evaluation_bytes(weights, losses, seen, styles, pool, on_card=on_card)
+    return around + of_tile
 
 
 def cut_at(
@@ -87,12 +93,6 @@ def cut_at(
 ) -> list[Tile]:
     names = [name for name, _, _ in map_shapes(weights, taps_of(losses), *size)]
     return tiles(*size, tile, halo_of(names), margin_of(size, margin))
-
-
-def _content_bytes(weights: Weights, losses: LossSettings, size: Size) -> int:
-    """The maps of the content picture, which are kept."""
-    shapes = _shapes(weights, losses, size)
-    return sum(_bytes(shapes[layer]) for layer, weight in losses.content_layers.items() if weight)
 
 
 def taps_of(losses: LossSettings) -> set[str]:
@@ -125,6 +125,12 @@ class _Need(NamedTuple):
     own: Need
     leaves: float = 0  # after its backward, for a layer before
     takes: float = 0  # of what was left so
+
+
+def _content_bytes(weights: Weights, losses: LossSettings, size: Size) -> int:
+    """The bytes of the maps of the content picture."""
+    shapes = _shapes(weights, losses, size)
+    return sum(_bytes(shapes[layer]) for layer, weight in losses.content_layers.items() if weight)
 
 
 def _target_bytes(weights: Weights, losses: LossSettings, size: Size) -> int:

@@ -125,9 +125,7 @@ def test_a_tile_that_begins_at_an_odd_row_would_be_noticed(monkeypatch):
 
 def test_sums_that_are_shared_out_would_be_noticed(monkeypatch):
     gram = STYLE_LOSSES["gram"]
-    wrong = merging.Merge(
-        merging.sums_forward, lambda dL_dS, count: [dL_dS / count for _ in range(count)]
-    )
+    wrong = merging.SUMS._replace(backward=lambda dL_dS, count: [dL_dS / count] * count)
     spoiled = replace(gram, statistic=gram.statistic._replace(merge=wrong))
     monkeypatch.setitem(STYLE_LOSSES, "gram", spoiled)
     with pytest.raises(AssertionError):

@@ -55,6 +55,22 @@ def test_the_memory_of_an_evaluation(size, layers):
     assert 0.85 * measured < foretold < 1.2 * measured
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("tile", [128, 256])
+def test_the_memory_of_an_evaluation_in_tiles(tile):
+    settings, weights, size = Settings(), find_weights("builtin"), (416, 576)
+    options = {"pool": settings.pool, "margin": settings.margin}
+    network = Network(weights, backend=get_backend("numpy"), **options)
+    x = np.random.default_rng(0).random((*size, 3), np.float32)
+    objective = Objective(network, x, x, settings.losses, tile=tile)
+    tracemalloc.start()
+    objective(x)
+    _, measured = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    foretold = preflight.tiled_bytes(weights, settings.losses, size, [size], tile=tile, **options)
+    assert 0.85 * measured < foretold < 1.2 * measured
+
+
 def test_the_peak_grows_with_the_picture_and_counts_the_larger_one():
     weights = find_weights("builtin")
 

@@ -87,24 +87,27 @@ def _own(problem, backend):
     return np.array([dL_dmean_of_part for dL_dmean_of_part, _ in back])
 
 
-def _right(dL_dmean, dL_dcovariance, means, positions, *, away=1.0, twice=True, centre=None):
+def _both(dL_dcovariance):
+    return dL_dcovariance + dL_dcovariance.T
+
+
+def _right(dL_dmean, dL_dcovariance, means, positions, *, away=1.0, both=_both, centre=None):
     shares = (positions / positions.sum())[:, None]
     mean = (shares * means).sum(axis=0) if centre is None else centre(means)
-    both = dL_dcovariance + dL_dcovariance.T if twice else dL_dcovariance.T
-    return shares * (dL_dmean + away * (means - mean) @ both)
+    return shares * (dL_dmean + away * (means - mean) @ both(dL_dcovariance))
 
 
 def _with(**change):
-    return lambda *given: _right(*given, **change)
+    return lambda **given: _right(**given, **change)
 
 
 def _unweighted(dL_dmean, dL_dcovariance, means, positions):
     return _right(dL_dmean, dL_dcovariance, means, 0 * positions + 1)
 
 
-def _not_shared(*given):
-    positions = given[-1]
-    return _right(*given) / (positions / positions.sum())[:, None]
+def _not_shared(dL_dmean, dL_dcovariance, means, positions):
+    shared = _right(dL_dmean, dL_dcovariance, means, positions)
+    return shared / (positions / positions.sum())[:, None]
 
 
 MERGED = Subject(
@@ -131,7 +134,18 @@ MERGED = Subject(
         Mistake(
             "no transpose",
             "dL_dcovariance enters once: μ_t − μ stands twice in each product, add its transpose",
-            _with(twice=False),
+            _with(both=lambda dL_dcovariance: dL_dcovariance),
+        ),
+        Mistake(
+            "transpose alone",
+            "only the transpose of dL_dcovariance enters: μ_t − μ stands twice in each product",
+            _with(both=np.transpose),
+        ),
+        Mistake(
+            "doubled",
+            "2 dL_dcovariance stands where its sum with its transpose should: it need not be "
+            "symmetric",
+            _with(both=lambda dL_dcovariance: 2 * dL_dcovariance),
         ),
         Mistake(
             "unweighted",
