@@ -218,7 +218,7 @@ class Settings:
     tile: str | int = setting(
         AUTO,
         f"{AUTO}: a picture that does not fit into memory is computed in tiles, with the same loss "
-        f"and gradient, in about half as much time again; {OFF}: never; a number: in tiles of "
+        f"and gradient, in 1.7 times the time and more; {OFF}: never; a number: in tiles of "
         "about so many pixels each way",
         "network",
         tile_size,
