@@ -14,13 +14,13 @@ from .network.vgg import Weights
 from .objective.objective import style_names
 from .objective.terms import named_layers
 from .optimizers import State
-from .pictures.images import Source
+from .pictures.images import Picture, Source, is_path
 from .pictures.masks import mask_names
 from .runs.bar import finish
 from .runs.given import Given
-from .runs.inputs import open_content, open_masks, open_start, open_styles
+from .runs.inputs import load_source, open_content, open_masks, open_start, open_styles
 from .runs.kept import Kept, Pictures, load_run
-from .runs.planning import plan_scales
+from .runs.planning import plan_run
 from .runs.presets import over, with_preset
 from .runs.progress import Callback
 from .runs.reached import Reached
@@ -54,14 +54,24 @@ def stylize(
     Without pictures the package's samples are taken. `masks`, of the shape of the content, say
     where it is painted, one for each style or one for all; where they are black, it stays.
     `settings` are the fields of `manualnst.Settings`, and go before those of a `preset`, or
-    what the network recommends. The callback gets a `Progress` after each step; if it returns
-    `manualnst.STOP` the run ends. Ctrl-C ends it too: either way the best picture so far is
-    returned. With `checkpoint`, a file is kept from which `resume` goes on. With `progress` notices
-    and steps are shown; None: in a notebook.
+    what the network recommends; `init` may be a picture of any of these kinds, too. The callback
+    gets a `Progress` after each step; if it returns `manualnst.STOP` the run ends. Ctrl-C ends it
+    too: either way the best picture so far is returned. With `checkpoint`, a file is kept from
+    which `resume` goes on. With `progress` notices and steps are shown; None: in a notebook.
     """
+    start, settings = _start_of(settings)
     made = settings_from({"preset": preset, **settings})
-    run = prepare(content, style, made, masks)
+    run = prepare(content, style, made, masks, start=start)
     return finish(run, callback, progress, checkpoint=checkpoint)
+
+
+def _start_of(given: Mapping[str, Any]) -> tuple[Picture | None, dict[str, Any]]:
+    """A picture to start from that is no file, and the settings with its name in its place."""
+    init = given.get("init")
+    if init is None or is_path(init):
+        return None, dict(given)
+    start = load_source(init)
+    return start, given | {"init": start.name}
 
 
 def resume(
@@ -109,12 +119,13 @@ def prepare(
     settings: Settings,
     masks: Source | Sequence[Source] | None = None,
     *,
+    start: Picture | None = None,
     shared: Shared | None = None,
     weights: Weights | None = None,
 ) -> Run:
     """The run, with everything checked that can be checked before it starts.
 
-    `weights` are for who has them already; without, those of the settings are loaded.
+    `start` and `weights` are for who has them already; without, those of the settings are loaded.
     """
     shared = shared or Shared()
     weights_notices = [] if weights else [Notice("weights", f"{settings.weights}")]
@@ -129,19 +140,21 @@ def prepare(
     weights = shared.weights(settings.weights) if weights is None else weights
     settings = _with_layers_named(settings, weights)
     pictures = Pictures(content_input, styles, mask_inputs)
-    scales = plan_scales(settings, weights, pictures)
-    start = open_start(settings, content_input, styles[0], scales[0].height, scales[0].width)
+    planned = plan_run(settings, weights, pictures)
+    first = planned.scales[0]
+    size = first.height, first.width
+    start_input = open_start(settings, content_input, styles[0], *size, start)
     named_styles = dict(zip(style_names(len(styles)), styles, strict=True))
     named_masks = dict(zip(mask_names(len(mask_inputs)), mask_inputs, strict=True))
-    inputs = {"content": content_input, **named_styles, **named_masks, "start": start}
+    inputs = {"content": content_input, **named_styles, **named_masks, "start": start_input}
     notices = [notice for each in inputs.values() for notice in each.notices]
     weights_notices.append(_notice_of_settings(settings, weights))
     return Run(
         settings,
         weights,
         pictures,
-        scales,
-        Reached(State(start.pixels), best=start.pixels),
+        planned,
+        Reached(State(start_input.pixels), best=start_input.pixels),
         facts={role: each.facts for role, each in inputs.items()},
         notices=[*notices, *weights_notices, *backend_notices],
         shared=shared,
@@ -201,9 +214,9 @@ def restore(
 
 def _restore(kept: Kept, steps: int | None, shared: Shared) -> Run:
     settings, weights = kept.settings, shared.weights(kept.settings.weights)
-    planned = plan_scales(settings, weights, kept.pictures)
+    planned = plan_run(settings, weights, kept.pictures)
     # The checkpoint's own steps: an earlier resumption may have changed them.
-    scales = [scale._replace(steps=n) for scale, n in zip(planned, kept.steps, strict=True)]
+    scales = [scale._replace(steps=n) for scale, n in zip(planned.scales, kept.steps, strict=True)]
     reached = kept.reached(scales)
     if steps is not None:
         settings, scales = replace(settings, steps=steps), _prolonged(scales, steps)
@@ -214,7 +227,8 @@ def _restore(kept: Kept, steps: int | None, shared: Shared) -> Run:
             "uninterrupted run"
         )
         notices.append(Notice("resume", text))
-    run = Run(settings, weights, kept.pictures, scales, reached, kept.facts, notices, shared)
+    planned = planned._replace(scales=scales)
+    run = Run(settings, weights, kept.pictures, planned, reached, kept.facts, notices, shared)
     check_same(run, kept.facts, ["weights"])
     return run
 

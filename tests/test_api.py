@@ -197,6 +197,20 @@ def test_pictures_may_be_whatever_people_have_them_as(pictures, tmp_path):
         assert result.record["content"]["original_size"] == [same.shape[1], same.shape[0]]
 
 
+def test_a_start_may_be_whatever_people_have_it_as(pictures, tmp_path):
+    start = pictures[1]
+    save_picture(tmp_path / "start.png", start)
+    expected = manualnst.stylize(*pictures, **SMALL, init=tmp_path / "start.png")
+    of_bytes = np.rint(start * 255).astype(np.uint8)
+    for source in (of_bytes, Image.fromarray(of_bytes), (tmp_path / "start.png").read_bytes()):
+        result = manualnst.stylize(*pictures, **SMALL, init=source)
+        assert np.array_equal(result.image, expected.image)
+        assert result.record["start"]["used_size"] == expected.record["start"]["used_size"]
+        assert result.record["settings"]["init"] == result.record["start"]["name"]
+    with pytest.raises(InputError, match="cannot load a picture from a int"):
+        manualnst.stylize(*pictures, **SMALL, init=3)
+
+
 def test_an_open_file_may_be_both_pictures(pictures, tmp_path):
     save_picture(tmp_path / "a.png", pictures[0])
     with open(tmp_path / "a.png", "rb") as file:

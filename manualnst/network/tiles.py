@@ -53,6 +53,11 @@ class Tile(NamedTuple):
         )
 
 
+def needs_tiles(size: tuple[int, int], side: int | None) -> bool:
+    """Whether a picture is larger than tiles of this side; None: there are no tiles."""
+    return side is not None and max(size) > side
+
+
 def tiles(height: int, width: int, side: int, halo: int, margin: int) -> list[Tile]:
     """Tiles of about `side` rows and columns, row by row."""
     return [

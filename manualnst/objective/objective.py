@@ -29,6 +29,7 @@ from ..backends import fetched, together
 from ..backends.backend import call
 from ..errors import InputError
 from ..network.network import Network
+from ..network.tiles import needs_tiles
 from ..pictures.colours import mean_of_channels
 from ..pictures.masks import mixed, one_for_each_style, union
 from ..system.memo import NOTHING_KEPT, Memo
@@ -114,7 +115,7 @@ class Objective:
         self._weights: dict[str, float] = {}  # of the terms, as the last evaluation met them
         self._in_tiles = None
         self._computed = network.backend.replayer()
-        if tile and max(content.shape[:2]) > tile and self._parts:
+        if needs_tiles(content.shape[:2], tile) and self._parts:
             self._in_tiles = InTiles(network, self._parts, settings.normalisation, tile)
             self._computed = call  # a recording would hold all tiles' memory at once
 

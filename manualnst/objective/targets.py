@@ -9,7 +9,7 @@ import numpy as np
 
 from ..losses.record import Statistic
 from ..network.network import Network
-from ..network.tiles import Tile
+from ..network.tiles import Tile, needs_tiles
 from ..network.vgg import halvings
 from ..system.memo import Memo
 
@@ -32,7 +32,7 @@ def measured(
 ) -> list:
     """What was asked for, of this picture; in tiles of so many rows and columns if it is larger.
     `memo` must be this network's own, and is for what can be told by a key: without masks."""
-    in_tiles = tile is not None and max(picture.shape[:2]) > tile
+    in_tiles = needs_tiles(picture.shape[:2], tile)
     measure = partial(_in_tiles, side=tile) if in_tiles else _at_once
     if memo is None:
         return measure(network, picture, asked)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ..backends.numpy import winograd
 from ..network.network import map_shapes, with_margin
+from ..network.tiles import needs_tiles
 from ..network.vgg import CONVOLUTION, Weights, kind_of
 from ..objective.terms import LossSettings
 from .preflight import Size, cut_at, taps_of
@@ -43,7 +44,7 @@ def of_evaluation(
     margin: int,
     tile: int | None = None,
 ) -> float:
-    if tile is None or max(size) <= tile:
+    if not needs_tiles(size, tile):
         return sum(_of_layers(weights, losses, with_margin(*size, margin)))
     seen = [each.size_seen for each in cut_at(weights, losses, size, tile, margin)]
     return _TWICE_FORWARD * sum(sum(_of_layers(weights, losses, each)) for each in seen)

@@ -1,10 +1,12 @@
 """The settings as keyword arguments, for editors and type checkers.
 
 It has the names and types of `settings.Settings`, and a test holds it to them: no type checker
-reads what a program makes while it runs.
+reads what a program makes while it runs. Only `init` may be more than a setting can be: a picture.
 """
 
 from typing import TypedDict
+
+from ..pictures.images import Source
 
 
 class Given(TypedDict, total=False):
@@ -33,7 +35,7 @@ class Given(TypedDict, total=False):
     margin: int
     tile: str | int
     memory: int | None
-    init: str
+    init: Source
     seed: int
     optimizer: str
     rate: float | None

@@ -129,9 +129,20 @@ def scaled(size: int, scale: float) -> int:
     return max(1, round(size * scale))
 
 
-def open_start(settings: Settings, content: Input, style: Input, height: int, width: int) -> Input:
-    """The picture that the optimiser starts from, at this size."""
-    start = _open_start(settings, content, style, height, width)
+def open_start(
+    settings: Settings,
+    content: Input,
+    style: Input,
+    height: int,
+    width: int,
+    picture: Picture | None = None,
+) -> Input:
+    """The picture that the optimiser starts from, at this size; as the settings say, if none is
+    given."""
+    if picture is None:
+        start = _open_start(settings, content, style, height, width)
+    else:
+        start = _used_at("start", picture, height, width)
     return replace(start, pixels=luminance(start.pixels)) if settings.in_greys else start
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..backends import CUDA, memory_of_card
 from ..errors import InputError
+from ..network.tiles import needs_tiles
 from ..network.vgg import Weights, halvings
 from ..objective.objective import for_each_style
 from ..objective.terms import LossSettings, style_terms
@@ -31,8 +32,20 @@ def losses_of(settings: Settings, pictures: Pictures) -> LossSettings:
     return replace(losses, mask_form=settings.mask_form) if pictures.masks else losses
 
 
-def plan_scales(settings: Settings, weights: Weights, pictures: Pictures) -> list[Scale]:
-    """The sizes at which all pictures are large enough for the network and the losses."""
+class Memory(NamedTuple):
+    needed: int  # bytes, above what the process holds
+    tile: int | None  # the side of tiles, where the picture is computed in such
+    told: list[Notice]
+
+
+class Plan(NamedTuple):
+    scales: list[Scale]
+    memory: Memory
+
+
+def plan_run(settings: Settings, weights: Weights, pictures: Pictures) -> Plan:
+    """The sizes at which all pictures are large enough for the network and the losses, and what
+    memory they take."""
     content, masks = pictures.content, pictures.masks
     losses = losses_of(settings, pictures)
 
@@ -57,7 +70,7 @@ def plan_scales(settings: Settings, weights: Weights, pictures: Pictures) -> lis
             size,
             margin=settings.margin,
             optimizer=settings.optimizer,
-            tile=tile,
+            tile=memory.tile,
         )
 
     try:
@@ -65,9 +78,9 @@ def plan_scales(settings: Settings, weights: Weights, pictures: Pictures) -> lis
     except InputError as error:
         does = _size_that_does(settings, weights, losses, pictures)
         raise InputError(f"{error}{does}") from error
-    tile = plan_memory(settings, weights, losses, pictures).tile
+    memory = _plan_memory(settings, weights, losses, pictures)
     height, width = content.pixels.shape[:2]
-    return plan(
+    scales = plan(
         height,
         width,
         steps=settings.steps,
@@ -77,6 +90,7 @@ def plan_scales(settings: Settings, weights: Weights, pictures: Pictures) -> lis
         works=works,
         cost=cost,
     )
+    return Plan(scales, memory)
 
 
 def _size_that_does(
@@ -118,13 +132,7 @@ def _check_mask(role: str, mask: np.ndarray, losses: LossSettings) -> None:
 _TILES = (1024, 768, 512, 384, 256)
 
 
-class Memory(NamedTuple):
-    needed: int  # bytes, above what the process holds
-    tile: int | None  # the side of tiles, where the picture is computed in such
-    told: list[Notice]
-
-
-def plan_memory(
+def _plan_memory(
     settings: Settings, weights: Weights, losses: LossSettings, pictures: Pictures
 ) -> Memory:
     """What a run needs, in tiles if that is what fits."""
@@ -154,7 +162,7 @@ def plan_memory(
             f"about {machine.format_bytes(needed)}, {machine.format_bytes(available)} are "
             f"available; " + (f"--size {largest} fits" if largest else "no size fits")
         )
-    if tile is not None and max(map(max, sizes)) <= tile:
+    if not any(needs_tiles(size, tile) for size in sizes):
         tile = None
     in_tiles = f", in tiles of about {tile} × {tile}" if tile else ""
     if on_card:

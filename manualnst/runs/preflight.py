@@ -16,7 +16,7 @@ from ..backends.numpy import losses as losses_on_host
 from ..errors import InputError
 from ..losses import CONTENT_LOSS, STYLE_LOSSES, Need, StyleLoss
 from ..network.network import map_shapes, margin_of, steps, with_margin
-from ..network.tiles import Tile, halo_of, tiles
+from ..network.tiles import Tile, halo_of, needs_tiles, tiles
 from ..network.vgg import CONVOLUTION, PIXELS, Weights, kind_of
 from ..objective.terms import LossSettings, shares, style_terms
 
@@ -49,11 +49,10 @@ def peak_bytes(
     """
     result, *styles = sizes
     taps = taps_of(losses)
-
     evaluation = max(
-        evaluation_bytes(weights, losses, size, styles, pool, margin=margin, on_card=on_card)
-        if tile is None or max(size) <= tile
-        else tiled_bytes(weights, losses, size, styles, pool, tile, margin=margin, on_card=on_card)
+        tiled_bytes(weights, losses, size, styles, pool, tile, margin=margin, on_card=on_card)
+        if needs_tiles(size, tile)
+        else evaluation_bytes(weights, losses, size, styles, pool, margin=margin, on_card=on_card)
         for size in (result, *styles)
     )
     targets = sum(_target_bytes(weights, losses, size) for size in styles)

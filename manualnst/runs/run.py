@@ -36,7 +36,7 @@ from . import costs
 from .history import History
 from .kept import Pictures, save_run
 from .pace import Pace
-from .planning import losses_of, plan_memory
+from .planning import Plan, losses_of
 from .progress import STOP, STOPPED, Callback, Progress
 from .reached import Reached
 from .result import RECORD_FORMAT, Result
@@ -55,7 +55,7 @@ class Run:
         settings: Settings,
         weights: Weights,
         pictures: Pictures,
-        scales: list[Scale],
+        planned: Plan,
         reached: Reached,
         facts: dict[str, Any],
         notices: list[Notice],
@@ -63,9 +63,10 @@ class Run:
     ):
         self.settings = settings
         self.reached = reached
-        self.notices = notices
+        self.notices = notices + planned.memory.told
         self.warnings: list[str] = []  # what went wrong on the way and did not end the run
-        self.scales = scales
+        self.scales, memory = planned
+        self.memory, self._tile = memory.needed, memory.tile
         self._unsaved = False  # has that been told?
         self._last_loss: float | None = None  # of a step, at the scale at hand
         self._weights, self._pictures = weights, pictures
@@ -77,10 +78,8 @@ class Run:
         self._first: Evaluation | None = None  # of the picture with which a scale begins
         self._seconds_before = reached.seconds
         self._pace = Pace(self._work_left)
-        self.memory, self._tile, told = plan_memory(settings, weights, self._losses, pictures)
-        self.notices += told
-        if len(scales) > 1:
-            sizes = (f"{scale.width} × {scale.height} ({scale.steps} steps)" for scale in scales)
+        if len(self.scales) > 1:
+            sizes = (f"{each.width} × {each.height} ({each.steps} steps)" for each in self.scales)
             self.notices.append(Notice("coarse to fine", ", ".join(sizes)))
 
     @property

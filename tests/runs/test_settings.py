@@ -8,6 +8,7 @@ from proofs import RECOMMENDED
 from manualnst import losses
 from manualnst.errors import InputError
 from manualnst.objective.terms import LossSettings, named_layers
+from manualnst.pictures.images import Source
 from manualnst.runs.declared import declared_of, default_of, in_words, parse_layers, parse_numbers
 from manualnst.runs.given import Given
 from manualnst.runs.recommended import RECOMMENDABLE, listed, recommended_settings
@@ -255,7 +256,8 @@ def test_a_default_in_words_is_read_back(name):
 
 
 def test_editors_know_the_settings():
-    assert typing.get_type_hints(Given) == typing.get_type_hints(Settings)
+    init = {"init": Source}  # which is a str, too
+    assert typing.get_type_hints(Given) == typing.get_type_hints(Settings) | init
 
 
 def test_defaults_are_those_of_the_losses():

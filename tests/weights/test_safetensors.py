@@ -9,14 +9,14 @@ from weights_files import assert_same_layers, random_layers, torchvision_tensors
 from manualnst.errors import InputError
 from manualnst.weights import convert
 
-DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<f4"}
 
 
 def container(tensors, dtype="F32", changes=()):
     """The bytes of a file, written by hand; `changes` are made to the first entry."""
     header, data = {"__metadata__": {"format": "pt"}}, b""
     for name, array in tensors.items():
-        numbers = np.ascontiguousarray(array, DTYPES[dtype]).tobytes()
+        numbers = _bytes_of(array, dtype)
         place = [len(data), len(data) + len(numbers)]
         header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": place}
         data += numbers
@@ -26,14 +26,27 @@ def container(tensors, dtype="F32", changes=()):
     return len(text).to_bytes(8, "little") + text + data
 
 
+def _bytes_of(array, dtype):
+    numbers = np.ascontiguousarray(array, DTYPES[dtype])
+    if dtype == "BF16":  # the upper halves of float32's bits
+        return (numbers.view("<u4") >> 16).astype("<u2").tobytes()
+    return numbers.tobytes()
+
+
+def _rounded(array, dtype):
+    rounded = array.astype(DTYPES[dtype])
+    if dtype == "BF16":
+        rounded = (rounded.view("<u4") & 0xFFFF0000).view("<f4")
+    return rounded.astype(np.float32)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_file_of_torchvisions_names_is_read(tmp_path, dtype):
     layers = random_layers()
     path = tmp_path / "vgg.safetensors"
     path.write_bytes(container(torchvision_tensors(layers), dtype))
     rounded = {
-        name: tuple(array.astype(DTYPES[dtype]).astype(np.float32) for array in pair)
-        for name, pair in layers.items()
+        name: tuple(_rounded(array, dtype) for array in pair) for name, pair in layers.items()
     }
     found = convert(path)
     assert_same_layers(found.layers, rounded)
